@@ -1,0 +1,64 @@
+#ifndef ARCH_TRAP_H
+#define ARCH_TRAP_H
+
+/*
+ * Where the CPU enters the kernel other than by a call. The architecture saves the registers,
+ * decodes what happened, and calls one of the functions at the end, which the kernel supplies.
+ *
+ * arch_impl/trap.h defines struct trap_frame, the saved registers, and
+ *     bool trap_is_from_user(const struct trap_frame *)
+ *     uint64_t trap_pc(frame), trap_sp(frame), trap_fp(frame)     program counter, stack, frame
+ *     uint64_t trap_syscall_number(frame)
+ *     int64_t trap_call(frame, fn)                                fn(the six arguments)
+ *     vaddr_t trap_call_sp(stack_top)      stack pointer at a function's start; the return address is there
+ *     void trap_set_result(frame, value)                          what a system call returns
+ *     void trap_user_start(frame, pc, sp, arg, arg2)              a clean frame that enters user mode
+ */
+
+#include <arch/percpu.h>
+#include <kernel/types.h>
+
+struct trap_frame;
+
+#include <arch_impl/trap.h>
+
+/* What a memory access that faulted tried to do. */
+enum trap_access {
+    TRAP_ACCESS_WRITE = 1,
+    TRAP_ACCESS_EXEC = 2,
+    TRAP_ACCESS_PRESENT = 4, /* the page was there: it lacks the permission */
+};
+
+/* Prints the registers of `frame` and the call chain that starts there to the log. */
+void trap_print(const struct trap_frame *frame);
+
+/* Prints the call chain of the caller. */
+void trap_print_backtrace(uint64_t frame_pointer);
+
+/* ---- Supplied by the kernel (kernel/syscall/) --------------------------------------------- */
+
+/* A system call. Interrupts are on. */
+void trap_syscall(struct trap_frame *frame);
+
+/*
+ * User memory at `addr` was touched, by user code or by a user copy of the kernel; `access` is a
+ * set of enum trap_access. Interrupts are on. Whether the access can be tried again.
+ */
+bool trap_page_fault(struct trap_frame *frame, vaddr_t addr, unsigned access);
+
+/*
+ * User code did something that it must not: `signal` is Linux's number, `what` names the exception,
+ * `addr` the address that is to blame. Interrupts are on.
+ */
+void trap_user_fault(struct trap_frame *frame, int signal, const char *what, vaddr_t addr);
+
+/* Not zero: trap_user_work() has something to do before this CPU returns to user mode. */
+DECLARE_PERCPU(unsigned, return_work);
+
+/*
+ * The last stop before user mode, called with interrupts off while return_work is set; returns with
+ * interrupts off. May not return at all.
+ */
+void trap_user_work(struct trap_frame *frame);
+
+#endif

@@ -1,0 +1,18 @@
+#ifndef ARCH_USER_COPY_H
+#define ARCH_USER_COPY_H
+
+/*
+ * Copies that survive faults, for mm/user_copy.c, which checks the addresses first. The user side may
+ * run into the kernel's half only by going on from the last user page, which is never mapped.
+ */
+
+#include <kernel/types.h>
+
+/* Returns how many bytes were not copied, or not cleared. */
+size_t user_copy_raw(void *to, const void *from, size_t nr_bytes);
+size_t user_zero_raw(void *to, size_t nr_bytes);
+
+/* Length with the NUL, at most `size`; size + 1 when there is no NUL in it; -1 on a fault. */
+int64_t user_string_raw(char *to, const char *from, size_t size);
+
+#endif

@@ -1,0 +1,147 @@
+/* What a CPU keeps of an LWP, and the hand-over (the theory is in switch.asm and fpu.c). */
+
+#include <arch/context.h>
+#include <arch/cpu.h>
+#include <kernel/errno.h>
+#include <kernel/panic.h>
+#include <kernel/string.h>
+#include <mm/slab.h>
+#include <x86/cpu.h>
+#include <x86/fpu.h>
+#include <x86/regs.h>
+
+/* What context_switch_stacks() pops: see switch.asm. */
+struct switch_frame {
+    uint64_t r15, r14, r13, r12, rbx, rbp, return_address;
+};
+
+void context_switch_stacks(uint64_t *save_rsp, uint64_t new_rsp);
+void context_start_kernel(void);
+void context_start_user(void);
+
+static struct slab_cache *fpu_cache;
+
+void context_setup(void)
+{
+    fpu_cache = slab_cache_create("fpu", x86_features.fpu_area_bytes, 64, SLAB_USER);
+}
+
+void context_init_kernel(struct arch_context *context, uint64_t stack_top, void (*fn)(void *),
+                         void *arg)
+{
+    /* Below a word of padding, so that fn starts on an aligned stack. */
+    struct switch_frame *frame = (struct switch_frame *)(stack_top - 16) - 1;
+
+    *frame = (struct switch_frame){
+        .r12 = (uint64_t)fn,
+        .r13 = (uint64_t)arg,
+        .return_address = (uint64_t)context_start_kernel,
+    };
+    *context = (struct arch_context){.rsp = (uint64_t)frame, .stack_top = stack_top};
+}
+
+int context_init_user(struct arch_context *context, uint64_t stack_top, uint64_t tls)
+{
+    struct switch_frame *frame = (struct switch_frame *)(stack_top - sizeof(struct trap_frame)) - 1;
+
+    *frame = (struct switch_frame){.return_address = (uint64_t)context_start_user};
+    *context = (struct arch_context){
+        .rsp = (uint64_t)frame,
+        .stack_top = stack_top,
+        .fs_base = tls,
+        .fpu = slab_alloc(fpu_cache),
+    };
+    if (context->fpu == NULL)
+        return -ENOMEM;
+    x86_fpu_clear(context->fpu);
+    return 0;
+}
+
+void context_destroy(struct arch_context *context)
+{
+    if (context->fpu != NULL)
+        slab_free(fpu_cache, context->fpu);
+    context->fpu = NULL;
+}
+
+struct trap_frame *context_user_frame(struct arch_context *context)
+{
+    return (struct trap_frame *)context->stack_top - 1;
+}
+
+static void write_fs_base(uint64_t base)
+{
+    if (x86_features.has_fsgsbase)
+        x86_write_fs_base(base);
+    else
+        x86_write_msr(MSR_FS_BASE, base);
+}
+
+/* Where user mode cannot change the bases itself, fs_base and gs_base are always right. */
+static void save_bases(struct arch_context *context)
+{
+    if (!x86_features.has_fsgsbase)
+        return;
+    context->fs_base = x86_read_fs_base();
+    context->gs_base = x86_read_user_gs_base();
+}
+
+static void load_bases(const struct arch_context *context)
+{
+    write_fs_base(context->fs_base);
+    if (x86_features.has_fsgsbase)
+        x86_write_user_gs_base(context->gs_base);
+    else
+        x86_write_msr(MSR_KERNEL_GS_BASE, context->gs_base);
+}
+
+void context_set_tls(struct arch_context *context, uint64_t tls)
+{
+    irq_state_t irq = irq_save();
+
+    context->fs_base = tls;
+    write_fs_base(tls);
+    irq_restore(irq);
+}
+
+uint64_t context_get_tls(const struct arch_context *context)
+{
+    return x86_features.has_fsgsbase ? x86_read_fs_base() : context->fs_base;
+}
+
+void context_reset_fpu(struct arch_context *context)
+{
+    irq_state_t irq = irq_save();
+
+    x86_fpu_clear(context->fpu);
+    x86_fpu_load(context->fpu);
+    irq_restore(irq);
+}
+
+void context_switch(struct arch_context *from, struct arch_context *to)
+{
+    if (from->fpu != NULL) {
+        x86_fpu_save(from->fpu);
+        save_bases(from);
+    }
+    x86_set_kernel_stack(to->stack_top);
+    if (to->fpu != NULL) {
+        x86_fpu_load(to->fpu);
+        load_bases(to);
+    }
+    context_switch_stacks(&from->rsp, to->rsp);
+}
+
+void trap_user_start(struct trap_frame *frame, uint64_t pc, uint64_t sp, uint64_t arg,
+                     uint64_t arg2)
+{
+    *frame = (struct trap_frame){
+        .rip = pc,
+        .rsp = sp,
+        .rdi = arg,
+        .rsi = arg2,
+        .cs = SELECTOR_USER_CODE,
+        .ss = SELECTOR_USER_DATA,
+        .rflags = RFLAGS_FIXED | RFLAGS_IF,
+    };
+}

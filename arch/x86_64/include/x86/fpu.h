@@ -1,0 +1,10 @@
+#ifndef X86_FPU_H
+#define X86_FPU_H
+
+/* Areas are x86_features.fpu_area_bytes long, at multiples of 64. Inside arch/x86_64 only. */
+
+void x86_fpu_save(void *area);
+void x86_fpu_load(const void *area);
+void x86_fpu_clear(void *area); /* the state in which a program starts */
+
+#endif

@@ -1,0 +1,369 @@
+/*
+ * 4-level page tables (Intel SDM vol. 3A, 4.5).
+ *
+ * Level 4 is the root, level 1 holds the pages. An entry of level 4, 3 or 2 names a table of the
+ * next level, or, at level 2, a 2 MiB page of the direct map. Permissions are decided in the last
+ * entry; the ones above allow everything.
+ *
+ * The kernel half (root entries 256...511) is the same in every address space: all its level-3
+ * tables exist before the first address space is made, and the root entries are copied. So a change
+ * in the kernel half is seen everywhere at once. The user half belongs to one address space and is
+ * changed under that space's lock.
+ *
+ * A page without any access is an entry that is not present, with a bit of our own (the hardware
+ * ignores the others then) and the frame, which is to come back when access is given again.
+ */
+
+#include <stdatomic.h>
+
+#include <arch/cpu.h>
+#include <arch/mmu.h>
+#include <kernel/bootinfo.h>
+#include <kernel/errno.h>
+#include <kernel/panic.h>
+#include <kernel/string.h>
+#include <mm/kmap.h>
+#include <x86/cpu.h>
+#include <x86/regs.h>
+
+#define PTE_PRESENT  (1ull << 0)
+#define PTE_WRITE    (1ull << 1)
+#define PTE_USER     (1ull << 2)
+#define PTE_PWT      (1ull << 3)
+#define PTE_PCD      (1ull << 4)
+#define PTE_ACCESSED (1ull << 5)
+#define PTE_DIRTY    (1ull << 6)
+#define PTE_LARGE    (1ull << 7) /* level 2 */
+#define PTE_PAT      (1ull << 7) /* level 1 */
+#define PTE_GLOBAL   (1ull << 8)
+#define PTE_HIDDEN   (1ull << 9) /* not present, but the frame is kept */
+#define PTE_NX       (1ull << 63)
+#define PTE_FRAME    0x000ffffffffff000ull
+
+#define ENTRIES         512
+#define LARGE_PAGE_SIZE MIB(2)
+#define KERNEL_VMA      0xffffffff80000000ull
+
+/* Up to this many pages are flushed one by one, beyond it the whole TLB is cheaper. */
+#define FLUSH_PAGES_MAX 32
+
+typedef uint64_t pte_t;
+
+static alignas(4096) pte_t kernel_root[ENTRIES];
+
+struct mmu_context mmu_kernel_context;
+
+static PERCPU(struct mmu_context *, loaded_context);
+
+extern char __boot_start[], __boot_end[], __text_start[], __text_end[], __rodata_start[],
+    __rodata_end[], __data_start[], __data_end[];
+
+static unsigned table_index(vaddr_t va, unsigned level)
+{
+    return va >> (PAGE_SHIFT + 9 * (level - 1)) & (ENTRIES - 1);
+}
+
+static pte_t *table_of(pte_t entry)
+{
+    return phys_to_virt(entry & PTE_FRAME);
+}
+
+/*
+ * The entry of `va` at `level`, or NULL when a table above it is missing (or a large page lies
+ * there); with `create`, missing tables are made, and NULL means that memory is out.
+ */
+static pte_t *find_entry(paddr_t root, vaddr_t va, unsigned level, bool create)
+{
+    pte_t *table = phys_to_virt(root);
+
+    for (unsigned l = 4; l > level; l--) {
+        pte_t *entry = &table[table_index(va, l)];
+
+        if (!(*entry & PTE_PRESENT)) {
+            bool is_user = va < USER_END;
+            paddr_t frame = create ? mmu_table_alloc(is_user) : PADDR_NONE;
+
+            if (frame == PADDR_NONE)
+                return NULL;
+            *entry = frame | PTE_PRESENT | PTE_WRITE | (is_user ? PTE_USER : 0);
+        } else if (*entry & PTE_LARGE) {
+            return NULL;
+        }
+        table = table_of(*entry);
+    }
+    return &table[table_index(va, level)];
+}
+
+static bool is_mapped(pte_t entry)
+{
+    return entry & (PTE_PRESENT | PTE_HIDDEN);
+}
+
+static pte_t make_entry(paddr_t frame, unsigned prot)
+{
+    pte_t entry = frame | PTE_PRESENT | PTE_ACCESSED;
+
+    if (prot & MMU_NO_ACCESS)
+        return frame | PTE_HIDDEN;
+
+    entry |= prot & MMU_WRITE ? PTE_WRITE : 0;
+    entry |= prot & MMU_EXEC ? 0 : PTE_NX;
+    entry |= prot & MMU_USER ? PTE_USER : PTE_GLOBAL;
+    entry |= prot & MMU_UNCACHED ? PTE_PCD | PTE_PWT : 0;
+    entry |= prot & MMU_WRITE_COMBINING ? PTE_PAT : 0;
+    return entry;
+}
+
+static struct mmu_page read_entry(pte_t entry)
+{
+    struct mmu_page page = {.frame = PADDR_NONE};
+
+    if (!is_mapped(entry))
+        return page;
+    page.frame = entry & PTE_FRAME;
+    if (entry & PTE_HIDDEN) {
+        page.prot = MMU_NO_ACCESS;
+        return page;
+    }
+    page.prot = (entry & PTE_WRITE ? MMU_WRITE : 0) | (entry & PTE_NX ? 0 : MMU_EXEC) |
+                (entry & PTE_USER ? MMU_USER : 0);
+    page.was_written = entry & PTE_DIRTY;
+    return page;
+}
+
+int mmu_map(paddr_t root, vaddr_t va, paddr_t frame, unsigned prot)
+{
+    pte_t *entry = find_entry(root, va, 1, true);
+
+    if (entry == NULL)
+        return -ENOMEM;
+    debug_assert(!is_mapped(*entry));
+    *entry = make_entry(frame, prot);
+    return 0;
+}
+
+struct mmu_page mmu_walk(paddr_t root, vaddr_t va)
+{
+    pte_t *entry = find_entry(root, va, 1, false);
+
+    if (entry == NULL) {
+        entry = find_entry(root, va, 2, false);
+        return read_entry(entry != NULL && *entry & PTE_LARGE ? *entry : 0);
+    }
+    return read_entry(*entry);
+}
+
+void mmu_change(paddr_t root, vaddr_t va, paddr_t frame, unsigned prot)
+{
+    pte_t *entry = find_entry(root, va, 1, false);
+
+    assert(entry != NULL && is_mapped(*entry));
+    *entry = make_entry(frame, prot);
+}
+
+struct mmu_page mmu_unmap(paddr_t root, vaddr_t va)
+{
+    pte_t *entry = find_entry(root, va, 1, false);
+
+    if (entry == NULL)
+        return (struct mmu_page){.frame = PADDR_NONE};
+    /* The CPU may set the dirty bit until the entry is gone: take both in one step. */
+    return read_entry(__atomic_exchange_n(entry, 0, __ATOMIC_RELAXED));
+}
+
+vaddr_t mmu_next_mapped(paddr_t root, vaddr_t va, vaddr_t end, struct mmu_page *page)
+{
+    while (va < end) {
+        pte_t *table = phys_to_virt(root);
+        unsigned level = 4;
+
+        while (level > 1 && table[table_index(va, level)] & PTE_PRESENT) {
+            table = table_of(table[table_index(va, level)]);
+            level--;
+        }
+        if (level == 1) {
+            for (unsigned i = table_index(va, 1); i < ENTRIES && va < end; i++, va += PAGE_SIZE) {
+                if (is_mapped(table[i])) {
+                    *page = read_entry(table[i]);
+                    return va;
+                }
+            }
+        } else {
+            uint64_t span = PAGE_SIZE << (9 * (level - 1));
+
+            va = ROUND_DOWN(va, span) + span;
+        }
+    }
+    return end;
+}
+
+/*
+ * Takes out the tables below `table`, which is of level `level` and maps from `base`, that lie wholly
+ * in [va, end). They are put in front of `chain`, linked through their first words: as table entries
+ * those are "not present", so a CPU that still walks through one finds nothing.
+ */
+static paddr_t prune(pte_t *table, unsigned level, vaddr_t base, vaddr_t va, vaddr_t end,
+                     paddr_t chain)
+{
+    uint64_t span = PAGE_SIZE << (9 * (level - 1));
+    unsigned first = va > base ? (unsigned)((va - base) / span) : 0;
+
+    for (unsigned i = first; i < ENTRIES && base + i * span < end; i++) {
+        vaddr_t start = base + i * span;
+
+        if (!(table[i] & PTE_PRESENT))
+            continue;
+        if (level > 2)
+            chain = prune(table_of(table[i]), level - 1, start, va, end, chain);
+        if (start >= va && start + span <= end) {
+            paddr_t frame = table[i] & PTE_FRAME;
+
+            table[i] = 0;
+            *(paddr_t *)phys_to_virt(frame) = chain;
+            chain = frame;
+        }
+    }
+    return chain;
+}
+
+paddr_t mmu_prune(paddr_t root, vaddr_t va, vaddr_t end)
+{
+    return prune(phys_to_virt(root), 4, 0, va, end, 0);
+}
+
+void mmu_free_tables(paddr_t chain)
+{
+    while (chain != 0) {
+        paddr_t next = *(paddr_t *)phys_to_virt(chain);
+
+        mmu_table_free(chain);
+        chain = next;
+    }
+}
+
+paddr_t mmu_root_create(void)
+{
+    paddr_t root = mmu_table_alloc(true);
+
+    if (root != PADDR_NONE)
+        memcpy((pte_t *)phys_to_virt(root) + ENTRIES / 2, kernel_root + ENTRIES / 2,
+               sizeof(kernel_root) / 2);
+    return root;
+}
+
+void mmu_root_destroy(paddr_t root)
+{
+    mmu_free_tables(mmu_prune(root, 0, USER_END + PAGE_SIZE));
+    mmu_table_free(root);
+}
+
+struct mmu_context *mmu_loaded(void)
+{
+    return this_cpu_read(loaded_context);
+}
+
+void mmu_switch(struct mmu_context *to)
+{
+    struct mmu_context *from = this_cpu_read(loaded_context);
+    uint64_t self = 1ull << cpu_id();
+
+    if (from == to)
+        return;
+    /* In the set before the first entry can get into the TLB, and out of the other after the last. */
+    atomic_fetch_or(&to->cpus, self);
+    this_cpu_write(loaded_context, to);
+    x86_write_cr3(to->root);
+    if (from != NULL)
+        atomic_fetch_and(&from->cpus, ~self);
+}
+
+void mmu_flush_local(vaddr_t va, vaddr_t end)
+{
+    if (end - va > FLUSH_PAGES_MAX * PAGE_SIZE) {
+        if (va >= DIRECT_MAP_BASE)
+            mmu_flush_local_all();
+        else
+            x86_write_cr3(x86_read_cr3());
+        return;
+    }
+    for (; va < end; va += PAGE_SIZE)
+        __asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
+}
+
+/* Global pages go too when CR4.PGE changes (Intel SDM vol. 3A, 4.10.4.1). */
+void mmu_flush_local_all(void)
+{
+    uint64_t cr4 = x86_read_cr4();
+
+    x86_write_cr4(cr4 & ~CR4_PGE);
+    x86_write_cr4(cr4);
+}
+
+static void map_while_booting(vaddr_t va, paddr_t frame, unsigned prot)
+{
+    pte_t *entry = find_entry((paddr_t)kernel_root - KERNEL_VMA, va, 1, true);
+
+    assert(entry != NULL);
+    *entry = make_entry(frame, prot);
+}
+
+static void map_image_part(const char *start, const char *end, unsigned prot)
+{
+    for (vaddr_t va = (vaddr_t)start; va < (vaddr_t)end; va += PAGE_SIZE)
+        map_while_booting(va, va - KERNEL_VMA, prot);
+}
+
+/* The direct map's view of a frame that also holds kernel code or constants is read-only. */
+static unsigned direct_map_prot(paddr_t frame)
+{
+    paddr_t image = (paddr_t)__boot_start, data = (paddr_t)__data_start - KERNEL_VMA;
+
+    return frame >= image && frame < data ? 0 : MMU_WRITE;
+}
+
+static void map_direct_range(paddr_t start, paddr_t end)
+{
+    paddr_t image = (paddr_t)__boot_start, data = (paddr_t)__data_start - KERNEL_VMA;
+    paddr_t p = start;
+
+    while (p < end) {
+        bool has_image = p < data && p + LARGE_PAGE_SIZE > image;
+
+        if (IS_ALIGNED(p, LARGE_PAGE_SIZE) && end - p >= LARGE_PAGE_SIZE && !has_image) {
+            pte_t *entry = find_entry((paddr_t)kernel_root - KERNEL_VMA, DIRECT_MAP_BASE + p, 2, true);
+
+            assert(entry != NULL);
+            *entry = make_entry(p, MMU_WRITE) | PTE_LARGE;
+            p += LARGE_PAGE_SIZE;
+        } else {
+            map_while_booting(DIRECT_MAP_BASE + p, p, direct_map_prot(p));
+            p += PAGE_SIZE;
+        }
+    }
+}
+
+/* Every root entry of the kernel half that can come into use gets its level-3 table now. */
+static void make_kernel_tables(void)
+{
+    static const vaddr_t regions[] = {KMAP_BASE, KSTACK_BASE};
+
+    for (unsigned i = 0; i < ARRAY_LEN(regions); i++) {
+        pte_t *entry = find_entry((paddr_t)kernel_root - KERNEL_VMA, regions[i], 3, true);
+
+        assert(entry != NULL);
+    }
+}
+
+void mmu_init(const struct boot_range *ram, size_t nr_ram)
+{
+    map_image_part(__text_start, __text_end, MMU_EXEC);
+    map_image_part(__rodata_start, __rodata_end, 0);
+    map_image_part(__data_start, __data_end, MMU_WRITE);
+    for (size_t i = 0; i < nr_ram; i++)
+        map_direct_range(ram[i].start, ram[i].end);
+    make_kernel_tables();
+
+    mmu_kernel_context.root = (paddr_t)kernel_root - KERNEL_VMA;
+    mmu_switch(&mmu_kernel_context);
+    mmu_flush_local_all();
+}

@@ -1,0 +1,86 @@
+; The SYSCALL instruction: the fast way into the kernel.
+;
+; The CPU has put the return address in rcx and the flags in r11, cleared the flags named in SFMASK
+; (interrupts are off), and changed nothing else: rsp is still user mode's. Everything is saved in
+; one struct trap_frame, as by a trap, so that the rest of the kernel knows one kind of entry only.
+;
+; SYSRET with a non-canonical return address faults in the kernel on Intel CPUs, on the user's
+; stack. The highest user page is never mapped, so a system call cannot end beyond USER_END; but the
+; frame may have been changed, so the address is checked and IRET taken when it is not below.
+
+extern trap_syscall, trap_user_work, trap_return
+extern kernel_stack_top, return_work, syscall_user_rsp
+
+SELECTOR_USER_DATA   equ 0x1b
+SELECTOR_USER_CODE   equ 0x23
+TRAP_VECTOR_SYSCALL  equ 0x100
+FRAME_RIP            equ 17 * 8
+FRAME_RFLAGS         equ 19 * 8
+
+section .text
+global syscall_entry
+syscall_entry:
+    swapgs
+    mov [gs:syscall_user_rsp], rsp
+    mov rsp, [gs:kernel_stack_top]
+    push SELECTOR_USER_DATA
+    push qword [gs:syscall_user_rsp]
+    push r11
+    push SELECTOR_USER_CODE
+    push rcx
+    push rax                            ; error_code: the number
+    push TRAP_VECTOR_SYSCALL
+    push rdi
+    push rsi
+    push rdx
+    push rcx
+    push rax
+    push r8
+    push r9
+    push r10
+    push r11
+    push rbx
+    push rbp
+    push r12
+    push r13
+    push r14
+    push r15
+    sti
+    mov rdi, rsp
+    xor ebp, ebp
+    call trap_syscall
+    cli
+.check:
+    cmp dword [gs:return_work], 0
+    jne .work
+    mov rcx, [rsp + FRAME_RIP]
+    mov r11, [rsp + FRAME_RFLAGS]
+    mov rax, rcx
+    shr rax, 47
+    jnz .slow                           ; not a user address
+    test r11d, 1 << 8                   ; single-stepping: IRET keeps the trap where it belongs
+    jnz .slow
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop rbp
+    pop rbx
+    add rsp, 8                          ; r11
+    pop r10
+    pop r9
+    pop r8
+    pop rax
+    add rsp, 8                          ; rcx
+    pop rdx
+    pop rsi
+    pop rdi
+    mov rsp, [rsp + 5 * 8]
+    swapgs
+    o64 sysret
+.slow:
+    jmp trap_return
+.work:
+    mov rdi, rsp
+    call trap_user_work
+    jmp .check

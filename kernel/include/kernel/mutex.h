@@ -1,0 +1,26 @@
+#ifndef KERNEL_MUTEX_H
+#define KERNEL_MUTEX_H
+
+/*
+ * Sleeping locks, for what takes long or sleeps itself. Not in interrupt handlers, not with a
+ * spinlock held. Not recursive. Waiting is not interruptible: owners never wait for user mode.
+ */
+
+#include <kernel/spinlock.h>
+#include <kernel/types.h>
+#include <kernel/waitq.h>
+
+struct lwp;
+
+struct mutex {
+    _Atomic uintptr_t owner; /* struct lwp *; bit 0: somebody waits; 0: free */
+    struct spinlock guard;
+    struct waitq waiters; /* guard */
+};
+
+void mutex_init(struct mutex *mutex, const char *name);
+void mutex_lock(struct mutex *mutex);
+void mutex_unlock(struct mutex *mutex);
+bool mutex_is_held(const struct mutex *mutex); /* by the caller */
+
+#endif

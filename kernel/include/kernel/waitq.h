@@ -1,0 +1,45 @@
+#ifndef KERNEL_WAITQ_H
+#define KERNEL_WAITQ_H
+
+/*
+ * Wait queues: where LWPs wait for a condition that a spinlock of the caller's guards (the same one
+ * at every call on a queue). Like condition variables: hold the guard, look at the condition, sleep
+ * while it does not hold, look again.
+ *
+ *     irq = spin_lock_irq(&guard);
+ *     while (!condition && error == 0)
+ *         error = waitq_sleep(&queue, &guard, WAITQ_FOREVER, true);
+ *     spin_unlock_irq(&guard, irq);
+ */
+
+#include <kernel/list.h>
+#include <kernel/spinlock.h>
+#include <kernel/types.h>
+
+#define WAITQ_FOREVER UINT64_MAX
+
+struct waitq {
+    struct list waiters; /* first come, first woken */
+};
+
+static inline void waitq_init(struct waitq *q)
+{
+    list_init(&q->waiters);
+}
+
+/*
+ * Sleeps until woken. `guard` is held and is held again on return. 0: woken; -ETIMEDOUT:
+ * deadline_ns (clock_now_ns()) has passed; -EINTR: interrupted (only if is_interruptible).
+ */
+int waitq_sleep(struct waitq *q, struct spinlock *guard, uint64_t deadline_ns,
+                bool is_interruptible) MUST_CHECK;
+
+/* Wakes up to `nr` LWPs, oldest first; returns how many. The guard is held. */
+unsigned waitq_wake(struct waitq *q, unsigned nr);
+
+static inline void waitq_wake_all(struct waitq *q)
+{
+    waitq_wake(q, UINT32_MAX);
+}
+
+#endif

@@ -1,0 +1,152 @@
+/* How the kernel starts, on one page. */
+
+#include <arch/clock.h>
+#include <arch/context.h>
+#include <arch/cpu.h>
+#include <arch/platform.h>
+#include <arch/smp.h>
+#include <drivers/acpi.h>
+#include <drivers/console.h>
+#include <drivers/fw_cfg.h>
+#include <kernel/bootinfo.h>
+#include <kernel/clock.h>
+#include <kernel/cmdline.h>
+#include <kernel/errno.h>
+#include <kernel/futex.h>
+#include <kernel/init.h>
+#include <kernel/initrd.h>
+#include <kernel/log.h>
+#include <kernel/panic.h>
+#include <kernel/realtime.h>
+#include <kernel/string.h>
+#include <mm/init.h>
+#include <mm/slab.h>
+#include <proc/process.h>
+#include <sched/kthread.h>
+#include <sched/sched.h>
+
+#define TID_MAX_DEFAULT 4194303 /* Linux's largest on 64-bit machines, less one */
+#define ENVIRONMENT_MAX 64
+
+/* QEMU's addition to the command line: one ISO serves every test. */
+static void read_fw_cfg_cmdline(void)
+{
+    static char text[CMDLINE_TEXT_MAX];
+    uint16_t selector;
+    uint32_t nr_bytes;
+
+    if (fw_cfg_find("opt/thrum/cmdline", &selector, &nr_bytes) != 0)
+        return;
+    if (nr_bytes >= sizeof(text)) {
+        log_warn("cmdline: opt/thrum/cmdline has %u bytes, of which %lu are used", nr_bytes,
+                 sizeof(text) - 1);
+        nr_bytes = sizeof(text) - 1;
+    }
+    if (fw_cfg_read(selector, 0, text, nr_bytes) == 0)
+        cmdline_append(text);
+}
+
+static void apply_log_option(void)
+{
+    static const char *const names[] = {"error", "warn", "info", "debug"};
+    const char *wanted = cmdline_get("log");
+
+    if (wanted == NULL)
+        return;
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+        if (strcmp(names[i], wanted) == 0) {
+            log_set_level((enum log_level)i);
+            return;
+        }
+    }
+    log_warn("cmdline: log=%s: there are error, warn, info and debug", wanted);
+}
+
+/* ---- The first process ---------------------------------------------------------------------- */
+
+struct first_program {
+    struct program_args args;
+    char strings[CMDLINE_TEXT_MAX + 256];
+};
+
+static void add_string(struct program_args *args, const char *a, const char *b)
+{
+    size_t a_bytes = strlen(a), b_bytes = strlen(b);
+
+    memcpy(args->strings + args->nr_bytes, a, a_bytes);
+    memcpy(args->strings + args->nr_bytes + a_bytes, b, b_bytes + 1);
+    args->nr_bytes += a_bytes + b_bytes + 1;
+}
+
+/* Options that nobody in the kernel asked for are the first program's environment (as Linux does). */
+static void add_environment(struct first_program *first)
+{
+    const struct cmdline_option *option;
+
+    for (size_t i = 0; (option = cmdline_option(i)) != NULL; i++) {
+        if (option->is_known)
+            continue;
+        memcpy(first->strings + first->args.nr_bytes, option->key, strlen(option->key));
+        first->args.nr_bytes += strlen(option->key);
+        add_string(&first->args, "=", option->value != NULL ? option->value : "");
+        first->args.envc++;
+        log_info("cmdline: %s is not for the kernel: passed to init", option->key);
+    }
+}
+
+static void start_first_process(void *unused)
+{
+    static struct first_program first = {.args = {.strings = first.strings}};
+    const char *path = cmdline_get("init");
+    int pid;
+
+    (void)unused;
+    if (path == NULL)
+        path = "/bin/init";
+    add_string(&first.args, path, "");
+    first.args.argc = 1;
+    add_environment(&first);
+    pid = process_spawn(NULL, path, &first.args);
+    if (pid < 0)
+        panic("init: %s cannot be started (%s)", path,
+              pid == -ENOENT    ? "no such file in the initrd"
+              : pid == -ENOEXEC ? "not a program that Thrum can run"
+              : pid == -EACCES  ? "not executable"
+                                : "out of memory");
+}
+
+/* ---- The order ------------------------------------------------------------------------------ */
+
+void kernel_main(void)
+{
+    uint64_t max_cpus = CPUS_MAX, tid_max = TID_MAX_DEFAULT;
+    const char *class_name;
+
+    cmdline_init(boot_info.cmdline);
+    mm_init();
+    screen_init(&boot_info.framebuffer);
+    if (fw_cfg_init() == 0)
+        read_fw_cfg_cmdline();
+    apply_log_option();
+
+    acpi_init();
+    platform_init();
+    clock_init();
+    realtime_init();
+
+    class_name = cmdline_get("sched");
+    sched_init(class_name != NULL ? class_name : "mlfq");
+    context_setup();
+    cmdline_u64("cpus", 1, CPUS_MAX, &max_cpus);
+    smp_start((unsigned)max_cpus);
+    log_info("smp: %u CPU%s", nr_cpus_online, nr_cpus_online == 1 ? "" : "s");
+
+    cmdline_u64("tid_max", 2, TID_MAX_DEFAULT, &tid_max);
+    if (process_init((unsigned)tid_max) != 0)
+        panic("init: no memory for the table of processes");
+    futex_init();
+    initrd_init();
+    if (kthread_start("init", start_first_process, NULL) != 0)
+        panic("init: no memory for the first kernel thread");
+    sched_idle();
+}

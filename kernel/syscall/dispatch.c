@@ -1,0 +1,63 @@
+/*
+ * From a number to a function.
+ *
+ * Two tables, Linux's numbers and Thrum's own, are filled from the one list in syscalls.h. Every
+ * function is called with all six argument registers: the System V ABI passes each integer argument
+ * in its own register, so one that takes fewer does not look at the others.
+ */
+
+#include <arch/cpu.h>
+#include <arch/trap.h>
+#include <kernel/errno.h>
+#include <kernel/log.h>
+#include <sched/lwp.h>
+
+#include "sys.h"
+
+#define NR_LINUX    512
+#define THRUM_FIRST 1024
+#define NR_THRUM    32
+
+typedef int64_t (*syscall_fn)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
+
+#define TABLE_SLOT(number) ((number) < THRUM_FIRST ? (number) : NR_LINUX + (number)-THRUM_FIRST)
+
+static const syscall_fn table[NR_LINUX + NR_THRUM] = {
+#define SYSCALL(number, name, parameters, help) [TABLE_SLOT(number)] = (syscall_fn)sys_##name,
+#include "syscalls.h"
+#undef SYSCALL
+};
+
+/* Bit n: number n has been reported as unknown. */
+static _Atomic uint64_t is_reported[(NR_LINUX + NR_THRUM) / 64];
+
+static unsigned slot_of(uint64_t number)
+{
+    if (number < NR_LINUX)
+        return (unsigned)number;
+    if (number >= THRUM_FIRST && number < THRUM_FIRST + NR_THRUM)
+        return (unsigned)(NR_LINUX + number - THRUM_FIRST);
+    return ARRAY_LEN(table);
+}
+
+static int64_t unknown(uint64_t number, unsigned slot)
+{
+    uint64_t bit = 1ull << slot % 64;
+
+    if (slot < ARRAY_LEN(table) && !(atomic_fetch_or(&is_reported[slot / 64], bit) & bit))
+        log_warn("syscall: %s called number %lu, which does not exist", lwp_current()->name, number);
+    return -ENOSYS;
+}
+
+void trap_syscall(struct trap_frame *frame)
+{
+    uint64_t number = trap_syscall_number(frame);
+    unsigned slot = slot_of(number);
+    int64_t result;
+
+    if (unlikely(slot == ARRAY_LEN(table) || table[slot] == NULL))
+        result = unknown(number, slot);
+    else
+        result = trap_call(frame, table[slot]);
+    trap_set_result(frame, result);
+}

@@ -1,0 +1,146 @@
+/* System calls about processes. */
+
+#include <arch/context.h>
+#include <asm/prctl.h>
+#include <kernel/errno.h>
+#include <kernel/string.h>
+#include <linux/limits.h>
+#include <linux/resource.h>
+#include <linux/wait.h>
+#include <mm/slab.h>
+#include <mm/user_copy.h>
+#include <proc/process.h>
+
+#include "sys.h"
+
+int64_t sys_getpid(void)
+{
+    return process_current()->pid;
+}
+
+int64_t sys_getppid(void)
+{
+    return process_parent_pid();
+}
+
+int64_t sys_gettid(void)
+{
+    return user_lwp_current()->tid;
+}
+
+int64_t sys_exit(int code)
+{
+    process_set_exit_code(code);
+    user_lwp_exit((uint64_t)(int64_t)code);
+}
+
+int64_t sys_exit_group(int code)
+{
+    process_end(process_current(), status_of_exit(code));
+    return 0;
+}
+
+static int store_usage(vaddr_t usage_at, uint64_t run_ns)
+{
+    struct rusage usage;
+
+    memset(&usage, 0, sizeof(usage));
+    usage.ru_utime.tv_sec = (__kernel_old_time_t)(run_ns / NSEC_PER_SEC);
+    usage.ru_utime.tv_usec = (__kernel_suseconds_t)(run_ns % NSEC_PER_SEC / NSEC_PER_USEC);
+    return user_copy_to(usage_at, &usage, sizeof(usage));
+}
+
+int64_t sys_wait4(int pid, vaddr_t status_at, int options, vaddr_t usage_at)
+{
+    uint64_t run_ns = 0;
+    int status = 0, result;
+
+    if (options & ~(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WALL | (int)__WCLONE))
+        return -EINVAL;
+    /* All processes are in one group, which has no number of its own yet. */
+    if (pid == INT32_MIN)
+        return -ESRCH;
+    if (pid < -1)
+        return -ECHILD;
+    result = process_wait(pid == 0 ? -1 : pid, options & WNOHANG, &status, &run_ns);
+    if (result <= 0)
+        return result;
+    if (status_at != 0 && user_copy_to(status_at, &status, sizeof(status)) != 0)
+        return -EFAULT;
+    if (usage_at != 0 && store_usage(usage_at, run_ns) != 0)
+        return -EFAULT;
+    return result;
+}
+
+int64_t sys_arch_prctl(int code, vaddr_t address)
+{
+    struct lwp *self = lwp_current();
+    uint64_t tls;
+
+    switch (code) {
+    case ARCH_SET_FS:
+        if (address >= USER_END)
+            return -EPERM;
+        context_set_tls(&self->context, address);
+        return 0;
+    case ARCH_GET_FS:
+        tls = context_get_tls(&self->context);
+        return user_copy_to(address, &tls, sizeof(tls));
+    default:
+        return -EINVAL;
+    }
+}
+
+int64_t sys_set_tid_address(vaddr_t address)
+{
+    user_lwp_current()->clear_tid_address = address;
+    return user_lwp_current()->tid;
+}
+
+/* ---- spawn ---------------------------------------------------------------------------------- */
+
+/*
+ * Appends the strings of a NULL-terminated array of pointers in user memory. A NULL array is empty.
+ * 0, -EFAULT, or -E2BIG.
+ */
+static int copy_strings(struct program_args *args, vaddr_t array_at, unsigned *nr)
+{
+    for (; array_at != 0; array_at += sizeof(vaddr_t)) {
+        size_t room = PROGRAM_ARGS_BYTES_MAX - args->nr_bytes;
+        vaddr_t string_at;
+        int64_t length;
+
+        if (user_copy_from(&string_at, array_at, sizeof(string_at)) != 0)
+            return -EFAULT;
+        if (string_at == 0)
+            return 0;
+        length = user_copy_string(args->strings + args->nr_bytes, string_at, room);
+        if (length == -ENAMETOOLONG)
+            return -E2BIG;
+        if (length < 0)
+            return (int)length;
+        args->nr_bytes += (size_t)length + 1;
+        (*nr)++;
+    }
+    return 0;
+}
+
+int64_t sys_spawn(vaddr_t path_at, vaddr_t argv_at, vaddr_t envp_at)
+{
+    struct program_args args = {.strings = kmalloc_user(PROGRAM_ARGS_BYTES_MAX)};
+    char *path = kmalloc_user(PATH_MAX);
+    int64_t result = -ENOMEM;
+
+    if (args.strings != NULL && path != NULL) {
+        result = user_copy_string(path, path_at, PATH_MAX);
+        if (result >= 0)
+            result = copy_strings(&args, argv_at, &args.argc);
+        if (result == 0)
+            result = copy_strings(&args, envp_at, &args.envc);
+        if (result == 0)
+            result = process_spawn(process_current(), path, &args);
+    }
+    kfree(path);
+    kfree(args.strings);
+    return result;
+}

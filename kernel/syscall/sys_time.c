@@ -1,0 +1,100 @@
+/* System calls about time. */
+
+#include <kernel/clock.h>
+#include <kernel/errno.h>
+#include <kernel/futex.h>
+#include <kernel/realtime.h>
+#include <linux/futex.h>
+#include <linux/time.h>
+#include <linux/time_types.h>
+#include <mm/user_copy.h>
+#include <sched/sched.h>
+
+#include "sys.h"
+
+#define TIME_MAX_NS ((uint64_t)INT64_MAX)
+
+/* A relative time from user memory, in nanoseconds, capped where it cannot matter any more. */
+static int read_time(vaddr_t at, uint64_t *ns)
+{
+    struct __kernel_timespec t;
+
+    if (user_copy_from(&t, at, sizeof(t)) != 0)
+        return -EFAULT;
+    if (t.tv_sec < 0 || t.tv_nsec < 0 || t.tv_nsec >= (int64_t)NSEC_PER_SEC)
+        return -EINVAL;
+    if ((uint64_t)t.tv_sec >= TIME_MAX_NS / NSEC_PER_SEC / 2)
+        *ns = TIME_MAX_NS / 2;
+    else
+        *ns = (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
+    return 0;
+}
+
+static int write_time(vaddr_t at, uint64_t ns)
+{
+    struct __kernel_timespec t = {
+        .tv_sec = (int64_t)(ns / NSEC_PER_SEC),
+        .tv_nsec = (int64_t)(ns % NSEC_PER_SEC),
+    };
+
+    return user_copy_to(at, &t, sizeof(t));
+}
+
+int64_t sys_nanosleep(vaddr_t request_at, vaddr_t rest_at)
+{
+    uint64_t sleep_ns, deadline_ns, now_ns;
+    int error = read_time(request_at, &sleep_ns);
+
+    if (error != 0)
+        return error;
+    deadline_ns = clock_now_ns() + sleep_ns;
+    error = sched_sleep_until(deadline_ns);
+    now_ns = clock_now_ns();
+    if (error == -EINTR && rest_at != 0 &&
+        write_time(rest_at, deadline_ns > now_ns ? deadline_ns - now_ns : 0) != 0)
+        return -EFAULT;
+    return error;
+}
+
+int64_t sys_clock_gettime(int clock, vaddr_t time_at)
+{
+    uint64_t now_ns = clock_now_ns();
+
+    switch (clock) {
+    case CLOCK_REALTIME:
+    case CLOCK_REALTIME_COARSE:
+        return write_time(time_at, now_ns + realtime_at_boot_ns());
+    case CLOCK_MONOTONIC:
+    case CLOCK_MONOTONIC_RAW:
+    case CLOCK_MONOTONIC_COARSE:
+    case CLOCK_BOOTTIME:
+        return write_time(time_at, now_ns);
+    case CLOCK_THREAD_CPUTIME_ID:
+        return write_time(time_at, sched_run_ns());
+    default:
+        return -EINVAL;
+    }
+}
+
+int64_t sys_futex(vaddr_t word_at, int operation, uint32_t value, vaddr_t timeout_at)
+{
+    uint64_t deadline_ns = WAITQ_FOREVER, timeout_ns;
+    int error;
+
+    if (word_at % sizeof(uint32_t) != 0)
+        return -EINVAL;
+    switch (operation & FUTEX_CMD_MASK) {
+    case FUTEX_WAIT:
+        if (timeout_at != 0) {
+            error = read_time(timeout_at, &timeout_ns);
+            if (error != 0)
+                return error;
+            deadline_ns = clock_now_ns() + timeout_ns;
+        }
+        return futex_wait(word_at, value, deadline_ns);
+    case FUTEX_WAKE:
+        return futex_wake(word_at, value);
+    default:
+        return -ENOSYS;
+    }
+}

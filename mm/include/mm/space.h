@@ -1,0 +1,77 @@
+#ifndef MM_SPACE_H
+#define MM_SPACE_H
+
+/*
+ * User address spaces: areas of virtual memory, backed by frames on demand (mm/space.c has the
+ * theory). Functions that take a space lock it, may sleep, and need interrupts on, unless they say
+ * otherwise. Addresses and sizes are in bytes.
+ */
+
+#include <arch/mmu.h>
+#include <kernel/mutex.h>
+#include <kernel/rbtree.h>
+#include <kernel/types.h>
+
+enum area_prot { AREA_READ = 1, AREA_WRITE = 2, AREA_EXEC = 4 };
+
+enum space_map_flags {
+    SPACE_FIXED = 1,   /* exactly at `va`; what is there goes away */
+    SPACE_EXACT = 2,   /* exactly at `va`; -EEXIST when something is there */
+};
+
+struct space {
+    struct mmu_context mmu;
+    struct mutex lock;
+    struct rb_tree areas; /* lock; by address, never overlapping */
+    vaddr_t search_from;  /* lock; below this to look for free addresses first */
+    vaddr_t brk_start;    /* c once the program is loaded */
+    vaddr_t brk_end;      /* lock */
+};
+
+/* The top of the first LWP's stack, the size that it may grow to, and the lowest address used. */
+#define SPACE_STACK_TOP   (USER_END - PAGE_SIZE)
+#define SPACE_STACK_BYTES MIB(8)
+#define SPACE_LOWEST      0x10000ull
+
+/* Once, while booting. */
+void space_init(void);
+
+/* An empty address space, or NULL when out of memory. */
+struct space *space_create(void);
+
+/* Gives everything back. No LWP uses it any more. */
+void space_destroy(struct space *space);
+
+/*
+ * Maps nr_bytes (rounded up to pages) of zeroes. `va`: where (flags), or a hint, 0: anywhere. The
+ * lowest guard_bytes of it are never accessible. Returns the address, or -EINVAL (unaligned fixed
+ * address, 0 bytes), -ENOMEM (no room, not user memory, out of memory), -EEXIST.
+ */
+int64_t space_map(struct space *space, vaddr_t va, size_t nr_bytes, unsigned prot, unsigned flags,
+                  size_t guard_bytes) MUST_CHECK;
+
+/* Unmaps; what is not mapped does not matter. 0, -EINVAL or -ENOMEM. */
+int space_unmap(struct space *space, vaddr_t va, size_t nr_bytes) MUST_CHECK;
+
+/* Changes permissions of mapped memory. 0, -EINVAL; -ENOMEM when not all of it is mapped. */
+int space_protect(struct space *space, vaddr_t va, size_t nr_bytes, unsigned prot) MUST_CHECK;
+
+/* Moves the end of the heap; returns the new end, or the old one when that cannot be. */
+vaddr_t space_brk(struct space *space, vaddr_t new_end);
+
+/*
+ * Makes the page of `addr` accessible for `access` (enum trap_access), if the program may do that.
+ * 0: try again; -EFAULT: it may not; -ENOMEM.
+ */
+int space_fault(struct space *space, vaddr_t addr, unsigned access) MUST_CHECK;
+
+/*
+ * Copies into mapped memory of any space, whatever its permissions: for loaders. 0, -EFAULT (not
+ * mapped), -ENOMEM.
+ */
+int space_write(struct space *space, vaddr_t va, const void *from, size_t nr_bytes) MUST_CHECK;
+
+/* Maps one frame, sharing it (its reference count is raised), at an address of the kernel's choice. */
+int64_t space_map_frame(struct space *space, paddr_t frame, unsigned prot) MUST_CHECK;
+
+#endif

@@ -1,0 +1,23 @@
+#ifndef MM_USER_COPY_H
+#define MM_USER_COPY_H
+
+/*
+ * The only way in which the kernel touches user memory: of the calling LWP's process. Pages that are
+ * not there yet are brought in; a bad address is -EFAULT, and part of the copy may have been done.
+ * These functions may sleep: no spinlock and no address space's lock is held. With interrupts off
+ * they do not: a page that is not there is -EFAULT then, too.
+ */
+
+#include <kernel/types.h>
+
+int user_copy_from(void *to, vaddr_t from, size_t nr_bytes) MUST_CHECK;
+int user_copy_to(vaddr_t to, const void *from, size_t nr_bytes) MUST_CHECK;
+int user_zero(vaddr_t to, size_t nr_bytes) MUST_CHECK;
+
+/*
+ * A string with its NUL, of at most `size` bytes in all. Returns its length without the NUL,
+ * -EFAULT, or -ENAMETOOLONG.
+ */
+int64_t user_copy_string(char *to, vaddr_t from, size_t size) MUST_CHECK;
+
+#endif

@@ -1,0 +1,609 @@
+/*
+ * User address spaces.
+ *
+ * An area is a range of pages with the same permissions; areas lie in a tree by address and never
+ * overlap. Mapping only makes an area. Frames come when a page is touched (space_fault()), zeroed.
+ * An area may begin with a guard, pages that are part of it, so that nothing else is mapped there,
+ * but never accessible.
+ *
+ * A frame may be shared between address spaces (its reference count says so). A shared frame is
+ * mapped read-only, whatever the area allows; the first write copies it, or, when all others have
+ * let go of it, makes the page writable.
+ *
+ * Locking: space->lock, a mutex, guards the areas and the user half of the page tables. It is never
+ * held while user memory is touched through user_copy_*, because a fault there takes it.
+ *
+ * Unmapping, in this order: clear the entries, take out tables that have become empty, flush the
+ * TLBs of all CPUs, give the frames back. Frames are collected in batches of a fixed size on the
+ * stack, with one flush for each batch.
+ */
+
+#include <arch/mmu.h>
+#include <arch/trap.h>
+#include <kernel/errno.h>
+#include <kernel/panic.h>
+#include <kernel/string.h>
+#include <mm/frame.h>
+#include <mm/kstack.h>
+#include <mm/slab.h>
+#include <mm/space.h>
+#include <mm/tlb.h>
+
+#define UNMAP_BATCH 64
+
+struct area {
+    struct rb_node node;
+    vaddr_t start, end;
+    unsigned prot;
+    uint32_t guard_bytes; /* at the lower end */
+};
+
+static struct slab_cache *space_cache, *area_cache;
+
+void space_init(void)
+{
+    space_cache = slab_cache_create("space", sizeof(struct space), 0, SLAB_USER);
+    area_cache = slab_cache_create("area", sizeof(struct area), 0, SLAB_USER);
+}
+
+/* ---- Areas ---------------------------------------------------------------------------------- */
+
+static struct area *area_of(struct rb_node *node)
+{
+    return node != NULL ? rb_entry(node, struct area, node) : NULL;
+}
+
+static struct area *area_next(const struct area *area)
+{
+    return area_of(rb_next(&area->node));
+}
+
+static struct area *area_prev(const struct area *area)
+{
+    return area_of(rb_prev(&area->node));
+}
+
+static bool area_before(const struct rb_node *a, const struct rb_node *b)
+{
+    return rb_entry(a, struct area, node)->start < rb_entry(b, struct area, node)->start;
+}
+
+/* The first area that ends above `va`; NULL: none. */
+static struct area *area_find(const struct space *space, vaddr_t va)
+{
+    struct rb_node *node = space->areas.root;
+    struct area *found = NULL;
+
+    while (node != NULL) {
+        struct area *area = area_of(node);
+
+        if (area->end > va) {
+            found = area;
+            node = node->child[0];
+        } else {
+            node = node->child[1];
+        }
+    }
+    return found;
+}
+
+static struct area *area_add(struct space *space, vaddr_t start, vaddr_t end, unsigned prot,
+                             uint32_t guard_bytes)
+{
+    struct area *area = slab_alloc(area_cache);
+
+    if (area == NULL)
+        return NULL;
+    *area = (struct area){.start = start, .end = end, .prot = prot, .guard_bytes = guard_bytes};
+    rb_insert(&space->areas, &area->node, area_before);
+    return area;
+}
+
+static void area_remove(struct space *space, struct area *area)
+{
+    rb_remove(&space->areas, &area->node);
+    slab_free(area_cache, area);
+}
+
+/*
+ * Makes `va` a border between areas, so that what lies on either side can be treated on its own.
+ * 0 or -ENOMEM.
+ */
+static int area_split(struct space *space, vaddr_t va)
+{
+    struct area *area = area_find(space, va);
+    uint32_t guard_bytes;
+
+    if (area == NULL || area->start >= va)
+        return 0;
+    guard_bytes = (uint32_t)MIN((uint64_t)area->guard_bytes, va - area->start);
+    if (area_add(space, va, area->end, area->prot, area->guard_bytes - guard_bytes) == NULL)
+        return -ENOMEM;
+    area->end = va;
+    area->guard_bytes = guard_bytes;
+    return 0;
+}
+
+/* One area instead of `area` and its right neighbour, where nothing tells them apart. */
+static void area_merge_right(struct space *space, struct area *area)
+{
+    struct area *right = area_next(area);
+
+    if (right == NULL || right->start != area->end || right->prot != area->prot ||
+        right->guard_bytes != 0 || area->guard_bytes != 0)
+        return;
+    area->end = right->end;
+    area_remove(space, right);
+}
+
+static void area_merge(struct space *space, struct area *area)
+{
+    struct area *left = area_prev(area);
+
+    area_merge_right(space, area);
+    if (left != NULL)
+        area_merge_right(space, left);
+}
+
+/*
+ * The highest free range of nr_bytes that ends at `limit` or below; 0: there is none. The search
+ * walks down from area to area.
+ */
+static vaddr_t find_free_below(const struct space *space, vaddr_t limit, size_t nr_bytes)
+{
+    struct area *area = area_find(space, limit - 1);
+    vaddr_t end = limit;
+
+    if (area == NULL)
+        area = area_of(rb_last(&space->areas));
+    for (; area != NULL; area = area_prev(area)) {
+        if (area->end <= end && end - area->end >= nr_bytes)
+            return end - nr_bytes;
+        end = MIN(end, area->start);
+    }
+    return end >= SPACE_LOWEST + nr_bytes ? end - nr_bytes : 0;
+}
+
+static vaddr_t find_free(struct space *space, size_t nr_bytes)
+{
+    vaddr_t highest = SPACE_STACK_TOP - SPACE_STACK_BYTES;
+    vaddr_t va = find_free_below(space, space->search_from, nr_bytes);
+
+    if (va == 0 && space->search_from != highest)
+        va = find_free_below(space, highest, nr_bytes);
+    if (va != 0)
+        space->search_from = va;
+    return va;
+}
+
+/* ---- Pages ---------------------------------------------------------------------------------- */
+
+static unsigned page_prot(unsigned prot)
+{
+    if (prot == 0)
+        return MMU_NO_ACCESS;
+    return MMU_USER | (prot & AREA_WRITE ? MMU_WRITE : 0) | (prot & AREA_EXEC ? MMU_EXEC : 0);
+}
+
+/* As page_prot(), for a frame that may be shared. */
+static unsigned frame_prot(unsigned prot, paddr_t frame)
+{
+    unsigned p = page_prot(prot);
+
+    return frame_refs(frame) > 1 ? p & ~(unsigned)MMU_WRITE : p;
+}
+
+/* Unmaps up to UNMAP_BATCH pages of [va, end) and flushes. Returns where to go on. Locked. */
+static vaddr_t unmap_batch(struct space *space, vaddr_t va, vaddr_t end)
+{
+    paddr_t frames[UNMAP_BATCH];
+    struct mmu_page page;
+    vaddr_t first, at = va;
+    unsigned nr = 0;
+
+    first = mmu_next_mapped(space->mmu.root, va, end, &page);
+    for (at = first; at < end && nr < UNMAP_BATCH;
+         at = mmu_next_mapped(space->mmu.root, at + PAGE_SIZE, end, &page)) {
+        frames[nr++] = page.frame;
+        mmu_unmap(space->mmu.root, at);
+    }
+    if (nr > 0)
+        tlb_flush_user(&space->mmu, first, at);
+    while (nr > 0)
+        frame_unref(frames[--nr]);
+    return at;
+}
+
+/* Gives back the page tables around [va, end), all areas in it being gone. Locked. */
+static void free_tables(struct space *space, vaddr_t va, vaddr_t end)
+{
+    struct area *above = area_find(space, va);
+    struct area *below = above != NULL ? area_prev(above) : area_of(rb_last(&space->areas));
+    paddr_t chain = mmu_prune(space->mmu.root, below != NULL ? below->end : 0,
+                              above != NULL ? above->start : USER_END + PAGE_SIZE);
+
+    if (chain == 0)
+        return;
+    tlb_flush_user(&space->mmu, va, end);
+    mmu_free_tables(chain);
+}
+
+static void unmap_pages(struct space *space, vaddr_t va, vaddr_t end)
+{
+    while (va < end)
+        va = unmap_batch(space, va, end);
+}
+
+/* Removes [va, end). Locked. 0 or -ENOMEM (then nothing has changed). */
+static int remove_range(struct space *space, vaddr_t va, vaddr_t end)
+{
+    struct area *area;
+    int error = area_split(space, va);
+
+    if (error == 0)
+        error = area_split(space, end);
+    if (error != 0)
+        return error;
+    area = area_find(space, va);
+    if (area == NULL || area->start >= end)
+        return 0;
+    while (area != NULL && area->start < end) {
+        struct area *next = area_next(area);
+
+        area_remove(space, area);
+        area = next;
+    }
+    unmap_pages(space, va, end);
+    free_tables(space, va, end);
+    if (end > space->search_from && end <= SPACE_STACK_TOP - SPACE_STACK_BYTES)
+        space->search_from = end;
+    return 0;
+}
+
+/* ---- Spaces --------------------------------------------------------------------------------- */
+
+struct space *space_create(void)
+{
+    struct space *space = slab_alloc(space_cache);
+
+    if (space == NULL)
+        return NULL;
+    memset(space, 0, sizeof(*space));
+    space->mmu.root = mmu_root_create();
+    if (space->mmu.root == PADDR_NONE) {
+        slab_free(space_cache, space);
+        return NULL;
+    }
+    mutex_init(&space->lock, "address space");
+    rb_init(&space->areas);
+    space->search_from = SPACE_STACK_TOP - SPACE_STACK_BYTES;
+    return space;
+}
+
+void space_destroy(struct space *space)
+{
+    struct rb_node *node;
+
+    tlb_drop_context(&space->mmu);
+    while ((node = rb_first(&space->areas)) != NULL)
+        area_remove(space, area_of(node));
+    unmap_pages(space, 0, USER_END);
+    mmu_root_destroy(space->mmu.root);
+    slab_free(space_cache, space);
+}
+
+/* Whether [va, va + nr_bytes) can be user memory. */
+static bool is_user_range(vaddr_t va, size_t nr_bytes)
+{
+    return va >= SPACE_LOWEST && va < USER_END && nr_bytes <= USER_END - va;
+}
+
+/* Where a new area of nr_bytes is to go. Locked. The address or -errno. */
+static int64_t choose_address(struct space *space, vaddr_t va, size_t nr_bytes, unsigned flags)
+{
+    struct area *area;
+    int error;
+
+    if (flags & (SPACE_FIXED | SPACE_EXACT)) {
+        if (!IS_ALIGNED(va, PAGE_SIZE))
+            return -EINVAL;
+        if (!is_user_range(va, nr_bytes))
+            return -ENOMEM;
+        area = area_find(space, va);
+        if (area == NULL || area->start >= va + nr_bytes)
+            return (int64_t)va;
+        if (flags & SPACE_EXACT)
+            return -EEXIST;
+        error = remove_range(space, va, va + nr_bytes);
+        return error != 0 ? error : (int64_t)va;
+    }
+    va = ROUND_DOWN(va, PAGE_SIZE);
+    if (is_user_range(va, nr_bytes)) {
+        area = area_find(space, va);
+        if (area == NULL || area->start >= va + nr_bytes)
+            return (int64_t)va;
+    }
+    va = find_free(space, nr_bytes);
+    return va != 0 ? (int64_t)va : -ENOMEM;
+}
+
+int64_t space_map(struct space *space, vaddr_t va, size_t nr_bytes, unsigned prot, unsigned flags,
+                  size_t guard_bytes)
+{
+    struct area *area;
+    int64_t start;
+
+    if (nr_bytes == 0)
+        return -EINVAL;
+    if (nr_bytes > USER_END)
+        return -ENOMEM;
+    nr_bytes = ROUND_UP(nr_bytes, PAGE_SIZE);
+    mutex_lock(&space->lock);
+    start = choose_address(space, va, nr_bytes, flags);
+    if (start >= 0) {
+        area = area_add(space, (vaddr_t)start, (vaddr_t)start + nr_bytes, prot, (uint32_t)guard_bytes);
+        if (area == NULL)
+            start = -ENOMEM;
+        else
+            area_merge(space, area);
+    }
+    mutex_unlock(&space->lock);
+    return start;
+}
+
+int64_t space_map_frame(struct space *space, paddr_t frame, unsigned prot)
+{
+    int64_t va = space_map(space, 0, PAGE_SIZE, prot, 0, 0);
+    int error;
+
+    if (va < 0)
+        return va;
+    mutex_lock(&space->lock);
+    frame_ref(frame);
+    error = mmu_map(space->mmu.root, (vaddr_t)va, frame, frame_prot(prot, frame));
+    if (error != 0)
+        frame_unref(frame);
+    mutex_unlock(&space->lock);
+    return error != 0 ? error : va;
+}
+
+int space_unmap(struct space *space, vaddr_t va, size_t nr_bytes)
+{
+    int error;
+
+    if (!IS_ALIGNED(va, PAGE_SIZE) || nr_bytes == 0 || va >= USER_END || nr_bytes > USER_END - va)
+        return -EINVAL;
+    mutex_lock(&space->lock);
+    error = remove_range(space, va, va + ROUND_UP(nr_bytes, PAGE_SIZE));
+    mutex_unlock(&space->lock);
+    return error;
+}
+
+/* Whether areas cover all of [va, end). Locked. */
+static bool is_covered(const struct space *space, vaddr_t va, vaddr_t end)
+{
+    for (struct area *area = area_find(space, va); va < end; area = area_next(area)) {
+        if (area == NULL || area->start > va)
+            return false;
+        va = area->end;
+    }
+    return true;
+}
+
+/* Gives the mapped pages of [va, end) their area's permissions. Locked. */
+static void protect_pages(struct space *space, vaddr_t va, vaddr_t end, unsigned prot)
+{
+    struct mmu_page page;
+    vaddr_t first = mmu_next_mapped(space->mmu.root, va, end, &page);
+
+    for (vaddr_t at = first; at < end;
+         at = mmu_next_mapped(space->mmu.root, at + PAGE_SIZE, end, &page)) {
+        mmu_change(space->mmu.root, at, page.frame, frame_prot(prot, page.frame));
+    }
+    if (first < end)
+        tlb_flush_user(&space->mmu, first, end);
+}
+
+/* Merges what can be merged from the area before `va` up to the one behind `end`. Locked. */
+static void merge_range(struct space *space, vaddr_t va, vaddr_t end)
+{
+    struct area *area = area_find(space, va - 1);
+
+    while (area != NULL && area->start < end) {
+        vaddr_t old_end = area->end;
+
+        area_merge_right(space, area);
+        if (area->end == old_end)
+            area = area_next(area);
+    }
+}
+
+static int protect_range(struct space *space, vaddr_t va, vaddr_t end, unsigned prot)
+{
+    struct area *area;
+    int error;
+
+    if (!is_covered(space, va, end))
+        return -ENOMEM;
+    error = area_split(space, va);
+    if (error == 0)
+        error = area_split(space, end);
+    if (error != 0)
+        return error;
+    for (area = area_find(space, va); area != NULL && area->start < end; area = area_next(area))
+        area->prot = prot;
+    protect_pages(space, va, end, prot);
+    merge_range(space, va, end);
+    return 0;
+}
+
+int space_protect(struct space *space, vaddr_t va, size_t nr_bytes, unsigned prot)
+{
+    int error;
+
+    if (!IS_ALIGNED(va, PAGE_SIZE))
+        return -EINVAL;
+    if (nr_bytes == 0)
+        return 0;
+    if (va >= USER_END || nr_bytes > USER_END - va)
+        return -ENOMEM;
+    mutex_lock(&space->lock);
+    error = protect_range(space, va, va + ROUND_UP(nr_bytes, PAGE_SIZE), prot);
+    mutex_unlock(&space->lock);
+    return error;
+}
+
+/* Makes the heap's area end at `end` instead of `old_end`, both whole pages. Locked. */
+static int resize_heap(struct space *space, vaddr_t old_end, vaddr_t end)
+{
+    struct area *next, *area;
+
+    if (end < old_end)
+        return remove_range(space, end, old_end);
+    if (end == old_end)
+        return 0;
+    next = area_find(space, old_end);
+    /* A page stays free between the heap and what follows. */
+    if (next != NULL && next->start < end + PAGE_SIZE)
+        return -ENOMEM;
+    area = area_add(space, old_end, end, AREA_READ | AREA_WRITE, 0);
+    if (area == NULL)
+        return -ENOMEM;
+    area_merge(space, area);
+    return 0;
+}
+
+vaddr_t space_brk(struct space *space, vaddr_t new_end)
+{
+    vaddr_t result;
+
+    mutex_lock(&space->lock);
+    if (new_end >= space->brk_start && new_end < USER_END &&
+        resize_heap(space, ROUND_UP(space->brk_end, PAGE_SIZE), ROUND_UP(new_end, PAGE_SIZE)) == 0)
+        space->brk_end = new_end;
+    result = space->brk_end;
+    mutex_unlock(&space->lock);
+    return result;
+}
+
+/* ---- Faults --------------------------------------------------------------------------------- */
+
+/* A frame for a process, after giving back what the kernel only keeps for later; PADDR_NONE: none. */
+static paddr_t user_frame(unsigned flags)
+{
+    paddr_t frame = frame_alloc(FRAME_USER | flags);
+
+    if (frame == PADDR_NONE) {
+        kstack_reclaim();
+        slab_reclaim();
+        frame = frame_alloc(FRAME_USER | flags);
+    }
+    return frame;
+}
+
+static int map_new_page(struct space *space, const struct area *area, vaddr_t va)
+{
+    paddr_t frame = user_frame(FRAME_ZERO);
+
+    if (frame == PADDR_NONE)
+        return -ENOMEM;
+    if (mmu_map(space->mmu.root, va, frame, page_prot(area->prot)) == 0)
+        return 0;
+    frame_free(frame);
+    return -ENOMEM;
+}
+
+/* The page is mapped and shared, or was: gives the space a writable page of its own. */
+static int unshare_page(struct space *space, const struct area *area, vaddr_t va, paddr_t frame)
+{
+    paddr_t copy = frame;
+
+    if (frame_refs(frame) > 1) {
+        copy = user_frame(0);
+        if (copy == PADDR_NONE)
+            return -ENOMEM;
+        memcpy(phys_to_virt(copy), phys_to_virt(frame), PAGE_SIZE);
+    }
+    mmu_change(space->mmu.root, va, copy, page_prot(area->prot));
+    tlb_flush_user(&space->mmu, va, va + PAGE_SIZE);
+    if (copy != frame)
+        frame_unref(frame);
+    return 0;
+}
+
+static bool is_allowed(const struct area *area, unsigned access)
+{
+    if (access & TRAP_ACCESS_WRITE)
+        return area->prot & AREA_WRITE;
+    if (access & TRAP_ACCESS_EXEC)
+        return area->prot & AREA_EXEC;
+    return area->prot != 0;
+}
+
+/* Makes the page of `addr` accessible. Locked. */
+static int make_accessible(struct space *space, const struct area *area, vaddr_t va, bool is_write)
+{
+    struct mmu_page page = mmu_walk(space->mmu.root, va);
+
+    if (page.frame == PADDR_NONE)
+        return map_new_page(space, area, va);
+    if (is_write && !(page.prot & MMU_WRITE))
+        return unshare_page(space, area, va, page.frame);
+    /* Another LWP was faster, or this CPU's TLB is behind. */
+    mmu_flush_local(va, va + PAGE_SIZE);
+    return 0;
+}
+
+int space_fault(struct space *space, vaddr_t addr, unsigned access)
+{
+    vaddr_t va = ROUND_DOWN(addr, PAGE_SIZE);
+    struct area *area;
+    int error = -EFAULT;
+
+    mutex_lock(&space->lock);
+    area = area_find(space, va);
+    if (area != NULL && area->start + area->guard_bytes <= va && is_allowed(area, access))
+        error = make_accessible(space, area, va, access & TRAP_ACCESS_WRITE);
+    mutex_unlock(&space->lock);
+    return error;
+}
+
+/* The frame behind `va`, the space's own, whatever the area allows. Locked. */
+static int writable_frame(struct space *space, vaddr_t va, paddr_t *frame)
+{
+    struct area *area = area_find(space, va);
+    int error;
+
+    if (area == NULL || area->start + area->guard_bytes > va)
+        return -EFAULT;
+    *frame = mmu_walk(space->mmu.root, va).frame;
+    if (*frame != PADDR_NONE && frame_refs(*frame) == 1)
+        return 0;
+    error = *frame == PADDR_NONE ? map_new_page(space, area, va)
+                                 : unshare_page(space, area, va, *frame);
+    *frame = mmu_walk(space->mmu.root, va).frame;
+    return error;
+}
+
+int space_write(struct space *space, vaddr_t va, const void *from, size_t nr_bytes)
+{
+    const unsigned char *bytes = from;
+    int error = 0;
+
+    if (!is_user_range(va, nr_bytes))
+        return -EFAULT;
+    mutex_lock(&space->lock);
+    while (nr_bytes > 0 && error == 0) {
+        size_t offset = va & (PAGE_SIZE - 1), nr = MIN(nr_bytes, PAGE_SIZE - offset);
+        paddr_t frame;
+
+        error = writable_frame(space, va - offset, &frame);
+        if (error == 0)
+            memcpy((char *)phys_to_virt(frame) + offset, bytes, nr);
+        va += nr;
+        bytes += nr;
+        nr_bytes -= nr;
+    }
+    mutex_unlock(&space->lock);
+    return error;
+}

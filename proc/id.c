@@ -1,0 +1,124 @@
+/*
+ * Numbers of processes and LWPs.
+ *
+ * A two-level table: chunks of owners, made when a number in them is first needed and given back when
+ * the last one is freed. New numbers follow the last one given out, and start again at the lowest free
+ * one after the largest, so a number is not used again soon after it was freed.
+ */
+
+#include <kernel/errno.h>
+#include <kernel/spinlock.h>
+#include <mm/slab.h>
+#include <proc/id.h>
+
+#define IDS_PER_CHUNK 128u
+
+struct id_chunk {
+    unsigned nr_used;
+    struct id_owner owners[IDS_PER_CHUNK];
+};
+
+static struct spinlock id_lock = SPINLOCK_INIT("numbers", LOCK_RANK_ID_TABLE);
+static struct id_chunk **chunks; /* id_lock */
+static unsigned max_id;          /* c */
+static unsigned last_id;         /* id_lock: given out last */
+
+int id_init(unsigned max)
+{
+    max_id = max;
+    chunks = kzalloc((max / IDS_PER_CHUNK + 1) * sizeof(*chunks));
+    return chunks != NULL ? 0 : -ENOMEM;
+}
+
+static bool is_full(unsigned id)
+{
+    const struct id_chunk *chunk = chunks[id / IDS_PER_CHUNK];
+
+    return chunk != NULL && chunk->nr_used == IDS_PER_CHUNK;
+}
+
+static bool is_taken(unsigned id)
+{
+    const struct id_chunk *chunk = chunks[id / IDS_PER_CHUNK];
+
+    return chunk != NULL && chunk->owners[id % IDS_PER_CHUNK].process != NULL;
+}
+
+/* The first free number in [from, to]; 0: none. Locked. */
+static unsigned find_free(unsigned from, unsigned to)
+{
+    for (unsigned id = from; id <= to;) {
+        if (is_full(id))
+            id = (id / IDS_PER_CHUNK + 1) * IDS_PER_CHUNK;
+        else if (is_taken(id))
+            id++;
+        else
+            return id;
+    }
+    return 0;
+}
+
+/* Locked. */
+static int take(unsigned id, struct id_owner owner)
+{
+    struct id_chunk **chunk = &chunks[id / IDS_PER_CHUNK];
+
+    if (*chunk == NULL)
+        *chunk = kzalloc_user(sizeof(**chunk));
+    if (*chunk == NULL)
+        return -ENOMEM;
+    (*chunk)->owners[id % IDS_PER_CHUNK] = owner;
+    (*chunk)->nr_used++;
+    last_id = id;
+    return (int)id;
+}
+
+int id_alloc(struct id_owner owner)
+{
+    irq_state_t irq = spin_lock_irq(&id_lock);
+    unsigned id = find_free(last_id + 1, max_id);
+    int result;
+
+    if (id == 0)
+        id = find_free(1, last_id);
+    result = id == 0 ? -EAGAIN : take(id, owner);
+    spin_unlock_irq(&id_lock, irq);
+    return result;
+}
+
+struct id_owner id_lookup(int id)
+{
+    struct id_owner owner = {0};
+    irq_state_t irq;
+
+    if (id < 1 || (unsigned)id > max_id)
+        return owner;
+    irq = spin_lock_irq(&id_lock);
+    if (is_taken((unsigned)id))
+        owner = chunks[(unsigned)id / IDS_PER_CHUNK]->owners[(unsigned)id % IDS_PER_CHUNK];
+    spin_unlock_irq(&id_lock, irq);
+    return owner;
+}
+
+void id_set_owner(int id, struct id_owner owner)
+{
+    irq_state_t irq = spin_lock_irq(&id_lock);
+
+    assert(is_taken((unsigned)id) && owner.process != NULL);
+    chunks[(unsigned)id / IDS_PER_CHUNK]->owners[(unsigned)id % IDS_PER_CHUNK] = owner;
+    spin_unlock_irq(&id_lock, irq);
+}
+
+void id_free(int id)
+{
+    irq_state_t irq = spin_lock_irq(&id_lock);
+    struct id_chunk **chunk = &chunks[(unsigned)id / IDS_PER_CHUNK];
+
+    assert(is_taken((unsigned)id));
+    (*chunk)->owners[(unsigned)id % IDS_PER_CHUNK] = (struct id_owner){0};
+    if (--(*chunk)->nr_used == 0) {
+        kfree(*chunk);
+        *chunk = NULL;
+    }
+    spin_unlock_irq(&id_lock, irq);
+}

@@ -1,0 +1,190 @@
+/*
+ * From a file to an address space that can start.
+ *
+ * A new program finds on its stack, from the stack pointer up: argc, the argv pointers and NULL, the
+ * environment pointers and NULL, the auxiliary vector, 16 random bytes, and the strings (System V
+ * ABI, AMD64 supplement, 3.4.1; the auxiliary vector's entries are Linux's). All of it is built in
+ * kernel memory and copied once.
+ */
+
+#include <arch/program.h>
+#include <kernel/errno.h>
+#include <kernel/initrd.h>
+#include <kernel/log.h>
+#include <kernel/string.h>
+#include <linux/auxvec.h>
+#include <linux/stat.h>
+#include <mm/frame.h>
+#include <mm/slab.h>
+#include <proc/elf.h>
+#include <proc/image.h>
+
+#define CLOCK_TICKS_PER_SEC 100 /* what AT_CLKTCK says on Linux */
+#define NR_AUXV_MAX         20
+#define RANDOM_BYTES        16
+
+/* The page that every program has mapped: arch_user_stub. One frame for all. */
+static paddr_t stub_frame = PADDR_NONE;
+
+static int map_segment(struct space *space, const struct elf_segment *s, const unsigned char *file)
+{
+    vaddr_t first = ROUND_DOWN(s->va, PAGE_SIZE);
+    unsigned prot = AREA_READ | (s->is_writable ? AREA_WRITE : 0) | (s->is_executable ? AREA_EXEC : 0);
+    int64_t at = space_map(space, first, s->va + s->nr_bytes - first, prot, SPACE_EXACT, 0);
+
+    if (at < 0)
+        return (int)at;
+    return space_write(space, s->va, file + s->file_offset, s->nr_file_bytes);
+}
+
+static int map_segments(struct space *space, const struct elf_image *image,
+                        const unsigned char *file)
+{
+    const struct elf_segment *last = &image->segments[image->nr_segments - 1];
+
+    for (unsigned i = 0; i < image->nr_segments; i++) {
+        int error = map_segment(space, &image->segments[i], file);
+
+        if (error != 0)
+            return error;
+    }
+    space->brk_start = ROUND_UP(last->va + last->nr_bytes, PAGE_SIZE);
+    space->brk_end = space->brk_start;
+    return 0;
+}
+
+static int map_stub(struct space *space, vaddr_t *va)
+{
+    int64_t at;
+
+    if (stub_frame == PADDR_NONE) {
+        stub_frame = frame_alloc(FRAME_ZERO);
+        if (stub_frame == PADDR_NONE)
+            return -ENOMEM;
+        memcpy(phys_to_virt(stub_frame), arch_user_stub, arch_user_stub_bytes);
+    }
+    at = space_map_frame(space, stub_frame, AREA_READ | AREA_EXEC);
+    if (at < 0)
+        return (int)at;
+    *va = (vaddr_t)at;
+    return 0;
+}
+
+/* A stack under construction: `words` will be at `sp`, the strings at `strings_va`. */
+struct stack_builder {
+    uint64_t *words;
+    unsigned nr_words;
+    vaddr_t random_va, strings_va;
+};
+
+static void push_word(struct stack_builder *b, uint64_t word)
+{
+    b->words[b->nr_words++] = word;
+}
+
+static void push_aux(struct stack_builder *b, uint64_t type, uint64_t value)
+{
+    push_word(b, type);
+    push_word(b, value);
+}
+
+/* Pointers to the next `nr` strings, and NULL. Returns the string behind them. */
+static const char *push_pointers(struct stack_builder *b, const struct program_args *args,
+                                 const char *string, unsigned nr)
+{
+    for (unsigned i = 0; i < nr; i++) {
+        push_word(b, b->strings_va + (uint64_t)(string - args->strings));
+        string += strlen(string) + 1;
+    }
+    push_word(b, 0);
+    return string;
+}
+
+static void push_auxv(struct stack_builder *b, const struct elf_image *image)
+{
+    push_aux(b, AT_PHDR, image->phdr_va);
+    push_aux(b, AT_PHENT, 56);
+    push_aux(b, AT_PHNUM, image->nr_phdrs);
+    push_aux(b, AT_PAGESZ, PAGE_SIZE);
+    push_aux(b, AT_BASE, 0);
+    push_aux(b, AT_FLAGS, 0);
+    push_aux(b, AT_ENTRY, image->entry);
+    push_aux(b, AT_UID, 0);
+    push_aux(b, AT_EUID, 0);
+    push_aux(b, AT_GID, 0);
+    push_aux(b, AT_EGID, 0);
+    push_aux(b, AT_SECURE, 0);
+    push_aux(b, AT_CLKTCK, CLOCK_TICKS_PER_SEC);
+    push_aux(b, AT_HWCAP, arch_hwcap());
+    push_aux(b, AT_HWCAP2, arch_hwcap2());
+    push_aux(b, AT_RANDOM, b->random_va);
+    push_aux(b, AT_EXECFN, b->strings_va);
+    push_aux(b, AT_NULL, 0);
+}
+
+/* Strings end at the top; random bytes are below them, and the words below those, 16-aligned. */
+static int build_stack(struct space *space, const struct elf_image *image,
+                       const struct program_args *args, vaddr_t *sp)
+{
+    unsigned nr_words_max = 1 + args->argc + 1 + args->envc + 1 + 2 * NR_AUXV_MAX;
+    struct stack_builder b = {.words = kmalloc_user(nr_words_max * sizeof(uint64_t))};
+    unsigned char random[RANDOM_BYTES];
+    const char *environment;
+    int error;
+
+    if (b.words == NULL)
+        return -ENOMEM;
+    b.strings_va = SPACE_STACK_TOP - args->nr_bytes;
+    b.random_va = ROUND_DOWN(b.strings_va - RANDOM_BYTES, 16);
+    arch_random(random, sizeof(random));
+    push_word(&b, args->argc);
+    environment = push_pointers(&b, args, args->strings, args->argc);
+    push_pointers(&b, args, environment, args->envc);
+    push_auxv(&b, image);
+
+    *sp = ROUND_DOWN(b.random_va - b.nr_words * sizeof(uint64_t), 16);
+    error = space_write(space, b.strings_va, args->strings, args->nr_bytes);
+    if (error == 0)
+        error = space_write(space, b.random_va, random, sizeof(random));
+    if (error == 0)
+        error = space_write(space, *sp, b.words, b.nr_words * sizeof(uint64_t));
+    kfree(b.words);
+    return error;
+}
+
+static int map_stack(struct space *space)
+{
+    int64_t at = space_map(space, SPACE_STACK_TOP - SPACE_STACK_BYTES, SPACE_STACK_BYTES,
+                           AREA_READ | AREA_WRITE, SPACE_EXACT, PAGE_SIZE);
+
+    return at < 0 ? (int)at : 0;
+}
+
+int image_load(struct space *space, const char *path, const struct program_args *args,
+               struct image_start *start)
+{
+    struct initrd_file file;
+    struct elf_image image;
+    const char *why;
+    int error = initrd_find(path, &file);
+
+    if (error != 0)
+        return error;
+    if ((file.mode & S_IFMT) != S_IFREG || (file.mode & 0111) == 0)
+        return -EACCES;
+    error = elf_parse(file.data, file.nr_bytes, SPACE_LOWEST, SPACE_STACK_TOP - SPACE_STACK_BYTES,
+                      &image, &why);
+    if (error != 0) {
+        log_warn("exec: %s: %s", path, why);
+        return error;
+    }
+    error = map_segments(space, &image, file.data);
+    if (error == 0)
+        error = map_stack(space);
+    if (error == 0)
+        error = map_stub(space, &start->exit_stub);
+    if (error == 0)
+        error = build_stack(space, &image, args, &start->sp);
+    start->pc = image.entry;
+    return error;
+}

@@ -1,0 +1,35 @@
+#ifndef PROC_ID_H
+#define PROC_ID_H
+
+/*
+ * Numbers of processes and LWPs: one space of numbers for both, system-wide. A number belongs to a
+ * process, and to one of its LWPs as long as that exists (proc/id.c). Any context; locks of smaller
+ * rank than LOCK_RANK_ID_TABLE may be held.
+ */
+
+#include <kernel/types.h>
+
+struct process;
+struct user_lwp;
+
+struct id_owner {
+    struct process *process; /* NULL: the number is free */
+    struct user_lwp *lwp;    /* NULL: only the process has the number */
+};
+
+/* Numbers go up to `max` (`tid_max=`). Once, while booting. 0 or -ENOMEM. */
+int id_init(unsigned max) MUST_CHECK;
+
+/* A free number >= 1 for `owner`, or -EAGAIN when all are taken, -ENOMEM. */
+int id_alloc(struct id_owner owner) MUST_CHECK;
+
+/*
+ * Who has the number. What it returns may be gone at once unless the caller keeps it: holding the
+ * process's lock keeps that process's LWPs.
+ */
+struct id_owner id_lookup(int id);
+
+void id_set_owner(int id, struct id_owner owner);
+void id_free(int id);
+
+#endif

@@ -1,0 +1,21 @@
+#ifndef PROC_IMAGE_H
+#define PROC_IMAGE_H
+
+/* Making an address space out of a program. */
+
+#include <mm/space.h>
+#include <proc/process.h>
+
+struct image_start {
+    vaddr_t pc, sp;
+    vaddr_t exit_stub; /* where a function of an LWP returns to */
+};
+
+/*
+ * Loads the program at `path` into the empty `space`, with the stack that a new program finds. 0,
+ * -ENOENT, -EACCES, -ENOEXEC (logged with the reason), -ENOMEM. May sleep.
+ */
+int image_load(struct space *space, const char *path, const struct program_args *args,
+               struct image_start *start) MUST_CHECK;
+
+#endif

@@ -1,0 +1,143 @@
+#ifndef PROC_PROCESS_H
+#define PROC_PROCESS_H
+
+/*
+ * Processes and their LWPs (proc/process.c and proc/lwp.c have the theory).
+ */
+
+#include <kernel/list.h>
+#include <kernel/spinlock.h>
+#include <kernel/types.h>
+#include <kernel/waitq.h>
+#include <mm/space.h>
+#include <sched/lwp.h>
+
+struct process;
+
+/* Locks: p the process's lock, f family_lock, c constant after creation, o only the LWP itself. */
+struct user_lwp {
+    struct lwp lwp;
+    struct process *process;   /* c */
+    int tid;                   /* c */
+    struct list_node link;     /* p  on process->lwps */
+    bool is_detached;          /* p  nobody will join it: it goes away at its end */
+    bool is_zombie;            /* p  it has ended, and is off its stack */
+    uint64_t value;            /* p  what it ended with */
+    struct user_lwp *joiner;   /* p  who is joining it */
+    struct user_lwp *joining;  /* p  whom it is joining */
+    struct waitq ended;        /* p  the joiner waits here */
+    vaddr_t stack_low;         /* c  the user stack that the kernel made for it; 0: none */
+    size_t stack_bytes;        /* c */
+    vaddr_t clear_tid_address; /* o  set_tid_address() */
+};
+
+struct process {
+    int pid;             /* c */
+    struct space *space; /* c while an LWP is alive */
+    vaddr_t exit_stub;   /* c  where a function of an LWP returns to */
+    char name[LWP_NAME_MAX];
+
+    struct spinlock lock;
+    struct list lwps;         /* p  all that have not been reaped */
+    unsigned nr_live;         /* p  those that have not begun to end */
+    unsigned nr_present;      /* p  those that are not off their stack for good */
+    struct waitq others_gone; /* p  the last one waits here for the others */
+    atomic_bool is_ending;    /* p to write; no LWP may go back to user mode */
+    int status;               /* p  as wait4() reports it */
+
+    struct process *parent;       /* f  NULL: the kernel */
+    struct list children;         /* f */
+    struct list_node sibling_link; /* f  on parent->children */
+    bool is_zombie;               /* f  all that is left is the status */
+    struct waitq child_ended;     /* f  wait4() waits here */
+    uint64_t run_ns;              /* p  of LWPs that are gone */
+};
+
+/* Counts for struct thrum_stat. */
+extern atomic_uint nr_processes, nr_user_lwps;
+
+/* The calling LWP and its process; only in an LWP of a user process. */
+static inline struct user_lwp *user_lwp_current(void)
+{
+    return container_of(lwp_current(), struct user_lwp, lwp);
+}
+
+static inline struct process *process_current(void)
+{
+    return user_lwp_current()->process;
+}
+
+/* Once, while booting. 0 or -ENOMEM. */
+int process_init(unsigned tid_max) MUST_CHECK;
+
+/*
+ * A program's arguments in kernel memory: argc + envc strings one after the other, each with its
+ * NUL, arguments first.
+ */
+struct program_args {
+    char *strings;
+    size_t nr_bytes;
+    unsigned argc, envc;
+};
+
+#define PROGRAM_ARGS_BYTES_MAX KIB(128)
+
+/*
+ * Starts the program in the file at `path` as a new child of `parent` (NULL: of the kernel, for the
+ * first process). Returns its pid, or -ENOENT, -EACCES, -ENOEXEC, -ENOMEM, -EAGAIN; nothing is left
+ * behind then. May sleep.
+ */
+int process_spawn(struct process *parent, const char *path, const struct program_args *args) MUST_CHECK;
+
+/*
+ * All LWPs of `process` end, wherever they are, before they are in user mode again; unless it is
+ * ending already, its status is `status`. Any context; locks below LOCK_RANK_PROCESS may be held.
+ */
+void process_end(struct process *process, int status);
+
+/* Status words of wait4() (POSIX; the bits are Linux's). */
+static inline int status_of_exit(int code)
+{
+    return (code & 0xff) << 8;
+}
+
+static inline int status_of_signal(int signal)
+{
+    return signal & 0x7f;
+}
+
+/*
+ * Waits for a child (pid > 0: that one; -1: any) to end and takes its status. With `no_hang`,
+ * returns 0 instead of waiting. The child's pid, -ECHILD or -EINTR. May sleep.
+ */
+int process_wait(int pid, bool no_hang, int *status, uint64_t *run_ns) MUST_CHECK;
+
+/* The calling process's parent's number; 0: it has none. */
+int process_parent_pid(void);
+
+/* If the calling LWP is the first one: what the process's status is when the last LWP has left. */
+void process_set_exit_code(int code);
+
+/* ---- LWPs ----------------------------------------------------------------------------------- */
+
+/*
+ * A further LWP of `process` that starts at pc with the stack pointer sp and two arguments; not yet
+ * running (sched_start()). NULL with *error set: -EAGAIN (no
+ * number, or the process is ending), -ENOMEM.
+ */
+struct user_lwp *user_lwp_create(struct process *process, vaddr_t pc, vaddr_t sp, uint64_t arg,
+                                 uint64_t arg2, uint64_t tls, bool is_detached, int *error);
+
+/*
+ * The calling LWP ends with `value`, which user_lwp_join() gives. Interrupts are on.
+ */
+NORETURN void user_lwp_exit(uint64_t value);
+
+/*
+ * What the ABI says of lwp_join() and lwp_detach(). `value_at`: where in user memory to store the
+ * value, 0: nowhere.
+ */
+int user_lwp_join(int tid, vaddr_t value_at) MUST_CHECK;
+int user_lwp_detach(int tid) MUST_CHECK;
+
+#endif

@@ -1,0 +1,20 @@
+#ifndef PROC_PROCESS_IMPL_H
+#define PROC_PROCESS_IMPL_H
+
+/* Between process.c and lwp.c only. */
+
+#include <proc/process.h>
+
+/* Once, while booting. */
+void user_lwp_init(void);
+
+/* Gives back all LWPs of `process` that have ended; the caller is its last one. */
+void user_lwp_reap_all(struct process *process);
+
+/* What the last LWP has to do before it ends; may sleep. Interrupts are on. */
+void process_clear_up(struct process *process);
+
+/* The last LWP is off its stack: the process is a zombie now. Interrupts are off, no lock is held. */
+void process_has_gone(struct process *process);
+
+#endif

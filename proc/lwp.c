@@ -1,0 +1,302 @@
+/*
+ * LWPs of user processes: how they come, end, and are joined.
+ *
+ *     user_lwp_create() --> alive --user_lwp_exit()--> ending --off its stack--> zombie --> reaped
+ *
+ * An LWP ends in two steps. It does what needs a context of its own first (giving back its user
+ * stack, leaving the address space). Then it leaves its CPU for good; whoever runs next there gives
+ * back its kernel stack and makes it a zombie, in user_lwp_exited(). So a zombie is nothing but a
+ * structure with a value: whoever joins it can take it away at once.
+ *
+ * Who reaps: the joiner; user_lwp_exited() itself when the LWP is detached; the process's last LWP
+ * what nobody joined. An LWP that is being joined (`joiner` is set) belongs to its joiner. All under
+ * process->lock, which also keeps LWPs that are looked up by number.
+ *
+ * The first LWP's number is the process's: it stays taken until the process itself is reaped.
+ */
+
+#include <arch/cpu.h>
+#include <arch/mmu.h>
+#include <kernel/errno.h>
+#include <kernel/panic.h>
+#include <kernel/string.h>
+#include <mm/kstack.h>
+#include <mm/slab.h>
+#include <mm/user_copy.h>
+#include <proc/id.h>
+#include <proc/process.h>
+#include <proc/process_impl.h>
+#include <sched/sched.h>
+
+/* Above this many stacks kept for reuse, whoever creates an LWP gives the rest back. */
+#define KSTACKS_KEPT_MAX 1024
+
+static struct slab_cache *user_lwp_cache;
+
+void user_lwp_init(void)
+{
+    user_lwp_cache = slab_cache_create("lwp", sizeof(struct user_lwp), 0, SLAB_USER);
+}
+
+/* Gives the structure and the number back. Locked. */
+static void reap(struct user_lwp *lwp)
+{
+    struct process *process = lwp->process;
+
+    list_remove(&lwp->link);
+    if (lwp->tid == process->pid)
+        id_set_owner(lwp->tid, (struct id_owner){.process = process});
+    else
+        id_free(lwp->tid);
+    slab_free(user_lwp_cache, lwp);
+    atomic_fetch_sub(&nr_user_lwps, 1);
+}
+
+/* Reaps one LWP that has ended; false: there is none. */
+static bool reap_one(struct process *process)
+{
+    irq_state_t irq = spin_lock_irq(&process->lock);
+    struct user_lwp *lwp;
+    bool found = false;
+
+    list_for_each_entry(lwp, &process->lwps, link) {
+        if (lwp->is_zombie) {
+            reap(lwp);
+            found = true;
+            break;
+        }
+    }
+    spin_unlock_irq(&process->lock, irq);
+    return found;
+}
+
+/* One at a time: there may be many, and interrupts are off while the lock is held. */
+void user_lwp_reap_all(struct process *process)
+{
+    while (reap_one(process))
+        continue;
+}
+
+/* Called off the LWP's stack, with interrupts off: see struct lwp_ops. */
+static void user_lwp_exited(struct lwp *l)
+{
+    struct user_lwp *lwp = container_of(l, struct user_lwp, lwp);
+    struct process *process = lwp->process;
+    bool is_last;
+
+    kstack_free(l->context.stack_top);
+    context_destroy(&l->context);
+    spin_lock(&process->lock);
+    process->run_ns += l->run_ns;
+    lwp->is_zombie = true;
+    is_last = --process->nr_present == 0;
+    waitq_wake_all(&lwp->ended);
+    if (process->nr_live == 0)
+        waitq_wake_all(&process->others_gone);
+    if (is_last || (lwp->is_detached && lwp->joiner == NULL))
+        reap(lwp);
+    spin_unlock(&process->lock);
+    if (is_last)
+        process_has_gone(process);
+}
+
+static const struct lwp_ops user_lwp_ops = {.exited = user_lwp_exited};
+
+/* Kernel stack and registers. 0 or -ENOMEM. */
+static int init_context(struct user_lwp *lwp, uint64_t tls)
+{
+    uint64_t stack_top = kstack_alloc();
+    int error;
+
+    if (stack_top == 0)
+        return -ENOMEM;
+    error = context_init_user(&lwp->lwp.context, stack_top, tls);
+    if (error != 0)
+        kstack_free(stack_top);
+    return error;
+}
+
+/* Makes the LWP part of its process, with a number. 0, -EAGAIN or -ENOMEM. */
+static int link_to_process(struct user_lwp *lwp)
+{
+    struct process *process = lwp->process;
+    irq_state_t irq = spin_lock_irq(&process->lock);
+    int tid = -EAGAIN;
+
+    if (!process->is_ending)
+        tid = id_alloc((struct id_owner){process, lwp});
+    if (tid >= 0) {
+        lwp->tid = tid;
+        list_push_back(&process->lwps, &lwp->link);
+        process->nr_live++;
+        process->nr_present++;
+        atomic_fetch_add(&nr_user_lwps, 1);
+    }
+    spin_unlock_irq(&process->lock, irq);
+    return tid < 0 ? tid : 0;
+}
+
+struct user_lwp *user_lwp_create(struct process *process, vaddr_t pc, vaddr_t sp, uint64_t arg,
+                                 uint64_t arg2, uint64_t tls, bool is_detached, int *error)
+{
+    struct user_lwp *lwp;
+
+    if (kstack_nr_kept() > KSTACKS_KEPT_MAX)
+        kstack_reclaim();
+    lwp = slab_alloc(user_lwp_cache);
+    *error = -ENOMEM;
+    if (lwp == NULL)
+        return NULL;
+    memset((char *)lwp + sizeof(lwp->lwp), 0, sizeof(*lwp) - sizeof(lwp->lwp));
+    sched_lwp_init(&lwp->lwp, process->name, &user_lwp_ops);
+    lwp->lwp.mmu = &process->space->mmu;
+    lwp->process = process;
+    lwp->is_detached = is_detached;
+    waitq_init(&lwp->ended);
+    *error = init_context(lwp, tls);
+    if (*error != 0) {
+        slab_free(user_lwp_cache, lwp);
+        return NULL;
+    }
+    trap_user_start(context_user_frame(&lwp->lwp.context), pc, sp, arg, arg2);
+    *error = link_to_process(lwp);
+    if (*error != 0) {
+        kstack_free(lwp->lwp.context.stack_top);
+        context_destroy(&lwp->lwp.context);
+        slab_free(user_lwp_cache, lwp);
+        return NULL;
+    }
+    return lwp;
+}
+
+/* The caller does not need its address space any more. */
+static void leave_space(struct lwp *lwp)
+{
+    irq_disable();
+    lwp->mmu = NULL;
+    mmu_switch(&mmu_kernel_context);
+    irq_enable();
+}
+
+static bool begin_end(struct user_lwp *self, uint64_t value)
+{
+    struct process *process = self->process;
+    irq_state_t irq = spin_lock_irq(&process->lock);
+    bool is_last;
+
+    self->value = value;
+    is_last = --process->nr_live == 0;
+    spin_unlock_irq(&process->lock, irq);
+    return is_last;
+}
+
+void user_lwp_exit(uint64_t value)
+{
+    struct user_lwp *self = user_lwp_current();
+    struct process *process = self->process;
+    uint32_t zero = 0;
+
+    if (self->clear_tid_address != 0 && user_copy_to(self->clear_tid_address, &zero, 4) != 0)
+        self->clear_tid_address = 0;
+    if (self->stack_low != 0 && !process->is_ending) {
+        /* Failing means that memory for splitting an area is out: then it goes with the process. */
+        int error = space_unmap(process->space, self->stack_low, self->stack_bytes);
+
+        (void)error;
+    }
+    leave_space(&self->lwp);
+    if (begin_end(self, value))
+        process_clear_up(process);
+    sched_exit();
+}
+
+/* Whether waiting for `target` would wait for the caller itself. Locked. */
+static bool is_cycle(const struct user_lwp *self, const struct user_lwp *target)
+{
+    for (const struct user_lwp *l = target; l != NULL; l = l->joining) {
+        if (l == self)
+            return true;
+    }
+    return false;
+}
+
+/* The LWP of the calling process with this number; NULL: there is none. Locked. */
+static struct user_lwp *find_sibling(const struct process *process, int tid)
+{
+    struct id_owner owner = id_lookup(tid);
+
+    return owner.process == process ? owner.lwp : NULL;
+}
+
+/* Waits until `target`, which the caller has claimed, has ended. Locked. 0 or -EINTR. */
+static int wait_for_end(struct user_lwp *self, struct user_lwp *target)
+{
+    int error = 0;
+
+    self->joining = target;
+    while (!target->is_zombie && error == 0)
+        error = waitq_sleep(&target->ended, &target->process->lock, WAITQ_FOREVER, true);
+    self->joining = NULL;
+    return error;
+}
+
+/* Makes the caller the joiner of `tid`. Locked. 0, or the error that lwp_join() reports. */
+static int claim(struct user_lwp *self, int tid, struct user_lwp **target)
+{
+    *target = find_sibling(self->process, tid);
+    if (*target == NULL)
+        return -ESRCH;
+    if ((*target)->is_detached || (*target)->joiner != NULL)
+        return -EINVAL;
+    if (is_cycle(self, *target))
+        return -EDEADLK;
+    (*target)->joiner = self;
+    return 0;
+}
+
+int user_lwp_join(int tid, vaddr_t value_at)
+{
+    struct user_lwp *self = user_lwp_current(), *target;
+    struct process *process = self->process;
+    irq_state_t irq = spin_lock_irq(&process->lock);
+    int error = claim(self, tid, &target);
+    uint64_t value;
+
+    if (error != 0) {
+        spin_unlock_irq(&process->lock, irq);
+        return error;
+    }
+    error = wait_for_end(self, target);
+    value = target->value;
+    if (error == 0 && value_at != 0) {
+        /* Nobody else can take the target away meanwhile: it has a joiner. */
+        spin_unlock_irq(&process->lock, irq);
+        error = user_copy_to(value_at, &value, sizeof(value));
+        irq = spin_lock_irq(&process->lock);
+    }
+    if (error == 0)
+        reap(target);
+    else
+        target->joiner = NULL;
+    spin_unlock_irq(&process->lock, irq);
+    return error;
+}
+
+int user_lwp_detach(int tid)
+{
+    struct process *process = process_current();
+    irq_state_t irq = spin_lock_irq(&process->lock);
+    struct user_lwp *target = find_sibling(process, tid);
+    int error = 0;
+
+    if (target == NULL)
+        error = -ESRCH;
+    else if (target->is_detached || target->joiner != NULL)
+        error = -EINVAL;
+    else if (target->is_zombie)
+        reap(target);
+    else
+        target->is_detached = true;
+    spin_unlock_irq(&process->lock, irq);
+    return error;
+}

@@ -1,0 +1,84 @@
+#ifndef SCHED_LWP_H
+#define SCHED_LWP_H
+
+/*
+ * What runs. struct lwp is the part that scheduling knows; whoever makes LWPs (proc/ for user
+ * processes, sched/kthread.c for kernel threads) embeds it in a structure of its own.
+ *
+ *     NEW ----sched_start---> READY <---------+
+ *                              | ^            |
+ *                 (picked)     | | (put back) | sched_wake
+ *                              v |            |
+ *                            RUNNING ------> BLOCKED
+ *                              |      sched_block
+ *                              | sched_exit
+ *                              v
+ *                            ZOMBIE
+ *
+ * sched/core.c makes each of these transitions, in one place each, under the lock of the run queue
+ * of lwp->cpu. The run queue's lock is held across a switch, so whoever holds it sees an LWP either
+ * running or wholly switched out.
+ */
+
+#include <stdatomic.h>
+
+#include <arch/context.h>
+#include <arch/mmu.h>
+#include <kernel/list.h>
+#include <kernel/types.h>
+#include <sched/class.h>
+
+enum lwp_state { LWP_NEW, LWP_READY, LWP_RUNNING, LWP_BLOCKED, LWP_ZOMBIE };
+
+/* Why a blocked LWP goes on. */
+enum wake_reason {
+    WAKE_EVENT,     /* what it waited for has happened */
+    WAKE_TIMEOUT,   /* its time is over */
+    WAKE_INTERRUPT, /* something else wants its attention (lwp->interrupt) */
+};
+
+struct lwp;
+
+struct lwp_ops {
+    /*
+     * The LWP has ended and is off its CPU and its stack for good. Called by whoever runs next
+     * there, with interrupts off and no lock held: may take spinlocks, must not sleep.
+     */
+    void (*exited)(struct lwp *lwp);
+};
+
+#define LWP_NAME_MAX    16
+#define LWP_CPU_NOWHERE (~0u)
+
+/* Locks: q run queue of `cpu`, c constant after creation, o only the LWP itself, a atomic. */
+struct lwp {
+    struct arch_context context;     /* o, or whoever switches */
+    struct mmu_context *mmu;         /* o  address space; NULL: kernel thread */
+    enum lwp_state state;            /* q */
+    enum wake_reason wake_reason;    /* q  of the last sched_block() */
+    bool is_interruptible;           /* q  while blocked */
+    atomic_uint cpu;                 /* q  where it runs, ran last, or is to run */
+    unsigned move_to;                /* q  CPU to go to at the next switch; LWP_CPU_NOWHERE: stay */
+    uint64_t affinity;               /* q  bit n: may run on CPU n */
+    struct sched_entity entity;      /* q */
+    unsigned share_percent;          /* q  guaranteed share of one CPU; 0: in the default group */
+    atomic_bool interrupt;           /* a  to be looked at before returning to user mode */
+    const struct lwp_ops *ops;       /* c */
+    char name[LWP_NAME_MAX];         /* o */
+
+    uint64_t since_ns;      /* q  when it entered `state` */
+    uint64_t run_ns;        /* q  time on a CPU, */
+    uint64_t wait_ns;       /* q  and time waiting for one */
+    uint64_t nr_switches;   /* q  times it was given a CPU, */
+    uint64_t nr_migrations; /* q  and times that was another one than before */
+};
+
+/* The LWP that runs on the calling CPU. Any context; not NULL once the scheduler is up. */
+DECLARE_PERCPU(struct lwp *, current_lwp);
+
+static inline struct lwp *lwp_current(void)
+{
+    return this_cpu_read(current_lwp);
+}
+
+#endif

@@ -1,0 +1,47 @@
+#ifndef SCHED_TREE_H
+#define SCHED_TREE_H
+
+/*
+ * Nested queues: the mechanism between the core and the classes (sched/tree.c has the theory).
+ * Pure, like the classes: the caller holds the lock of the tree and tells the time. A *leaf* is an
+ * entity that stands for an LWP.
+ */
+
+#include <sched/class.h>
+
+/* Prepares a queue; `state` is class->queue_bytes long and zeroed, and tunables get their initial values. `self`: see struct sched_queue. */
+void sched_queue_init(struct sched_queue *q, const struct sched_class *class,
+                      struct sched_entity *self, void *state, uint64_t now_ns);
+
+/* Makes `e`, which is in no queue, a member of `q`, away. `creator` may be NULL. */
+void tree_join(struct sched_queue *q, struct sched_entity *e, const struct sched_entity *creator,
+               uint64_t now_ns);
+
+/*
+ * The leaf, which was away, becomes waiting, and so do the groups above it that were empty. Whether
+ * the running leaf of the tree is to be preempted for it.
+ */
+bool tree_enqueue(struct sched_entity *leaf, enum sched_enqueue why, uint64_t now_ns);
+
+/* The leaf, waiting or running, goes away, and so do the groups above it that become empty. */
+void tree_dequeue(struct sched_entity *leaf, enum sched_dequeue why, uint64_t now_ns);
+
+/* The leaf to run, which is running then; NULL: nothing is to run. */
+struct sched_entity *tree_pick(struct sched_queue *root, uint64_t now_ns);
+
+/* The running leaf ran for ran_ns up to now_ns. */
+void tree_charge(struct sched_queue *root, uint64_t ran_ns, uint64_t now_ns);
+
+/*
+ * Puts back what has to go: on every level of the running path, an entity whose slice is over or
+ * that is preempted, and with `is_yield` the leaf. All time up to now_ns has been charged.
+ */
+void tree_put_back(struct sched_queue *root, bool is_yield, uint64_t now_ns);
+
+/*
+ * How long the running path may go on before tree_put_back() has work: the least of its levels'
+ * slices and next events; 0: at once; SCHED_TIME_NEVER: until something else changes.
+ */
+uint64_t tree_slice_ns(const struct sched_queue *root, uint64_t now_ns);
+
+#endif

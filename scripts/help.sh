@@ -1,0 +1,142 @@
+# What `./thrum help` says.
+
+command_help() {
+    (($# <= 1)) || usage_error "help: one command at a time"
+    case ${1:-} in
+        '') help_overview ;;
+        run | test | iso | gdb | doctor | cc) "help_$1" ;;
+        help) echo "./thrum help [COMMAND]" ;;
+        *) usage_error "help: unknown command '$1'" ;;
+    esac
+}
+
+help_overview() {
+    cat <<'TEXT'
+Thrum: an operating system about threads and who gets to run next.
+
+  ./thrum run       build the ISO and boot it in QEMU, with this terminal as its console
+  ./thrum test      build everything and run all tests
+  ./thrum iso       build the ISO, to boot it elsewhere
+  ./thrum cc        compile a C program for Thrum
+  ./thrum gdb       boot under the debugger
+  ./thrum doctor    what is installed, what is missing
+  ./thrum help X    more about command X, with examples
+
+What is missing on Debian or Ubuntu is installed on the way. Start with:
+
+  ./thrum run
+  ./thrum run --smp 4 --exec "lwpdemo 100"
+TEXT
+}
+
+help_run() {
+    cat <<'TEXT'
+./thrum run [OPTIONS] [-- QEMU-OPTIONS]
+
+Builds the ISO if something changed and boots it in QEMU. This terminal is the guest's console.
+Ctrl-A X ends QEMU, Ctrl-A C switches to QEMU's monitor and back, Ctrl-C goes to the guest.
+
+The program
+  --exec "PROGRAM ARGS"   run this as the only job, then power off. ./thrum run ends with its status
+  --add HOST[:GUEST]      put a file into the guest, by default into /; may be repeated. The
+                          executable bit is kept. Nothing is rebuilt
+  --cmdline "TEXT"        more for the kernel command line, such as sched=stride or log=debug
+  --timeout S             stop after S seconds
+
+The machine
+  --smp N                 CPUs, 1 to 255 (2)
+  --mem SIZE              memory, such as 64M or 6G (512M)
+  --machine q35|pc        chip set: of 2007 with PCI Express, or of 1996 (q35)
+  --firmware bios|uefi    (bios)
+  --cpu MODEL             QEMU's name of a CPU model: max, qemu64,-nx ...
+  --accel tcg|kvm         emulation, or the host's processor (tcg)
+  --icount                one instruction takes one nanosecond: the same run again is the same to
+                          the instruction, and times are instruction counts
+  --display KIND          none, gtk, sdl, curses or vnc (none)
+
+What to boot
+  --preset NAME           the build to boot: release or debug (release)
+  --iso FILE              boot this image and build nothing
+  --boot cd|disk          the image is a CD, or a disk as on a USB stick (cd)
+
+Exit status
+  the program's own; 128+N where signal N ended it
+  124 timed out   125 the kernel panicked   126 the guest never started   130 ended by Ctrl-A X
+  2 wrong options   1 the build failed
+  The last line on standard error says which it was. All that the guest said is in build/serial.log.
+
+Examples
+  ./thrum run --smp 8 --exec "lwpdemo 1000"
+  ./thrum run --firmware uefi --machine pc --mem 6G
+  ./thrum cc hello.c -o hello && ./thrum run --add hello --exec "/hello world"
+  ./thrum run --icount --smp 1 --cmdline log=debug --timeout 60
+TEXT
+}
+
+help_test() {
+    cat <<'TEXT'
+./thrum test [OPTIONS] [NAME] [-- CTEST-OPTIONS]
+
+Builds the presets release and debug and runs their tests by ctest: the kernel's algorithms on the
+host, test programs in the guest, and the ISO on a table of machines. A failing test shows its
+whole output. Results of the guest are checked against what it planned: a test that hangs, panics
+or stops early fails.
+
+  NAME             only tests whose name matches this regular expression
+  --label LABEL    only tests with this label: host, guest, machine or tools
+  --preset NAME    only this build
+  --jobs N         tests at a time (number of CPUs)
+  --list           only list them
+
+Examples
+  ./thrum test
+  ./thrum test uefi
+  ./thrum test --label host --preset release
+TEXT
+}
+
+help_iso() {
+    cat <<'TEXT'
+./thrum iso [--preset NAME]
+
+Builds the ISO and prints where it is. One image boots under BIOS and UEFI, as a CD and as a disk:
+
+  VirtualBox   a machine of type "Other/Unknown (64-bit)" with the image as its optical drive
+  USB stick    as root: cp "$(./thrum iso)" /dev/sdX    (this overwrites the stick)
+TEXT
+}
+
+help_gdb() {
+    cat <<'TEXT'
+./thrum gdb [--port N] [OPTIONS OF run]
+
+Boots the debug build under gdb, stopped at arch_boot, the first C function. The serial line goes to a file whose name
+is printed; follow it from another terminal with `tail -f`. Without gdb it says how to attach.
+
+  ./thrum gdb --smp 1 --exec "lwpdemo 4"
+
+In gdb: `hbreak FUNCTION` before paging is on, `break FUNCTION` afterwards; `info threads` shows
+the CPUs, `thread 2` goes to the second. HACKING.md has more.
+TEXT
+}
+
+help_cc() {
+    cat <<'TEXT'
+./thrum cc SOURCE... [-o PROGRAM] [--preset NAME] [CLANG-OPTIONS]
+
+Compiles C for Thrum's native runtime: C17 with <thrum.h>, a small C library and threads. The
+program is static and has no host header or library in it.
+
+  ./thrum cc hello.c -o hello -Wall
+  ./thrum run --add hello --exec /hello
+TEXT
+}
+
+help_doctor() {
+    cat <<'TEXT'
+./thrum doctor
+
+Shows what Thrum needs, which versions are installed, and how to get what is missing. Ends with 0
+when nothing is missing. It installs nothing: ./thrum run and ./thrum test do.
+TEXT
+}

@@ -1,0 +1,203 @@
+/* The log: every line reaches every sink once, whole, and in order. */
+
+#include "host_test.h"
+
+#include <arch/cpu.h>
+#include <kernel/clock.h>
+#include <kernel/log.h>
+
+static uint64_t now_ns;
+
+uint64_t clock_now_ns(void)
+{
+    return now_ns;
+}
+
+/* A sink that remembers. It never goes away again, so each is static. */
+struct memory_sink {
+    struct console_sink sink;
+    char *text;
+    size_t nr_bytes, nr_writes;
+};
+
+static void memory_write(struct console_sink *sink, const char *bytes, size_t nr_bytes)
+{
+    struct memory_sink *memory = container_of(sink, struct memory_sink, sink);
+
+    assert_false(irq_is_enabled());
+    memcpy(memory->text + memory->nr_bytes, bytes, nr_bytes);
+    memory->nr_bytes += nr_bytes;
+    memory->text[memory->nr_bytes] = '\0';
+    memory->nr_writes++;
+}
+
+static void add_sink(struct memory_sink *memory)
+{
+    static char texts[8][1 << 20];
+    static unsigned nr_sinks;
+
+    memory->sink.write = memory_write;
+    memory->text = texts[nr_sinks++];
+    console_add_sink(&memory->sink);
+    assert_true(irq_is_enabled());
+}
+
+static void forget(struct memory_sink *memory)
+{
+    memory->nr_bytes = 0;
+    memory->nr_writes = 0;
+    memory->text[0] = '\0';
+}
+
+static struct memory_sink first;
+
+static void early_lines_are_replayed_and_later_ones_follow(void **state)
+{
+    log_info("boot: first");
+    log_debug("boot: hidden");
+    now_ns = 1234567;
+    log_warn("boot: %d is less than %s", 1, "two");
+    add_sink(&first);
+    now_ns = 75 * NSEC_PER_SEC + 1000;
+    log_error("late: third");
+    assert_string_equal(first.text, "[    0.000000] boot: first\n"
+                                    "[    0.001234] boot: 1 is less than two\n"
+                                    "[   75.000001] late: third\n");
+}
+
+static void the_level_decides_what_is_shown(void **state)
+{
+    static struct memory_sink second;
+
+    forget(&first);
+    log_set_level(LOG_ERROR);
+    log_warn("not this");
+    log_error("this");
+    assert_non_null(strstr(first.text, "this\n"));
+    assert_null(strstr(first.text, "not"));
+    log_set_level(LOG_DEBUG);
+    log_debug("and this");
+    assert_non_null(strstr(first.text, "and this\n"));
+    /* All was kept, and the level of today decides what a new sink sees. */
+    add_sink(&second);
+    assert_non_null(strstr(second.text, "boot: hidden\n"));
+    assert_non_null(strstr(second.text, "not this\n"));
+    log_set_level(LOG_INFO);
+}
+
+static void a_line_starts_on_a_line_of_its_own(void **state)
+{
+    forget(&first);
+    now_ns = 0;
+    console_write("$ ls", 4);
+    log_info("a: b");
+    log_info("c: d");
+    console_write("x\n", 2);
+    log_info("e: f");
+    console_write("", 0);
+    assert_string_equal(first.text, "$ ls\n[    0.000000] a: b\n[    0.000000] c: d\nx\n"
+                                    "[    0.000000] e: f\n");
+}
+
+static void a_piece_reaches_a_sink_whole(void **state)
+{
+    forget(&first);
+    log_info("one");
+    console_write("two\nlines\n", 10);
+    assert_int_equal(first.nr_writes, 2);
+}
+
+static void long_messages_are_cut_and_controls_replaced(void **state)
+{
+    char message[2 * LOG_LINE_MAX], *text;
+
+    memset(message, 'x', sizeof(message) - 1);
+    message[sizeof(message) - 1] = '\0';
+    forget(&first);
+    log_info("%s", message);
+    assert_int_equal(strspn(strchr(first.text, 'x'), "x"), LOG_LINE_MAX);
+    forget(&first);
+    log_info("name: \033_thrum:result=pass\033\\\n\177.");
+    text = strstr(first.text, "name: ");
+    assert_string_equal(text, "name: ?_thrum:result=pass?\\??.\n");
+}
+
+static void markers_are_application_commands_and_open_no_line(void **state)
+{
+    forget(&first);
+    console_marker("result", "pa\033ss");
+    log_info("a");
+    assert_string_equal(first.text, "\033_thrum:result=pa?ss\033\\[    0.000000] a\n");
+}
+
+static void a_full_ring_keeps_the_newest_lines(void **state)
+{
+    static struct memory_sink third;
+    unsigned nr_lines = 5000, number, previous = 0;
+    const char *line;
+
+    for (unsigned i = 1; i <= nr_lines; i++) {
+        first.nr_bytes = 0;
+        log_info("line %u %.*s", i, (int)(i % 150),
+                 "........................................"
+                 "................................................................................"
+                 "......................................");
+    }
+    add_sink(&third);
+    assert_true(third.nr_bytes > KIB(40));
+    for (line = third.text; *line != '\0'; line = strchr(line, '\n') + 1) {
+        assert_int_equal(sscanf(line, "[ 0.000000] line %u", &number), 1);
+        assert_true(previous == 0 || number == previous + 1);
+        previous = number;
+    }
+    assert_int_equal(previous, nr_lines);
+}
+
+static void random_lines_survive_the_ring(void **state)
+{
+    static char text[LOG_LINE_MAX + 20];
+
+    memset(text, 'y', sizeof(text) - 1);
+    for (uint64_t seed = 0; seed < 20000; seed++) {
+        struct rng rng = {seed};
+
+        forget(&first);
+        now_ns = rng_one_in(&rng, 10) ? rng_next(&rng) : seed;
+        log_write((enum log_level)rng_below(&rng, 4), "%.*s", (int)rng_below(&rng, sizeof(text)),
+                  text);
+    }
+    now_ns = 0;
+}
+
+/* The last test: locks stay broken. */
+static void a_panic_writes_although_the_locks_are_held(void **state)
+{
+    static struct memory_sink fourth;
+
+    forget(&first);
+    console_break_locks();
+    host_set_cpu(3);
+    log_error("panic: on CPU 3");
+    console_write("trace\n", 6);
+    add_sink(&fourth);
+    assert_non_null(strstr(first.text, "panic: on CPU 3\ntrace\n"));
+    assert_non_null(strstr(fourth.text, "panic: on CPU 3\n"));
+    host_set_cpu(0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(early_lines_are_replayed_and_later_ones_follow),
+        cmocka_unit_test(the_level_decides_what_is_shown),
+        cmocka_unit_test(a_line_starts_on_a_line_of_its_own),
+        cmocka_unit_test(a_piece_reaches_a_sink_whole),
+        cmocka_unit_test(long_messages_are_cut_and_controls_replaced),
+        cmocka_unit_test(markers_are_application_commands_and_open_no_line),
+        cmocka_unit_test(a_full_ring_keeps_the_newest_lines),
+        cmocka_unit_test(random_lines_survive_the_ring),
+        cmocka_unit_test(a_panic_writes_although_the_locks_are_held),
+    };
+    host_reset();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,95 @@
+# What is booted, where, and what has to come of it.
+
+# The release build boots on every kind of machine; the debug build, whose checks find mistakes of
+# locking, runs the guest suites on every number of CPUs.
+if(THRUM_DEBUG)
+  set(suite_cpus 1 2 4 8)
+else()
+  set(suite_cpus 2)
+endif()
+
+# Guest suites: programs in /test that report by KTAP. tests/user adds to the list.
+get_property(suites GLOBAL PROPERTY THRUM_GUEST_SUITES)
+foreach(suite IN LISTS suites)
+  foreach(cpus IN LISTS suite_cpus)
+    thrum_qemu_case(guest.${suite}.${cpus}cpu CPUS ${cpus} EXEC /test/${suite} TIMEOUT 240
+      EXPECT exit=0 ktap LABELS guest)
+  endforeach()
+endforeach()
+if(THRUM_DEBUG)
+  return()
+endif()
+
+# The demonstration, which checks itself, on the machine table: each value of each column stands
+# with many values of the others.
+set(DEMO_OK exit=0 text=verified)
+foreach(row IN ITEMS
+    "q35 bios 1 24M"
+    "pc  bios 2 24M"
+    "pc  bios 1 128M"
+    "q35 bios 4 128M"
+    "q35 bios 2 512M"
+    "pc  bios 8 512M"
+    "q35 bios 1 4G"
+    "pc  bios 4 4G"
+    "q35 bios 8 6G"
+    "pc  bios 2 6G"
+    "q35 uefi 2 128M"
+    "pc  uefi 1 512M"
+    "q35 uefi 4 512M"
+    "pc  uefi 2 4G"
+    "q35 uefi 8 6G")
+  separate_arguments(cell UNIX_COMMAND ${row})
+  list(GET cell 0 machine)
+  list(GET cell 1 firmware)
+  list(GET cell 2 cpus)
+  list(GET cell 3 memory)
+  thrum_qemu_case(machine.${machine}.${firmware}.${cpus}cpu.${memory}
+    MACHINE ${machine} FIRMWARE ${firmware} CPUS ${cpus} MEMORY ${memory} TIMEOUT 90
+    EXPECT ${DEMO_OK})
+endforeach()
+
+# The same image written to a disk.
+thrum_qemu_case(machine.disk.bios BOOT disk EXPECT ${DEMO_OK})
+thrum_qemu_case(machine.disk.uefi BOOT disk FIRMWARE uefi TIMEOUT 90 EXPECT ${DEMO_OK})
+
+# Processors: with everything that QEMU emulates, with the least, and with too little.
+thrum_qemu_case(cpu.max CPU max EXPECT ${DEMO_OK})
+thrum_qemu_case(cpu.plain CPU qemu64 EXPECT ${DEMO_OK})
+thrum_qemu_case(cpu.core2 CPU core2duo EXPECT ${DEMO_OK})
+thrum_qemu_case(cpu.no_nx CPU qemu64,-nx EXPECT refused=NX "screen=Thrum cannot run here.*NX")
+thrum_qemu_case(cpu.no_long_mode CPU qemu64,-lm
+  EXPECT "refused=long mode" "screen=Thrum cannot run here.*long mode")
+thrum_qemu_case(cpu.32bit CPU qemu32
+  EXPECT "refused=long mode" "screen=Thrum cannot run here.*long mode")
+
+# Machines with parts missing. Without ACPI there is no way to switch the machine off.
+thrum_qemu_case(machine.no_acpi MACHINE pc,acpi=off EXPECT ${DEMO_OK} no-power-off)
+thrum_qemu_case(machine.no_hpet MACHINE q35,hpet=off EXPECT ${DEMO_OK})
+
+# Counted time: everything happens in the same order each time.
+thrum_qemu_case(icount.1cpu ICOUNT CPUS 1 EXPECT ${DEMO_OK})
+thrum_qemu_case(icount.4cpu ICOUNT CPUS 4 EXEC "lwpdemo 100" TIMEOUT 120 EXPECT ${DEMO_OK})
+
+# The command line, and how a program's end reaches the world outside.
+thrum_qemu_case(run.many_lwps CPUS 4 EXEC "lwpdemo 1000" TIMEOUT 120 EXPECT ${DEMO_OK})
+thrum_qemu_case(run.status EXEC "/test/t_proc exit-with 7" EXPECT exit=7)
+thrum_qemu_case(run.signal EXEC "/test/t_memory read-null" EXPECT signal=11)
+thrum_qemu_case(run.bad_argument EXEC "lwpdemo none" EXPECT exit=2 "text=not a number")
+thrum_qemu_case(run.no_such_program EXEC /bin/none EXPECT exit=127 "text=cannot run /bin/none")
+thrum_qemu_case(run.text_as_program ADD ${CMAKE_SOURCE_DIR}/README.md:/bin/text EXEC text
+  EXPECT exit=127 "text=cannot run /bin/text")
+foreach(policy IN ITEMS rr mlfq stride)
+  thrum_qemu_case(run.sched_${policy} CMDLINE sched=${policy} EXPECT ${DEMO_OK})
+endforeach()
+thrum_qemu_case(run.nonsense_cmdline
+  CMDLINE "sched=nonsense cpus=-1 log==== =x unknown \"not closed" EXPECT ${DEMO_OK})
+thrum_qemu_case(run.one_cpu_of_four CPUS 4 CMDLINE cpus=1 EXPECT ${DEMO_OK})
+
+# What the boot loader hands over is broken: said in words, and nothing hangs in silence.
+set(NO_INIT panic "text=init: /bin/init cannot be started")
+thrum_qemu_case(bad.no_initrd ISO ${BAD_DIR}/no-initrd.iso EXPECT ${NO_INIT})
+thrum_qemu_case(bad.text_as_initrd ISO ${BAD_DIR}/text-initrd.iso EXPECT ${NO_INIT} text=initrd:)
+thrum_qemu_case(bad.short_initrd ISO ${BAD_DIR}/short-initrd.iso EXPECT ${NO_INIT} text=initrd:)
+thrum_qemu_case(bad.text_as_init ADD ${CMAKE_SOURCE_DIR}/README.md:/bin/init EXPECT ${NO_INIT})
+thrum_qemu_case(bad.short_init ADD ${BAD_DIR}/short-init:/bin/init EXPECT ${NO_INIT})

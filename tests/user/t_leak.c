@@ -1,0 +1,243 @@
+/*
+ * Leaks: a mixture of everything that takes frames, heap objects, processes and LWPs has to leave
+ * the counts as they were.
+ *
+ * The kernel's caches keep some of what is freed, on several CPUs in an order that chance decides;
+ * so a count may differ after one round and not after the next. What leaks does so in every round:
+ * the tests ask for one round among many that leaves exactly what it found.
+ */
+
+#include <stdio.h>
+#include <string.h>
+#include <thread.h>
+#include <thrum.h>
+#include <unistd.h>
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "ktap.h"
+
+#define PAGE         4096ul
+#define KERNEL_IMAGE 0xffffffff80000000ul
+#define NR_WARM_UP   3
+#define NR_ROUNDS    20
+#define SETTLE_NS    5000000ull /* what ends by itself has ended after some of these */
+#define NR_SETTLES   100
+
+static void *return_argument(void *arg)
+{
+    return arg;
+}
+
+static void *yield_a_little(void *arg)
+{
+    for (int i = 0; i < 3; i++)
+        yield();
+    return arg;
+}
+
+static void *sleep_for_ever(void *arg)
+{
+    sleep(100000);
+    return arg;
+}
+
+static void map_and_unmap(void)
+{
+    enum { NR_PAGES = 64 };
+    char *pages =
+        mmap(NULL, NR_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    memset(pages, 1, NR_PAGES * PAGE);
+    munmap(pages + 10 * PAGE, 7 * PAGE);
+    munmap(pages, NR_PAGES * PAGE);
+}
+
+static void grow_and_shrink(void)
+{
+    char *start = sbrk(20 * PAGE);
+
+    memset(start, 1, 20 * PAGE);
+    sbrk(-20 * (intptr_t)PAGE);
+}
+
+static void create_and_join(void)
+{
+    enum { NR_LWPS = 20 };
+    thread_t lwp[NR_LWPS];
+
+    for (int i = 0; i < NR_LWPS; i++)
+        thread_create(&lwp[i], i % 2 ? return_argument : yield_a_little, NULL);
+    for (int i = 0; i < NR_LWPS; i++)
+        thread_join(lwp[i], NULL);
+}
+
+static void create_and_detach(void)
+{
+    for (int i = 0; i < 10; i++) {
+        thread_t lwp;
+        thread_create(&lwp, i % 2 ? return_argument : yield_a_little, NULL);
+        thread_detach(lwp);
+    }
+}
+
+static void fail_in_every_way(void)
+{
+    char *argv[] = {"x", NULL};
+
+    syscall6(THRUM_SYS_lwp_create, (long)KERNEL_IMAGE, 0, 0, 0, 0, 0);
+    syscall6(THRUM_SYS_lwp_create, (long)return_argument, 0, (long)KERNEL_IMAGE, 0, 0, 0);
+    syscall6(THRUM_SYS_spawn, (long)"/no/such/program", (long)argv, (long)(argv + 1), 0, 0, 0);
+    syscall6(THRUM_SYS_spawn, (long)"/test/broken/headers-outside", (long)argv, (long)(argv + 1), 0,
+             0, 0);
+    syscall6(THRUM_SYS_spawn, (long)"/test/broken/kernel-address", (long)argv, (long)(argv + 1), 0,
+             0, 0);
+    syscall6(THRUM_SYS_spawn, (long)ktap_program(), (long)KERNEL_IMAGE, (long)(argv + 1), 0, 0, 0);
+    mmap(NULL, 1ul << 60, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static void share_and_exit(void)
+{
+    thread_t lwp;
+
+    set_cpu_share(10);
+    thread_create(&lwp, return_argument, NULL);
+    thread_join(lwp, NULL);
+    set_cpu_share(0);
+}
+
+static void run_child(void)
+{
+    ktap_role_status("nothing", NULL);
+}
+
+static void run_faulting_child(void)
+{
+    ktap_role_status("fault", NULL);
+}
+
+static void run_child_with_lwps(void)
+{
+    ktap_role_status("leave-lwps", NULL);
+}
+
+static void run_child_with_orphans(void)
+{
+    ktap_role_status("leave-orphans", NULL);
+}
+
+static void run_mixture(void)
+{
+    map_and_unmap();
+    create_and_join();
+    run_child();
+    fail_in_every_way();
+    create_and_detach();
+    run_faulting_child();
+    grow_and_shrink();
+    run_child_with_lwps();
+    share_and_exit();
+    run_child_with_orphans();
+}
+
+/* The roles. */
+
+static int do_nothing(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return 0;
+}
+
+static int fault(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    map_and_unmap();
+    *(volatile int *)8 = 1;
+    return 0;
+}
+
+static int leave_lwps(int argc, char **argv)
+{
+    thread_t lwp;
+
+    (void)argc, (void)argv;
+    for (int i = 0; i < 10; i++)
+        thread_create(&lwp, i % 2 ? return_argument : sleep_for_ever, NULL);
+    return 0;
+}
+
+static int leave_orphans(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    for (int i = 0; i < 3; i++)
+        ktap_spawn_role("nothing", NULL);
+    return 0;
+}
+
+static bool counts_are_equal(const struct thrum_stat *a, const struct thrum_stat *b)
+{
+    return a->frames_free == b->frames_free && a->heap_objects == b->heap_objects &&
+           a->processes == b->processes && a->lwps == b->lwps;
+}
+
+/* Whether `activity` leaves the counts as they are in some round. */
+static bool leaves_nothing(void (*activity)(void))
+{
+    struct thrum_stat before = {0}, after = {0};
+
+    for (int i = 0; i < NR_WARM_UP; i++)
+        activity();
+    sleep_ns(4 * SETTLE_NS);
+    for (int round = 0; round < NR_ROUNDS; round++) {
+        thrum_stat(&before);
+        activity();
+        for (int i = 0; i < NR_SETTLES; i++) {
+            thrum_stat(&after);
+            if (counts_are_equal(&before, &after))
+                return true;
+            sleep_ns(SETTLE_NS);
+        }
+    }
+    ktap_diag("the last round has cost %ld frames, %ld heap objects, %ld processes, %ld LWPs",
+              (long)(before.frames_free - after.frames_free),
+              (long)(after.heap_objects - before.heap_objects),
+              (long)(after.processes - before.processes), (long)(after.lwps - before.lwps));
+    return false;
+}
+
+static const struct {
+    const char *what;
+    void (*run)(void);
+} activities[] = {
+    {"mapping and unmapping", map_and_unmap},
+    {"growing and shrinking the data segment", grow_and_shrink},
+    {"creating and joining LWPs", create_and_join},
+    {"creating and detaching LWPs", create_and_detach},
+    {"system calls that fail", fail_in_every_way},
+    {"taking and giving back a share", share_and_exit},
+    {"a child that exits", run_child},
+    {"a child that faults", run_faulting_child},
+    {"a child that exits with LWPs asleep, ready and not joined", run_child_with_lwps},
+    {"a child that leaves orphans", run_child_with_orphans},
+    {"a mixture of them all", run_mixture},
+};
+
+static const struct ktap_role roles[] = {
+    {"nothing", do_nothing},
+    {"fault", fault},
+    {"leave-lwps", leave_lwps},
+    {"leave-orphans", leave_orphans},
+};
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        return ktap_play_role(roles, KTAP_LEN(roles), argc, argv);
+
+    ktap_need_thrum();
+    ktap_start(KTAP_LEN(activities));
+    for (size_t i = 0; i < KTAP_LEN(activities); i++)
+        ktap_ok(leaves_nothing(activities[i].run), "%s leaves nothing behind", activities[i].what);
+    return ktap_finish();
+}

@@ -1,0 +1,9 @@
+#ifndef SYS_REBOOT_H
+#define SYS_REBOOT_H
+
+#include <linux/reboot.h>
+
+/* Powers off, restarts or halts the machine (LINUX_REBOOT_CMD_*). Process 1 only: EPERM. */
+int reboot(unsigned command);
+
+#endif

@@ -1,0 +1,12 @@
+#ifndef SYS_TYPES_H
+#define SYS_TYPES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef int64_t ssize_t;
+typedef int64_t off_t;
+typedef int64_t time_t;
+typedef int32_t pid_t;
+
+#endif

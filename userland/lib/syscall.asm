@@ -1,0 +1,27 @@
+; What C cannot say about entering the kernel and about the FS base.
+
+bits 64
+
+section .text
+
+; long syscall6(long number, long a1, long a2, long a3, long a4, long a5, long a6)
+; The kernel keeps all registers but rax, rcx and r11.
+global syscall6
+syscall6:
+    mov rax, rdi
+    mov rdi, rsi
+    mov rsi, rdx
+    mov rdx, rcx
+    mov r10, r8
+    mov r8, r9
+    mov r9, [rsp + 8]
+    syscall
+    ret
+
+; void fs_base_write(uint64_t base): only where the kernel allows the instruction.
+global fs_base_write
+fs_base_write:
+    wrfsbase rdi
+    ret
+
+section .note.GNU-stack noalloc noexec nowrite progbits
