@@ -23,6 +23,6 @@ target_include_directories(kernel PRIVATE
   ${CMAKE_SOURCE_DIR}/drivers/include)
 target_include_directories(kernel SYSTEM PRIVATE $<$<COMPILE_LANGUAGE:C>:${LINUX_UAPI_DIR}>)
 target_link_options(kernel PRIVATE
-  --target=x86_64-linux-gnu -fuse-ld=lld -nostdlib -static -no-pie
+  --target=x86_64-linux-gnu -fuse-ld=lld -nostdlib -static
   -Wl,-T,${CMAKE_SOURCE_DIR}/arch/${THRUM_ARCH}/boot/kernel.ld
   -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,-z,noexecstack)

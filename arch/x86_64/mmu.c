@@ -44,6 +44,9 @@
 #define LARGE_PAGE_SIZE MIB(2)
 #define KERNEL_VMA      0xffffffff80000000ull
 
+#define VGA_MEMORY_START 0xa0000
+#define VGA_MEMORY_END   0xc0000
+
 /* Up to this many pages are flushed one by one, beyond it the whole TLB is cheaper. */
 #define FLUSH_PAGES_MAX 32
 
@@ -361,6 +364,9 @@ void mmu_init(const struct boot_range *ram, size_t nr_ram)
     map_image_part(__data_start, __data_end, MMU_WRITE);
     for (size_t i = 0; i < nr_ram; i++)
         map_direct_range(ram[i].start, ram[i].end);
+    /* The early console goes on writing to the text screen where it found it. */
+    for (paddr_t p = VGA_MEMORY_START; p < VGA_MEMORY_END; p += PAGE_SIZE)
+        map_while_booting(DIRECT_MAP_BASE + p, p, MMU_WRITE | MMU_UNCACHED);
     make_kernel_tables();
 
     mmu_kernel_context.root = (paddr_t)kernel_root - KERNEL_VMA;
