@@ -30,8 +30,12 @@ static int map_segment(struct space *space, const struct elf_segment *s, const u
 {
     vaddr_t first = ROUND_DOWN(s->va, PAGE_SIZE);
     unsigned prot = AREA_READ | (s->is_writable ? AREA_WRITE : 0) | (s->is_executable ? AREA_EXEC : 0);
-    int64_t at = space_map(space, first, s->va + s->nr_bytes - first, prot, SPACE_EXACT, 0);
+    int64_t at;
 
+    /* A segment comes page by page as it is touched; one that can never fit is refused now. */
+    if (s->nr_bytes >> PAGE_SHIFT > frame_get_stats().nr_user_max)
+        return -ENOMEM;
+    at = space_map(space, first, s->va + s->nr_bytes - first, prot, SPACE_EXACT, 0);
     if (at < 0)
         return (int)at;
     return space_write(space, s->va, file + s->file_offset, s->nr_file_bytes);
@@ -74,7 +78,7 @@ static int map_stub(struct space *space, vaddr_t *va)
 struct stack_builder {
     uint64_t *words;
     unsigned nr_words;
-    vaddr_t random_va, strings_va;
+    vaddr_t random_va, strings_va, path_va;
 };
 
 static void push_word(struct stack_builder *b, uint64_t word)
@@ -118,12 +122,12 @@ static void push_auxv(struct stack_builder *b, const struct elf_image *image)
     push_aux(b, AT_HWCAP, arch_hwcap());
     push_aux(b, AT_HWCAP2, arch_hwcap2());
     push_aux(b, AT_RANDOM, b->random_va);
-    push_aux(b, AT_EXECFN, b->strings_va);
+    push_aux(b, AT_EXECFN, b->path_va);
     push_aux(b, AT_NULL, 0);
 }
 
-/* Strings end at the top; random bytes are below them, and the words below those, 16-aligned. */
-static int build_stack(struct space *space, const struct elf_image *image,
+/* From the top down: the strings, the program's path, random bytes, and the words, 16-aligned. */
+static int build_stack(struct space *space, const struct elf_image *image, const char *path,
                        const struct program_args *args, vaddr_t *sp)
 {
     unsigned nr_words_max = 1 + args->argc + 1 + args->envc + 1 + 2 * NR_AUXV_MAX;
@@ -135,7 +139,8 @@ static int build_stack(struct space *space, const struct elf_image *image,
     if (b.words == NULL)
         return -ENOMEM;
     b.strings_va = SPACE_STACK_TOP - args->nr_bytes;
-    b.random_va = ROUND_DOWN(b.strings_va - RANDOM_BYTES, 16);
+    b.path_va = b.strings_va - (strlen(path) + 1);
+    b.random_va = ROUND_DOWN(b.path_va - RANDOM_BYTES, 16);
     arch_random(random, sizeof(random));
     push_word(&b, args->argc);
     environment = push_pointers(&b, args, args->strings, args->argc);
@@ -144,6 +149,8 @@ static int build_stack(struct space *space, const struct elf_image *image,
 
     *sp = ROUND_DOWN(b.random_va - b.nr_words * sizeof(uint64_t), 16);
     error = space_write(space, b.strings_va, args->strings, args->nr_bytes);
+    if (error == 0)
+        error = space_write(space, b.path_va, path, strlen(path) + 1);
     if (error == 0)
         error = space_write(space, b.random_va, random, sizeof(random));
     if (error == 0)
@@ -184,7 +191,7 @@ int image_load(struct space *space, const char *path, const struct program_args 
     if (error == 0)
         error = map_stub(space, &start->exit_stub);
     if (error == 0)
-        error = build_stack(space, &image, args, &start->sp);
+        error = build_stack(space, &image, path, args, &start->sp);
     start->pc = image.entry;
     return error;
 }

@@ -3,9 +3,12 @@
  *
  * Uncontended, a compare-and-swap of the owner word does. The first LWP that has to wait sets bit 0,
  * which sends the owner's unlock to the slow path: under the guard, the lock is freed and the oldest
- * waiter woken, which competes for it again. (Handing it over instead would make every contended
- * lock cost a switch.) A waiter leaves bit 0 set when it takes the lock, so that whoever still waits
- * is not forgotten; at worst one unlock looks in vain.
+ * waiter woken, which competes for it again. (Handing it over always would make every contended lock
+ * cost a switch.) A waiter leaves bit 0 set when it takes the lock, so that whoever still waits is
+ * not forgotten; at worst one unlock looks in vain.
+ *
+ * A waiter that was woken and came too late could lose like that for ever to an owner that takes the
+ * lock again at once. So it makes the next unlock hand the lock over to the oldest waiter.
  */
 
 #include <kernel/mutex.h>
@@ -18,6 +21,7 @@ void mutex_init(struct mutex *mutex, const char *name)
     atomic_init(&mutex->owner, 0);
     spin_init(&mutex->guard, name, LOCK_RANK_WAIT);
     waitq_init(&mutex->waiters);
+    mutex->is_promised = false;
 }
 
 bool mutex_is_held(const struct mutex *mutex)
@@ -49,6 +53,9 @@ static void lock_contended(struct mutex *mutex)
         int error = waitq_sleep(&mutex->waiters, &mutex->guard, WAITQ_FOREVER, false);
 
         assert(error == 0);
+        if (mutex_is_held(mutex))
+            break;
+        mutex->is_promised = true;
     }
     spin_unlock_irq(&mutex->guard, irq);
 }
@@ -68,11 +75,13 @@ void mutex_lock(struct mutex *mutex)
 static void unlock_contended(struct mutex *mutex)
 {
     irq_state_t irq = spin_lock_irq(&mutex->guard);
-    bool has_more;
+    struct lwp *first = waitq_wake_first(&mutex->waiters);
+    uintptr_t next_owner = mutex->is_promised ? (uintptr_t)first : 0;
 
-    waitq_wake(&mutex->waiters, 1);
-    has_more = !list_is_empty(&mutex->waiters.waiters);
-    atomic_store_explicit(&mutex->owner, has_more ? HAS_WAITERS : 0, memory_order_release);
+    if (!list_is_empty(&mutex->waiters.waiters))
+        next_owner |= HAS_WAITERS;
+    mutex->is_promised = false;
+    atomic_store_explicit(&mutex->owner, next_owner, memory_order_release);
     spin_unlock_irq(&mutex->guard, irq);
 }
 

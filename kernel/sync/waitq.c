@@ -43,17 +43,23 @@ int waitq_sleep(struct waitq *q, struct spinlock *guard, uint64_t deadline_ns, b
     return reason == WAKE_INTERRUPT ? -EINTR : 0;
 }
 
+struct lwp *waitq_wake_first(struct waitq *q)
+{
+    struct waiter *waiter = list_first_entry(&q->waiters, struct waiter, link);
+
+    if (waiter == NULL)
+        return NULL;
+    list_remove(&waiter->link);
+    waiter->is_woken = true;
+    sched_wake(waiter->lwp, WAKE_EVENT);
+    return waiter->lwp;
+}
+
 unsigned waitq_wake(struct waitq *q, unsigned nr)
 {
-    struct list_node *node;
     unsigned nr_woken = 0;
 
-    while (nr_woken < nr && (node = list_pop_front(&q->waiters)) != NULL) {
-        struct waiter *waiter = list_entry(node, struct waiter, link);
-
-        waiter->is_woken = true;
-        sched_wake(waiter->lwp, WAKE_EVENT);
+    while (nr_woken < nr && waitq_wake_first(q) != NULL)
         nr_woken++;
-    }
     return nr_woken;
 }

@@ -80,58 +80,35 @@ static const struct sched_tunable tunables[NR_TUNABLES] = {
  */
 #define STARVATION_LIMIT_NS ((200 + 20 + 100 * 5) * NSEC_PER_MSEC)
 
+#define PRESET_LEVEL(level, quantum, allotment)                                                    \
+    [QUANTUM0 + (level)] = (quantum), [ALLOTMENT0 + (level)] = (allotment)
+
 /* Two common settings of courses, with 10 ms ticks: for processes, and for processes of LWPs. */
 static const struct sched_preset presets[] = {
-    {
-        .name = "process",
-        .value =
-            {
-                [LEVELS] = 3,
-                [TICK_US] = 10000,
-                [QUANTUM0] = 1,
-                2,
-                4,
-                4,
-                4,
-                4,
-                4,
-                4,
-                [ALLOTMENT0] = 5,
-                10,
-                20,
-                20,
-                20,
-                20,
-                20,
-                20,
-                [BOOST] = 100,
-            },
-    },
-    {
-        .name = "lwp",
-        .value =
-            {
-                [LEVELS] = 3,
-                [TICK_US] = 10000,
-                [QUANTUM0] = 5,
-                10,
-                20,
-                20,
-                20,
-                20,
-                20,
-                20,
-                [ALLOTMENT0] = 20,
-                40,
-                80,
-                80,
-                80,
-                80,
-                80,
-                80,
-                [BOOST] = 200,
-            },
-    },
+    {"process",
+     {[LEVELS] = 3,
+      [TICK_US] = 10000,
+      [BOOST] = 100,
+      PRESET_LEVEL(0, 1, 5),
+      PRESET_LEVEL(1, 2, 10),
+      PRESET_LEVEL(2, 4, 20),
+      PRESET_LEVEL(3, 4, 20),
+      PRESET_LEVEL(4, 4, 20),
+      PRESET_LEVEL(5, 4, 20),
+      PRESET_LEVEL(6, 4, 20),
+      PRESET_LEVEL(7, 4, 20)}},
+    {"lwp",
+     {[LEVELS] = 3,
+      [TICK_US] = 10000,
+      [BOOST] = 200,
+      PRESET_LEVEL(0, 5, 20),
+      PRESET_LEVEL(1, 10, 40),
+      PRESET_LEVEL(2, 20, 80),
+      PRESET_LEVEL(3, 20, 80),
+      PRESET_LEVEL(4, 20, 80),
+      PRESET_LEVEL(5, 20, 80),
+      PRESET_LEVEL(6, 20, 80),
+      PRESET_LEVEL(7, 20, 80)}},
     {.name = NULL},
 };
 

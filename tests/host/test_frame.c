@@ -528,9 +528,9 @@ static void a_tebibyte_works(void **state)
     stats = frame_get_stats();
     assert_true(tables_permille(ranges, ARRAY_LEN(ranges)) <= 3);
     assert_int_equal(stats.nr_kernel_reserve, number(MIB(64)));
-    huge = frame_alloc_contig(number(GIB(900)), number(GIB(1)), FRAME_USER);
+    huge = frame_alloc_contig(number(GIB(90)), number(GIB(1)), FRAME_USER);
     assert_int_equal(huge, GIB(4));
-    frame_free_contig(huge, number(GIB(900)));
+    frame_free_contig(huge, number(GIB(90)));
     assert_int_equal(frame_get_stats().nr_free, stats.nr_total);
     host_memory_clear();
 }

@@ -178,6 +178,27 @@ static void a_demotion_ends_the_turn(void **state)
     driver_queue_end(dq);
 }
 
+/* Even if the core has not asked preempts(). */
+static void a_slice_is_over_when_a_higher_level_waits(void **state)
+{
+    struct driver_queue *dq = new_queue();
+    const struct sched_class *class = dq->q.class;
+    struct driver_entity *high = driver_spawn(dq);
+    struct driver_entity *low;
+
+    driver_decide(dq);
+    driver_block(dq);
+    low = spawn_at_level(dq, 1);
+    driver_put_back(dq, SCHED_ENQUEUE_EXPIRED);
+    driver_pick(dq);
+    assert_int_not_equal(class->slice_ns(&dq->q, &low->entity, driver_now_ns), 0);
+    class->enqueue(&dq->q, &high->entity, SCHED_ENQUEUE_WAKE, driver_now_ns);
+    assert_int_equal(class->slice_ns(&dq->q, &low->entity, driver_now_ns), 0);
+    class->dequeue(&dq->q, &high->entity, SCHED_DEQUEUE_MOVED_OUT, driver_now_ns);
+    driver_wake(high);
+    driver_queue_end(dq);
+}
+
 /* With an allotment that is not a multiple of the quantum. */
 static void a_slice_ends_when_the_allotment_does(void **state)
 {
@@ -553,6 +574,7 @@ int main(void)
         cmocka_unit_test(an_allotment_used_up_means_one_level_down),
         cmocka_unit_test(the_lowest_level_has_no_allotment),
         cmocka_unit_test(a_demotion_ends_the_turn),
+        cmocka_unit_test(a_slice_is_over_when_a_higher_level_waits),
         cmocka_unit_test(a_slice_ends_when_the_allotment_does),
         cmocka_unit_test(yielding_early_does_not_save_the_allotment),
         cmocka_unit_test(sleeping_early_does_not_save_the_allotment),

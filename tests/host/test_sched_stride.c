@@ -379,19 +379,36 @@ static void a_yield_lets_somebody_else_run(void **state)
     driver_queue_end(dq);
 }
 
-/* Yields move the yielder forward, and the global pass, where newcomers start, with it. */
+/*
+ * Yields move the yielder forward, and the global pass, where newcomers start, with it. In the end,
+ * B runs and is half a millisecond behind the global pass.
+ */
 static void yields_do_not_favour_a_newcomer(void **state)
 {
     struct driver_queue *dq = new_queue();
     struct driver_entity *a = driver_spawn(dq);
 
     driver_spawn(dq);
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 201; i++) {
         driver_charge(dq, driver_pick(dq) == a ? MS : MS / 10);
         driver_put_back(dq, SCHED_ENQUEUE_YIELD);
     }
     driver_decide(dq);
-    assert_false(driver_preempts(driver_spawn(dq)));
+    assert_int_equal(driver_spawn(dq)->place, DRIVER_WAITING);
+    driver_queue_end(dq);
+}
+
+/* A newcomer starts at the mean, which is not below the lowest, who has just been picked. */
+static void naps_do_not_favour_a_newcomer(void **state)
+{
+    struct driver_queue *dq = new_queue();
+    struct driver_entity *sleeper = driver_spawn(dq);
+
+    driver_spawn(dq);
+    run_with_sleeper(dq, sleeper, QUANTUM_NS, NSEC_PER_SEC);
+    driver_put_back(dq, SCHED_ENQUEUE_PREEMPTED);
+    driver_pick(dq);
+    assert_int_equal(driver_spawn(dq)->place, DRIVER_WAITING);
     driver_queue_end(dq);
 }
 
@@ -450,6 +467,7 @@ int main(void)
         cmocka_unit_test(passes_may_wrap_round),
         cmocka_unit_test(a_yield_lets_somebody_else_run),
         cmocka_unit_test(yields_do_not_favour_a_newcomer),
+        cmocka_unit_test(naps_do_not_favour_a_newcomer),
         cmocka_unit_test(one_who_is_owed_time_preempts_when_it_wakes),
         cmocka_unit_test(one_who_is_ahead_does_not_preempt_when_it_wakes),
         cmocka_unit_test(the_error_is_at_most_one_quantum_per_pair_at_any_time),

@@ -16,6 +16,7 @@ struct mutex {
     _Atomic uintptr_t owner; /* struct lwp *; bit 0: somebody waits; 0: free */
     struct spinlock guard;
     struct waitq waiters; /* guard */
+    bool is_promised;     /* guard: the next unlock hands the lock to the oldest waiter */
 };
 
 void mutex_init(struct mutex *mutex, const char *name);

@@ -18,6 +18,8 @@
 
 #define WAITQ_FOREVER UINT64_MAX
 
+struct lwp;
+
 struct waitq {
     struct list waiters; /* first come, first woken */
 };
@@ -33,6 +35,9 @@ static inline void waitq_init(struct waitq *q)
  */
 int waitq_sleep(struct waitq *q, struct spinlock *guard, uint64_t deadline_ns,
                 bool is_interruptible) MUST_CHECK;
+
+/* Wakes the LWP that has waited longest; returns it, or NULL when none waits. The guard is held. */
+struct lwp *waitq_wake_first(struct waitq *q);
 
 /* Wakes up to `nr` LWPs, oldest first; returns how many. The guard is held. */
 unsigned waitq_wake(struct waitq *q, unsigned nr);

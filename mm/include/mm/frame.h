@@ -4,6 +4,10 @@
 /*
  * Physical memory in frames of 4 KiB: who has which (mm/frame.c opens with the theory).
  *
+ * There are two pools over all frames, by accounting only. An allocation for the user pool fails
+ * when it would leave fewer frames free than the kernel's reserve; one for the kernel fails when no
+ * frame is left.
+ *
  * All functions may be called in any context, also with interrupts off and with spinlocks held;
  * none sleeps.
  */
@@ -23,10 +27,10 @@ struct frame_range {
 };
 
 struct frame_stats {
-    size_t nr_total;        /* frames that the allocator manages */
-    size_t nr_free;         /* of these, not handed out (those in per-CPU caches count as free) */
-    size_t nr_user;         /* handed out and charged to the user pool */
-    size_t nr_user_max;     /* the user pool's size */
+    size_t nr_total;          /* frames that the allocator manages, its own tables not included */
+    size_t nr_free;           /* of these, not handed out (those in per-CPU caches count as free) */
+    size_t nr_user;           /* handed out and charged to the user pool */
+    size_t nr_user_max;       /* the most that nr_user can become */
     size_t nr_kernel_reserve; /* nr_total - nr_user_max */
 };
 
@@ -37,8 +41,8 @@ struct frame_stats {
 void frame_init(const struct frame_range *ranges, size_t nr_ranges);
 
 /*
- * Hands in memory that was in use while booting (modules, init code) and lay inside the span of the
- * ranges of frame_init(); page-aligned.
+ * Hands in memory that was in use while booting (modules, init code) and lay below the end of the
+ * last range of frame_init(); page-aligned. At any time; no frame of it may be managed already.
  */
 void frame_add_range(paddr_t start, paddr_t end);
 
@@ -67,6 +71,7 @@ struct frame_stats frame_get_stats(void);
 
 /*
  * For the slab heap: a word that belongs to a frame that is handed out, 0 after frame_alloc*().
+ * Whoever has the frame serialises. Panics when the frame is not handed out.
  */
 void frame_set_tag(paddr_t frame, uint32_t tag);
 uint32_t frame_get_tag(paddr_t frame);

@@ -22,11 +22,14 @@ struct slab_cache *slab_cache_create(const char *name, size_t bytes, size_t alig
 
 /* An object, not initialised, or NULL. */
 void *slab_alloc(struct slab_cache *cache);
+
+/* Any CPU may free what another allocated. Debug builds panic on double frees and overruns. */
 void slab_free(struct slab_cache *cache, void *object);
 
 /*
- * Memory of any size, aligned to 16 bytes, or to a page when bytes >= 4096; kzalloc: zeroed. NULL when out of memory, or bytes
- * is 0. kmalloc_user() charges the user pool: for what a process can make the kernel allocate.
+ * Memory of any size, aligned to 16 bytes, or to a page when bytes >= 4096; kzalloc: zeroed. NULL
+ * when out of memory, or bytes is 0. kmalloc_user() charges the user pool: for what a process can
+ * make the kernel allocate.
  */
 void *kmalloc(size_t bytes);
 void *kzalloc(size_t bytes);
@@ -39,8 +42,14 @@ struct slab_stats {
     size_t nr_frames;  /* frames that the heap holds */
 };
 
-/* Drains the per-CPU magazines of the calling CPU and gives empty slabs back; then counts. */
+/*
+ * Drains the magazines of the calling CPU and the depots, and gives empty slabs back; the heap does
+ * so by itself before an allocation fails. Called on every CPU in turn, the last time on each after
+ * the last object was freed, it leaves no frame in the heap but those of live objects.
+ */
 void slab_reclaim(void);
+
+/* Exact while no other CPU allocates or frees. */
 struct slab_stats slab_get_stats(void);
 
 /* Once, after frame_init(). */
