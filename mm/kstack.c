@@ -223,16 +223,18 @@ static bool reclaim_batch(void)
     return true;
 }
 
-void kstack_reclaim(void)
+void kstack_release_kept(void)
 {
-    irq_state_t irq = irq_save();
     struct kept_list *mine = this_cpu_ptr(cpu_kept);
 
     spin_lock(&kstack_lock);
     while (mine->nr > 0)
         push(&kept, pop(mine));
     spin_unlock(&kstack_lock);
-    irq_restore(irq);
+}
+
+void kstack_reclaim(void)
+{
     while (reclaim_batch())
         continue;
 }

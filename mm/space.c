@@ -24,7 +24,7 @@
 #include <kernel/panic.h>
 #include <kernel/string.h>
 #include <mm/frame.h>
-#include <mm/kstack.h>
+#include <mm/reclaim.h>
 #include <mm/slab.h>
 #include <mm/space.h>
 #include <mm/tlb.h>
@@ -494,8 +494,7 @@ static paddr_t user_frame(unsigned flags)
     paddr_t frame = frame_alloc(FRAME_USER | flags);
 
     if (frame == PADDR_NONE) {
-        kstack_reclaim();
-        slab_reclaim();
+        reclaim_all();
         frame = frame_alloc(FRAME_USER | flags);
     }
     return frame;

@@ -6,7 +6,7 @@
 #include <kernel/init.h>
 #include <kernel/string.h>
 #include <mm/frame.h>
-#include <mm/kstack.h>
+#include <mm/reclaim.h>
 #include <mm/slab.h>
 #include <mm/space.h>
 #include <mm/user_copy.h>
@@ -149,8 +149,7 @@ int64_t sys_stat(vaddr_t stat_at, size_t nr_bytes)
     struct thrum_stat stat = {.nr_cpus = nr_cpus_online};
     struct frame_stats frames;
 
-    kstack_reclaim();
-    slab_reclaim();
+    reclaim_all();
     frames = frame_get_stats();
     stat.frames_total = frames.nr_total;
     stat.frames_free = frames.nr_free;

@@ -405,7 +405,7 @@ static void naps_do_not_favour_a_newcomer(void **state)
     struct driver_entity *sleeper = driver_spawn(dq);
 
     driver_spawn(dq);
-    run_with_sleeper(dq, sleeper, QUANTUM_NS, NSEC_PER_SEC);
+    run_with_sleeper(dq, sleeper, QUANTUM_NS * 9 / 10, NSEC_PER_SEC);
     driver_put_back(dq, SCHED_ENQUEUE_PREEMPTED);
     driver_pick(dq);
     assert_int_equal(driver_spawn(dq)->place, DRIVER_WAITING);

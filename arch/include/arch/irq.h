@@ -20,6 +20,7 @@ int irq_request(unsigned isa_line, irq_handler_fn handler, void *context) MUST_C
 enum ipi {
     IPI_RESCHEDULE, /* look at need_resched */
     IPI_TLB,        /* look at the shootdown inbox */
+    IPI_RECLAIM,    /* give back what is kept for reuse */
     NR_IPIS,
 };
 

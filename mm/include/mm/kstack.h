@@ -29,10 +29,10 @@ bool kstack_is_guard(vaddr_t addr);
 /* How many stacks the common list keeps for reuse; those kept per CPU come on top. Any context. */
 unsigned kstack_nr_kept(void);
 
-/*
- * Gives the frames of all stacks that are kept for reuse back, except other CPUs' few. Interrupts
- * are on and no lock is held.
- */
+/* Puts the stacks that the calling CPU keeps on the common list. Interrupts are off. */
+void kstack_release_kept(void);
+
+/* Gives the frames of the stacks on the common list back. Interrupts are on, no spinlock is held. */
 void kstack_reclaim(void);
 
 #endif

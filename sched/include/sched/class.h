@@ -122,8 +122,8 @@ struct sched_class {
     bool is_work_conserving;
 
     /*
-     * No waiting entity waits longer than this while the queue runs, with up to 100 entities;
-     * 0: the class makes no such promise.
+     * No waiting entity waits longer than this while the queue runs, with up to 100 entities and
+     * the initial tunables; 0: the class makes no such promise.
      */
     uint64_t starvation_limit_ns;
 
@@ -154,7 +154,12 @@ struct sched_class {
     void (*join)(struct sched_queue *q, struct sched_entity *e, const struct sched_entity *creator,
                  uint64_t now_ns);
 
-    /* `e` becomes waiting. Must be there. e->params may differ from the last time. */
+    /*
+     * `e` becomes waiting. The time of the running entity up to now_ns has been charged, here and
+     * before dequeue(), retuned() and params_changed(). e->params may differ from the last time,
+     * and after SCHED_ENQUEUE_WAKE `q` may be another CPU's queue than the one it blocked in. Must
+     * be there.
+     */
     void (*enqueue)(struct sched_queue *q, struct sched_entity *e, enum sched_enqueue why,
                     uint64_t now_ns);
 
@@ -187,7 +192,10 @@ struct sched_class {
      */
     uint64_t (*next_event_ns)(const struct sched_queue *q, uint64_t now_ns);
 
-    /* e->params have changed from `old` while e was waiting or running. NULL: nothing to do. */
+    /*
+     * e->params have changed from `old` while e was waiting or running. Slices may be over by it: the
+     * core asks slice_ns() again. NULL: nothing to do.
+     */
     void (*params_changed)(struct sched_queue *q, struct sched_entity *e,
                            const struct sched_params *old, uint64_t now_ns);
 
