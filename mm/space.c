@@ -193,50 +193,75 @@ static unsigned frame_prot(unsigned prot, paddr_t frame)
     return frame_refs(frame) > 1 ? p & ~(unsigned)MMU_WRITE : p;
 }
 
-/* Unmaps up to UNMAP_BATCH pages of [va, end) and flushes. Returns where to go on. Locked. */
-static vaddr_t unmap_batch(struct space *space, vaddr_t va, vaddr_t end)
-{
+/*
+ * What is being unmapped: pages whose entries are cleared and that are still to be flushed and given
+ * back, and the tables that have become empty.
+ */
+struct unmapping {
+    struct space *space;
+    vaddr_t low, high; /* the pages lie in here */
+    paddr_t tables;    /* for mmu_free_tables() */
+    unsigned nr_frames;
     paddr_t frames[UNMAP_BATCH];
+};
+
+/* Flushes, and gives back. Locked. */
+static void unmapping_finish(struct unmapping *u)
+{
+    if (u->nr_frames > 0 || u->tables != 0)
+        tlb_flush_user(&u->space->mmu, u->low, u->high, u->tables != 0);
+    while (u->nr_frames > 0)
+        frame_unref(u->frames[--u->nr_frames]);
+    mmu_free_tables(u->tables);
+    u->low = USER_END;
+    u->high = 0;
+    u->tables = 0;
+}
+
+static void unmapping_init(struct unmapping *u, struct space *space)
+{
+    u->space = space;
+    u->low = USER_END;
+    u->high = 0;
+    u->tables = 0;
+    u->nr_frames = 0;
+}
+
+/* Clears the entries of [va, end). Locked. */
+static void unmap_pages(struct unmapping *u, vaddr_t va, vaddr_t end)
+{
+    paddr_t root = u->space->mmu.root;
     struct mmu_page page;
-    vaddr_t first, at = va;
-    unsigned nr = 0;
 
-    first = mmu_next_mapped(space->mmu.root, va, end, &page);
-    for (at = first; at < end && nr < UNMAP_BATCH;
-         at = mmu_next_mapped(space->mmu.root, at + PAGE_SIZE, end, &page)) {
-        frames[nr++] = page.frame;
-        mmu_unmap(space->mmu.root, at);
+    for (va = mmu_next_mapped(root, va, end, &page); va < end;
+         va = mmu_next_mapped(root, va + PAGE_SIZE, end, &page)) {
+        if (u->nr_frames == UNMAP_BATCH)
+            unmapping_finish(u);
+        mmu_unmap(root, va);
+        u->frames[u->nr_frames++] = page.frame;
+        u->low = MIN(u->low, va);
+        u->high = MAX(u->high, va + PAGE_SIZE);
     }
-    if (nr > 0)
-        tlb_flush_user(&space->mmu, first, at);
-    while (nr > 0)
-        frame_unref(frames[--nr]);
-    return at;
 }
 
-/* Gives back the page tables around [va, end), all areas in it being gone. Locked. */
-static void free_tables(struct space *space, vaddr_t va, vaddr_t end)
+/* Takes out the page tables around [va, end), all areas in it being gone. Locked. */
+static void take_tables(struct unmapping *u, vaddr_t va, vaddr_t end)
 {
-    struct area *above = area_find(space, va);
-    struct area *below = above != NULL ? area_prev(above) : area_of(rb_last(&space->areas));
-    paddr_t chain = mmu_prune(space->mmu.root, below != NULL ? below->end : 0,
-                              above != NULL ? above->start : USER_END + PAGE_SIZE);
+    struct area *above = area_find(u->space, va);
+    struct area *below = above != NULL ? area_prev(above) : area_of(rb_last(&u->space->areas));
 
-    if (chain == 0)
-        return;
-    tlb_flush_user(&space->mmu, va, end);
-    mmu_free_tables(chain);
+    if (u->tables != 0)
+        unmapping_finish(u);
+    u->tables = mmu_prune(u->space->mmu.root, below != NULL ? below->end : 0,
+                          above != NULL ? above->start : USER_END + PAGE_SIZE);
+    u->low = MIN(u->low, va);
+    u->high = MAX(u->high, end);
 }
 
-static void unmap_pages(struct space *space, vaddr_t va, vaddr_t end)
+/* Removes [va, end); what is left to do is in `u`. Locked. 0 or -ENOMEM (nothing has changed). */
+static int remove_range(struct unmapping *u, vaddr_t va, vaddr_t end)
 {
-    while (va < end)
-        va = unmap_batch(space, va, end);
-}
-
-/* Removes [va, end). Locked. 0 or -ENOMEM (then nothing has changed). */
-static int remove_range(struct space *space, vaddr_t va, vaddr_t end)
-{
+    struct space *space = u->space;
     struct area *area;
     int error = area_split(space, va);
 
@@ -253,11 +278,23 @@ static int remove_range(struct space *space, vaddr_t va, vaddr_t end)
         area_remove(space, area);
         area = next;
     }
-    unmap_pages(space, va, end);
-    free_tables(space, va, end);
+    unmap_pages(u, va, end);
+    take_tables(u, va, end);
     if (end > space->search_from && end <= SPACE_STACK_TOP - SPACE_STACK_BYTES)
         space->search_from = end;
     return 0;
+}
+
+/* As remove_range(), to the end. */
+static int remove_now(struct space *space, vaddr_t va, vaddr_t end)
+{
+    struct unmapping u;
+    int error;
+
+    unmapping_init(&u, space);
+    error = remove_range(&u, va, end);
+    unmapping_finish(&u);
+    return error;
 }
 
 /* ---- Spaces --------------------------------------------------------------------------------- */
@@ -282,12 +319,15 @@ struct space *space_create(void)
 
 void space_destroy(struct space *space)
 {
+    struct unmapping u;
     struct rb_node *node;
 
     tlb_drop_context(&space->mmu);
     while ((node = rb_first(&space->areas)) != NULL)
         area_remove(space, area_of(node));
-    unmap_pages(space, 0, USER_END);
+    unmapping_init(&u, space);
+    unmap_pages(&u, 0, USER_END);
+    unmapping_finish(&u);
     mmu_root_destroy(space->mmu.root);
     slab_free(space_cache, space);
 }
@@ -314,7 +354,7 @@ static int64_t choose_address(struct space *space, vaddr_t va, size_t nr_bytes, 
             return (int64_t)va;
         if (flags & SPACE_EXACT)
             return -EEXIST;
-        error = remove_range(space, va, va + nr_bytes);
+        error = remove_now(space, va, va + nr_bytes);
         return error != 0 ? error : (int64_t)va;
     }
     va = ROUND_DOWN(va, PAGE_SIZE);
@@ -367,6 +407,22 @@ int64_t space_map_frame(struct space *space, paddr_t frame, unsigned prot)
     return error != 0 ? error : va;
 }
 
+void space_unmap_stacks(struct space *space, const vaddr_t low[], unsigned nr, size_t nr_bytes)
+{
+    struct unmapping u;
+
+    mutex_lock(&space->lock);
+    unmapping_init(&u, space);
+    for (unsigned i = 0; i < nr; i++) {
+        /* Out of memory for splitting an area: the program changed it. Then it stays. */
+        int error = remove_range(&u, low[i], low[i] + nr_bytes);
+
+        (void)error;
+    }
+    unmapping_finish(&u);
+    mutex_unlock(&space->lock);
+}
+
 int space_unmap(struct space *space, vaddr_t va, size_t nr_bytes)
 {
     int error;
@@ -374,7 +430,7 @@ int space_unmap(struct space *space, vaddr_t va, size_t nr_bytes)
     if (!IS_ALIGNED(va, PAGE_SIZE) || nr_bytes == 0 || va >= USER_END || nr_bytes > USER_END - va)
         return -EINVAL;
     mutex_lock(&space->lock);
-    error = remove_range(space, va, va + ROUND_UP(nr_bytes, PAGE_SIZE));
+    error = remove_now(space, va, va + ROUND_UP(nr_bytes, PAGE_SIZE));
     mutex_unlock(&space->lock);
     return error;
 }
@@ -401,7 +457,7 @@ static void protect_pages(struct space *space, vaddr_t va, vaddr_t end, unsigned
         mmu_change(space->mmu.root, at, page.frame, frame_prot(prot, page.frame));
     }
     if (first < end)
-        tlb_flush_user(&space->mmu, first, end);
+        tlb_flush_user(&space->mmu, first, end, false);
 }
 
 /* Merges what can be merged from the area before `va` up to the one behind `end`. Locked. */
@@ -459,7 +515,7 @@ static int resize_heap(struct space *space, vaddr_t old_end, vaddr_t end)
     struct area *next, *area;
 
     if (end < old_end)
-        return remove_range(space, end, old_end);
+        return remove_now(space, end, old_end);
     if (end == old_end)
         return 0;
     next = area_find(space, old_end);
@@ -524,7 +580,7 @@ static int unshare_page(struct space *space, const struct area *area, vaddr_t va
         memcpy(phys_to_virt(copy), phys_to_virt(frame), PAGE_SIZE);
     }
     mmu_change(space->mmu.root, va, copy, page_prot(area->prot));
-    tlb_flush_user(&space->mmu, va, va + PAGE_SIZE);
+    tlb_flush_user(&space->mmu, va, va + PAGE_SIZE, false);
     if (copy != frame)
         frame_unref(frame);
     return 0;

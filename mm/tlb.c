@@ -7,9 +7,10 @@
  * others, so two CPUs that want something of each other do not wait for ever; and since it holds no
  * spinlock, a CPU that spins for a lock with interrupts off gets it sooner or later and answers then.
  *
- * A CPU is concerned if it may hold entries: context->cpus. It adds itself before it loads the root,
- * and the initiator changes the tables before it reads the set, so either the initiator sees the
- * CPU or the CPU sees the new tables.
+ * A CPU is concerned if it may use entries: it is in context->cpus and not lazy. It adds itself
+ * before it loads the root, and the initiator changes the tables before it reads the set, so either
+ * the initiator sees the CPU or the CPU sees the new tables. Likewise the initiator adds to the
+ * generation before it looks who is lazy, and a CPU stops being lazy before it reads the generation.
  */
 
 #include <stdatomic.h>
@@ -74,7 +75,19 @@ static void ask(uint64_t targets, struct mmu_context *drop, vaddr_t va, vaddr_t 
     }
 }
 
-void tlb_flush_user(struct mmu_context *context, vaddr_t va, vaddr_t end)
+/* Those of `cpus` that are not lazy. */
+static uint64_t not_lazy(uint64_t cpus)
+{
+    uint64_t result = 0;
+
+    for (; cpus != 0; cpus &= cpus - 1) {
+        if (!mmu_is_lazy((unsigned)__builtin_ctzll(cpus)))
+            result |= cpus & -cpus;
+    }
+    return result;
+}
+
+void tlb_flush_user(struct mmu_context *context, vaddr_t va, vaddr_t end, bool even_lazy)
 {
     uint64_t self, targets;
 
@@ -84,8 +97,14 @@ void tlb_flush_user(struct mmu_context *context, vaddr_t va, vaddr_t end)
     targets = atomic_load(&context->cpus);
     if (targets & self)
         mmu_flush_local(va, end);
-    if (targets & ~self)
-        ask(targets & ~self, NULL, va, end);
+    targets &= ~self;
+    if (targets != 0) {
+        atomic_fetch_add(&context->generation, 1);
+        if (!even_lazy)
+            targets = not_lazy(targets);
+    }
+    if (targets != 0)
+        ask(targets, NULL, va, end);
     irq_enable();
 }
 

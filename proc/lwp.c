@@ -26,6 +26,7 @@
 #include <proc/id.h>
 #include <proc/process.h>
 #include <proc/process_impl.h>
+#include <proc/ustack.h>
 #include <sched/sched.h>
 
 /* Above this many stacks kept for reuse, whoever creates an LWP gives the rest back. */
@@ -198,12 +199,8 @@ void user_lwp_exit(uint64_t value)
 
     if (self->clear_tid_address != 0 && user_copy_to(self->clear_tid_address, &zero, 4) != 0)
         self->clear_tid_address = 0;
-    if (self->stack_low != 0 && !process->is_ending) {
-        /* Failing means that memory for splitting an area is out: then it goes with the process. */
-        int error = space_unmap(process->space, self->stack_low, self->stack_bytes);
-
-        (void)error;
-    }
+    if (self->stack.low != 0 && !process->is_ending)
+        ustack_free(&self->stack);
     leave_space(&self->lwp);
     if (begin_end(self, value))
         process_clear_up(process);

@@ -124,6 +124,9 @@ int process_spawn(struct process *parent, const char *path, const struct program
     process->pid = first->tid;
     adopt(parent, process);
     error = process->pid;
+    /* The end of booting: trap_user_work() is to see the first entry into user mode. */
+    if (parent == NULL)
+        atomic_store(&first->lwp.interrupt, true);
     sched_start(&first->lwp);
     return error;
 }

@@ -216,6 +216,8 @@ static void switch_to(struct runqueue *rq, struct lwp *next)
     this_cpu_write(current_lwp, next);
     if (next->mmu != NULL)
         mmu_switch(next->mmu);
+    else
+        mmu_be_lazy();
     if (atomic_load_explicit(&next->interrupt, memory_order_relaxed))
         this_cpu_write(return_work, 1);
     context_switch(&previous->context, &next->context);

@@ -57,6 +57,8 @@ static alignas(4096) pte_t kernel_root[ENTRIES];
 struct mmu_context mmu_kernel_context;
 
 static PERCPU(struct mmu_context *, loaded_context);
+static PERCPU(unsigned, is_lazy);
+static PERCPU(uint64_t, loaded_generation); /* of the context, before its root was loaded */
 
 extern char __boot_start[], __boot_end[], __text_start[], __text_end[], __rodata_start[],
     __rodata_end[], __data_start[], __data_end[];
@@ -270,14 +272,33 @@ void mmu_switch(struct mmu_context *to)
     struct mmu_context *from = this_cpu_read(loaded_context);
     uint64_t self = 1ull << cpu_id();
 
+    if (this_cpu_read(is_lazy)) {
+        /* Whoever changes mappings adds to the generation first and then looks who is lazy. */
+        __atomic_store_n(this_cpu_ptr(is_lazy), 0, __ATOMIC_SEQ_CST);
+        if (from == to && atomic_load(&to->generation) != this_cpu_read(loaded_generation)) {
+            this_cpu_write(loaded_generation, atomic_load(&to->generation));
+            x86_write_cr3(to->root);
+        }
+    }
     if (from == to)
         return;
     /* In the set before the first entry can get into the TLB, and out of the other after the last. */
     atomic_fetch_or(&to->cpus, self);
     this_cpu_write(loaded_context, to);
+    this_cpu_write(loaded_generation, atomic_load(&to->generation));
     x86_write_cr3(to->root);
     if (from != NULL)
         atomic_fetch_and(&from->cpus, ~self);
+}
+
+void mmu_be_lazy(void)
+{
+    __atomic_store_n(this_cpu_ptr(is_lazy), 1, __ATOMIC_SEQ_CST);
+}
+
+bool mmu_is_lazy(unsigned cpu)
+{
+    return __atomic_load_n(cpu_ptr(is_lazy, cpu), __ATOMIC_SEQ_CST);
 }
 
 void mmu_flush_local(vaddr_t va, vaddr_t end)

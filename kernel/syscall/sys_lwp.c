@@ -11,6 +11,7 @@
 #include <mm/space.h>
 #include <mm/user_copy.h>
 #include <proc/process.h>
+#include <proc/ustack.h>
 #include <sched/sched.h>
 
 #include "sys.h"
@@ -47,43 +48,40 @@ static int check_attr(const struct thrum_lwp_attr *attr)
     return 0;
 }
 
-/* The stack that `attr` asks for: its lower end, and whether it is the kernel's to give back. */
-static int make_stack(struct process *process, const struct thrum_lwp_attr *attr, vaddr_t *low,
-                      size_t *nr_bytes, bool *is_ours)
+/*
+ * Where an LWP with these attributes starts: its stack pointer, below which the address is stored to
+ * which its function returns. `stack` is the kernel's own, if it makes one. 0 or -errno.
+ */
+static int prepare_stack(const struct thrum_lwp_attr *attr, struct ustack *stack, vaddr_t *sp)
 {
-    int64_t va;
+    const struct process *process = process_current();
+    int error;
 
-    *is_ours = attr->stack_low == 0;
-    *low = attr->stack_low;
-    *nr_bytes = attr->stack_bytes;
-    if (!*is_ours)
-        return 0;
-    if (*nr_bytes == 0)
-        *nr_bytes = THRUM_LWP_STACK_BYTES;
-    *nr_bytes = ROUND_UP(*nr_bytes, PAGE_SIZE);
-    va = space_map(process->space, 0, *nr_bytes + PAGE_SIZE, AREA_READ | AREA_WRITE, 0, PAGE_SIZE);
-    if (va < 0)
-        return (int)va;
-    *low = (vaddr_t)va;
-    *nr_bytes += PAGE_SIZE;
-    return 0;
-}
-
-static void drop_stack(struct process *process, vaddr_t low, size_t nr_bytes)
-{
-    int error = space_unmap(process->space, low, nr_bytes);
-
-    (void)error; /* it can only fail to split an area, and this one ends where it ends */
+    *stack = (struct ustack){0};
+    if (attr->stack_low != 0) {
+        *sp = trap_call_sp(attr->stack_low + attr->stack_bytes);
+        return user_copy_to(*sp, &process->exit_stub, sizeof(process->exit_stub));
+    }
+    /* A kept stack that the program has unmapped or protected is no stack any more: take the next. */
+    for (unsigned i = 0; i <= USTACKS_KEPT_MAX; i++) {
+        error = ustack_alloc(attr->stack_bytes, stack);
+        if (error != 0)
+            return error;
+        *sp = trap_call_sp(stack->low + stack->nr_bytes);
+        error = user_copy_to(*sp, &process->exit_stub, sizeof(process->exit_stub));
+        if (error == 0)
+            return 0;
+        ustack_drop(stack);
+    }
+    return -ENOMEM;
 }
 
 int64_t sys_lwp_create(vaddr_t entry, uint64_t arg, vaddr_t attr_at)
 {
-    struct process *process = process_current();
     struct thrum_lwp_attr attr;
-    struct user_lwp *lwp = NULL;
-    size_t stack_bytes;
-    vaddr_t stack_low, sp;
-    bool is_ours;
+    struct user_lwp *lwp;
+    struct ustack stack;
+    vaddr_t sp;
     int error = read_attr(attr_at, &attr);
 
     if (error == 0)
@@ -91,23 +89,17 @@ int64_t sys_lwp_create(vaddr_t entry, uint64_t arg, vaddr_t attr_at)
     if (error == 0 && (entry == 0 || entry >= USER_END))
         error = -EFAULT;
     if (error == 0)
-        error = make_stack(process, &attr, &stack_low, &stack_bytes, &is_ours);
+        error = prepare_stack(&attr, &stack, &sp);
     if (error != 0)
         return error;
-    sp = trap_call_sp(stack_low + stack_bytes);
-    error = user_copy_to(sp, &process->exit_stub, sizeof(process->exit_stub));
-    if (error == 0)
-        lwp = user_lwp_create(process, entry, sp, arg, attr.arg2, attr.tls, attr.flags & THRUM_LWP_DETACHED,
-                              &error);
+    lwp = user_lwp_create(process_current(), entry, sp, arg, attr.arg2, attr.tls,
+                          attr.flags & THRUM_LWP_DETACHED, &error);
     if (lwp == NULL) {
-        if (is_ours)
-            drop_stack(process, stack_low, stack_bytes);
+        if (stack.low != 0)
+            ustack_free(&stack);
         return error;
     }
-    if (is_ours) {
-        lwp->stack_low = stack_low;
-        lwp->stack_bytes = stack_bytes;
-    }
+    lwp->stack = stack;
     error = lwp->tid;
     sched_start(&lwp->lwp);
     return error;

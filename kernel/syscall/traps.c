@@ -41,8 +41,11 @@ void trap_user_work(struct trap_frame *frame)
     struct user_lwp *self = user_lwp_current();
 
     (void)frame;
-    if (first_user_instruction_ns == 0)
+    if (first_user_instruction_ns == 0) {
         first_user_instruction_ns = clock_now_ns();
+        log_info("init: user mode %lu us after the kernel's first instruction",
+                 first_user_instruction_ns / NSEC_PER_USEC);
+    }
     this_cpu_write(return_work, 0);
     sched_preempt();
     if (!atomic_load_explicit(&self->lwp.interrupt, memory_order_acquire))

@@ -168,16 +168,21 @@ static uint64_t last_boost_ns(const struct mlfq_queue *mq, uint64_t now_ns)
     return now_ns - now_ns % mq->boost_period_ns;
 }
 
-/* Rule 5 for the queue. At most eight splices a boost period. */
-static void catch_up_boosts(struct mlfq_queue *mq, uint64_t now_ns)
+/* Rule 5 for the queue. */
+static void boost_queue(struct mlfq_queue *mq, uint64_t now_ns)
 {
-    if (likely(now_ns < mq->next_boost_ns))
-        return;
     mq->boosted_ns = last_boost_ns(mq, now_ns);
     mq->next_boost_ns = mq->boosted_ns + mq->boost_period_ns;
     for (uint32_t level = 1; level < LEVELS_MAX; level++)
         list_splice_back(&mq->level[0], &mq->level[level]);
     mq->occupied = mq->occupied ? level_bit(0) : 0;
+}
+
+/* At most seven splices a boost period; otherwise a comparison. */
+static inline void catch_up_boosts(struct mlfq_queue *mq, uint64_t now_ns)
+{
+    if (unlikely(now_ns >= mq->next_boost_ns))
+        boost_queue(mq, now_ns);
 }
 
 /* Rule 5 for an entity. */

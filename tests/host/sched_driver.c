@@ -386,8 +386,11 @@ static void random_step(struct driver_queue *queues[2], struct driver_entity **s
     case 2:
     case 3:
     case 4:
-        if (de && de->place == DRIVER_AWAY)
+        /* Where it slept, or on the other CPU. */
+        if (de && de->place == DRIVER_AWAY) {
+            de->entity.queue = &dq->q;
             driver_wake(de);
+        }
         break;
     case 5:
         if (de && de->place != DRIVER_AWAY)

@@ -89,12 +89,16 @@ paddr_t mmu_prune(paddr_t root, vaddr_t va, vaddr_t end) MUST_CHECK;
 void mmu_free_tables(paddr_t chain);
 
 /*
- * An address space as the CPUs see it: its root, and which CPUs may hold entries of it in their
- * TLBs. A CPU that goes on with a kernel thread keeps the last address space loaded, lazily.
+ * An address space as the CPUs see it: its root, and which CPUs have it loaded.
+ *
+ * A CPU that goes on with a kernel thread keeps the last address space loaded but is *lazy*: it need
+ * not be told when mappings change, because it forgets all of them before it uses them again if
+ * `generation` has moved on meanwhile.
  */
 struct mmu_context {
     paddr_t root;
-    _Atomic uint64_t cpus; /* bit n: CPU n */
+    _Atomic uint64_t cpus;       /* bit n: CPU n has it loaded, perhaps lazily */
+    _Atomic uint64_t generation; /* counts changes that lazy CPUs were not told of */
 };
 
 /* The kernel's own: what a CPU runs on that has no user half. */
@@ -102,6 +106,12 @@ extern struct mmu_context mmu_kernel_context;
 
 /* The calling CPU's address space from here on. Interrupts are off. */
 void mmu_switch(struct mmu_context *to);
+
+/* The calling CPU will not touch user memory until the next mmu_switch(). Interrupts are off. */
+void mmu_be_lazy(void);
+
+/* Whether CPU `cpu` is lazy. Any context. */
+bool mmu_is_lazy(unsigned cpu);
 
 /* The address space that the calling CPU has loaded. Interrupts are off. */
 struct mmu_context *mmu_loaded(void);

@@ -53,6 +53,12 @@ int64_t space_map(struct space *space, vaddr_t va, size_t nr_bytes, unsigned pro
 /* Unmaps; what is not mapped does not matter. 0, -EINVAL or -ENOMEM. */
 int space_unmap(struct space *space, vaddr_t va, size_t nr_bytes) MUST_CHECK;
 
+/*
+ * Unmaps `nr` ranges of nr_bytes (whole pages) each that space_map() chose, with one TLB flush for
+ * many.
+ */
+void space_unmap_stacks(struct space *space, const vaddr_t low[], unsigned nr, size_t nr_bytes);
+
 /* Changes permissions of mapped memory. 0, -EINVAL; -ENOMEM when not all of it is mapped. */
 int space_protect(struct space *space, vaddr_t va, size_t nr_bytes, unsigned prot) MUST_CHECK;
 

@@ -10,8 +10,11 @@
 
 #include <arch/mmu.h>
 
-/* Pages [va, end) of a user half. */
-void tlb_flush_user(struct mmu_context *context, vaddr_t va, vaddr_t end);
+/*
+ * Pages [va, end) of a user half. With `even_lazy`, lazy CPUs are told, too: needed before page
+ * tables are freed, through which a CPU may walk speculatively even when it is lazy.
+ */
+void tlb_flush_user(struct mmu_context *context, vaddr_t va, vaddr_t end, bool even_lazy);
 
 /* Pages [va, end) of the kernel half. */
 void tlb_flush_kernel(vaddr_t va, vaddr_t end);

@@ -14,6 +14,15 @@
 
 struct process;
 
+/* A user stack that the kernel made (proc/ustack.h). */
+struct ustack {
+    vaddr_t low;     /* of its guard page; 0: there is none */
+    size_t nr_bytes; /* with the guard page */
+};
+
+/* How many of them a process keeps for its next LWPs. */
+#define USTACKS_KEPT_MAX 32
+
 /* Locks: p the process's lock, f family_lock, c constant after creation, o only the LWP itself. */
 struct user_lwp {
     struct lwp lwp;
@@ -26,8 +35,7 @@ struct user_lwp {
     struct user_lwp *joiner;   /* p  who is joining it */
     struct user_lwp *joining;  /* p  whom it is joining */
     struct waitq ended;        /* p  the joiner waits here */
-    vaddr_t stack_low;         /* c  the user stack that the kernel made for it; 0: none */
-    size_t stack_bytes;        /* c */
+    struct ustack stack;       /* c  the user stack that the kernel made for it */
     vaddr_t clear_tid_address; /* o  set_tid_address() */
 };
 
@@ -44,6 +52,8 @@ struct process {
     struct waitq others_gone; /* p  the last one waits here for the others */
     atomic_bool is_ending;    /* p to write; no LWP may go back to user mode */
     int status;               /* p  as wait4() reports it */
+    vaddr_t kept_stacks[USTACKS_KEPT_MAX]; /* p  user stacks of LWPs that have ended */
+    unsigned nr_kept_stacks;               /* p */
 
     struct process *parent;       /* f  NULL: the kernel */
     struct list children;         /* f */
