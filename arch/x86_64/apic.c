@@ -54,7 +54,8 @@ enum lapic_register {
 #define ICR_ASSERT        (1u << 14)
 #define ICR_PENDING       (1u << 12)
 
-#define NR_LINES 16
+#define NR_LINES     16
+#define STOP_WAIT_US 500000 /* for a CPU to stop, at a panic */
 
 struct irq_line {
     irq_handler_fn handler;
@@ -67,7 +68,8 @@ static uint64_t timer_ticks_per_us_q16; /* local APIC timer ticks a microsecond,
 static uint32_t timer_ticks_at_start;
 static struct irq_line lines[NR_LINES];
 static atomic_bool is_stopping;
-static bool is_report_wanted; /* by irq_stop_others() */
+static bool is_report_wanted;   /* by irq_stop_others() */
+static atomic_uint nr_stopped; /* CPUs that have obeyed it */
 
 uint32_t apic_id_of_cpu[CPUS_MAX];
 
@@ -222,9 +224,16 @@ void apic_send_startup(uint32_t id, paddr_t page)
     send(id, ICR_ASSERT | ICR_STARTUP | (uint32_t)(page >> PAGE_SHIFT));
 }
 
+static void wait_for_stopped(unsigned nr)
+{
+    for (unsigned i = 0; i < STOP_WAIT_US && atomic_load(&nr_stopped) < nr; i++)
+        io_delay();
+}
+
 void irq_stop_others(bool report)
 {
     irq_state_t irq = irq_save();
+    unsigned nr_sent = 0;
 
     is_report_wanted = report;
     if (!atomic_exchange(&is_stopping, true) && has_lapic) {
@@ -232,9 +241,8 @@ void irq_stop_others(bool report)
             if (cpu == cpu_id())
                 continue;
             send(apic_id_of_cpu[cpu], ICR_ASSERT | ICR_NMI);
-            /* One after the other, so that what they print does not mix. */
-            for (unsigned i = 0; report && i < 2000; i++)
-                io_delay();
+            /* One after the other, so that what they print does not mix; a dead one is given up. */
+            wait_for_stopped(++nr_sent);
         }
     }
     irq_restore(irq);
@@ -250,6 +258,7 @@ void apic_nmi_received(struct trap_frame *frame)
         log_error("CPU %u was at", cpu_id());
         trap_print(frame);
     }
+    atomic_fetch_add(&nr_stopped, 1);
     cpu_halt_forever();
 }
 

@@ -16,6 +16,7 @@
 #include <asm/signal.h>
 #include <kernel/log.h>
 #include <kernel/panic.h>
+#include <kernel/symbols.h>
 #include <mm/kstack.h>
 #include <x86/apic.h>
 #include <x86/cpu.h>
@@ -243,6 +244,17 @@ void trap_interrupt(struct trap_frame *frame)
     apic_interrupt((unsigned)frame->vector);
 }
 
+static void print_place(const char *what, uint64_t pc)
+{
+    uint64_t offset;
+    const char *name = symbol_find(pc, &offset);
+
+    if (name != NULL)
+        log_error("  %s %016lx %s+0x%lx", what, pc, name, offset);
+    else
+        log_error("  %s %016lx", what, pc);
+}
+
 void trap_print(const struct trap_frame *f)
 {
     log_error("  rip %016lx  rsp %016lx  rflags %08lx  cs %02lx  cr2 %016lx", f->rip, f->rsp,
@@ -253,7 +265,7 @@ void trap_print(const struct trap_frame *f)
     log_error("  r13 %016lx  r14 %016lx  r15 %016lx  cr3 %016lx", f->r13, f->r14, f->r15,
               x86_read_cr3());
     if (!trap_is_from_user(f)) {
-        log_error("  at %016lx", f->rip);
+        print_place("at", f->rip);
         trap_print_backtrace(f->rbp);
     }
 }
@@ -267,7 +279,7 @@ void trap_print_backtrace(uint64_t fp)
         if (!IS_ALIGNED(fp, 8) || fp < DIRECT_MAP_BASE || mmu_walk(mmu_kernel_context.root, fp).frame == PADDR_NONE ||
             mmu_walk(mmu_kernel_context.root, fp + 8).frame == PADDR_NONE || frame[1] == 0)
             return;
-        log_error("  by %016lx", frame[1]);
+        print_place("by", frame[1] - 1); /* inside the call, which may end its function */
         if (frame[0] <= fp)
             return;
         fp = frame[0];

@@ -25,6 +25,7 @@ enum {
     TAG_BASIC_MEMORY = 4,
     TAG_MEMORY_MAP = 6,
     TAG_FRAMEBUFFER = 8,
+    TAG_ELF_SECTIONS = 9,
     TAG_RSDP_OLD = 14,
     TAG_RSDP_NEW = 15,
 };
@@ -37,6 +38,10 @@ enum {
     MEMORY_TYPE_RAM = 1,
     FRAMEBUFFER_TYPE_RGB = 1,
     FRAMEBUFFER_TYPE_TEXT = 2,
+    ELF_SECTIONS_HEADER_BYTES = 12, /* number, size of one, index of the names */
+    ELF_SECTION_BYTES = 64,
+    ELF_SECTION_BYTES_MAX = 1 << 24,
+    ELF_SYMTAB = 2,
     RSDP_OLD_BYTES = 20,
     RSDP_NEW_BYTES = 36,
 };
@@ -255,6 +260,47 @@ static void read_rsdp(struct reader *r, const struct tag *tag)
     r->has_new_rsdp |= is_new;
 }
 
+/* A section header of the kernel's ELF file (gABI 4.1, figure 4-8), as far as it matters here. */
+static const uint8_t *elf_section(const struct tag *tag, uint32_t index)
+{
+    uint32_t nr = load_le32(tag->bytes);
+
+    if (index >= nr || nr > (tag->nr_bytes - ELF_SECTIONS_HEADER_BYTES) / ELF_SECTION_BYTES)
+        return NULL;
+    return tag->bytes + ELF_SECTIONS_HEADER_BYTES + index * ELF_SECTION_BYTES;
+}
+
+/* Where the loader put a section; empty when it makes no sense. */
+static struct boot_range elf_section_range(const uint8_t *section)
+{
+    paddr_t start = section != NULL ? load_le64(section + 16) : 0;
+    uint64_t nr_bytes = section != NULL ? load_le64(section + 32) : 0;
+
+    if (start == 0 || nr_bytes == 0 || nr_bytes > ELF_SECTION_BYTES_MAX ||
+        start + nr_bytes > UINT32_MAX)
+        return (struct boot_range){0, 0};
+    return (struct boot_range){start, start + nr_bytes};
+}
+
+/* The kernel's symbol table and its string table, which its header links to. */
+static void read_elf_sections(struct reader *r, const struct tag *tag)
+{
+    if (tag->nr_bytes < ELF_SECTIONS_HEADER_BYTES || load_le32(tag->bytes + 4) != ELF_SECTION_BYTES)
+        return;
+    for (uint32_t i = 0; elf_section(tag, i) != NULL; i++) {
+        const uint8_t *section = elf_section(tag, i);
+        struct boot_range symbols = elf_section_range(section);
+        struct boot_range names = elf_section_range(elf_section(tag, load_le32(section + 40)));
+
+        if (load_le32(section + 4) != ELF_SYMTAB || symbols.end == 0 || names.end == 0)
+            continue;
+        r->out->symbols = symbols;
+        r->out->symbol_names = names;
+        add_reserved(r->out, symbols.start, symbols.end);
+        add_reserved(r->out, names.start, names.end);
+    }
+}
+
 static void read_tag(struct reader *r, const struct tag *tag)
 {
     switch (tag->type) {
@@ -275,6 +321,9 @@ static void read_tag(struct reader *r, const struct tag *tag)
         break;
     case TAG_FRAMEBUFFER:
         read_framebuffer(r, tag);
+        break;
+    case TAG_ELF_SECTIONS:
+        read_elf_sections(r, tag);
         break;
     case TAG_RSDP_OLD:
     case TAG_RSDP_NEW:

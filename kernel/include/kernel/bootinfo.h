@@ -46,6 +46,9 @@ struct boot_info {
 
     struct boot_framebuffer framebuffer;
 
+    /* The kernel's own ELF symbols and their names, for backtraces; empty: not loaded. */
+    struct boot_range symbols, symbol_names;
+
     paddr_t rsdp;           /* physical address of a copy of the ACPI RSDP; 0: none */
     char loader[BOOT_NAME_MAX];
 };
