@@ -111,8 +111,10 @@ static void start_first_process(void *unused)
         panic("init: %s cannot be started (%s)", path,
               pid == -ENOENT    ? "no such file in the initrd"
               : pid == -ENOEXEC ? "not a program that Thrum can run"
-              : pid == -EACCES  ? "not executable"
-                                : "out of memory");
+              : pid == -EACCES  ? "not an executable file"
+              : pid == -ENOTDIR ? "a part of the path is no folder"
+              : pid == -ENOMEM  ? "out of memory"
+                                : "error");
 }
 
 /* ---- The order ------------------------------------------------------------------------------ */

@@ -16,9 +16,7 @@
 #include <mm/init.h>
 #include <mm/slab.h>
 
-#define BOOT_TABLES_REACH GIB(4)
-#define DIRECT_MAP_MAX    (1ull << 46)
-#define LOW_MEMORY_END    0xa0000 /* where the PC's video memory starts */
+#define LOW_MEMORY_END 0xa0000 /* where the PC's video memory starts */
 
 static struct boot_range ram[BOOT_RANGES_MAX], free_ram[BOOT_RANGES_MAX];
 static size_t nr_free;
@@ -45,17 +43,32 @@ static void take_low_page(void)
     }
 }
 
+/* Makes the boot tables' reach a border between ranges. */
+static void split_at_reach(void)
+{
+    for (size_t i = 0; i < nr_free && nr_free < BOOT_RANGES_MAX; i++) {
+        struct boot_range *r = &free_ram[i];
+
+        if (r->start >= MMU_BOOT_REACH || r->end <= MMU_BOOT_REACH)
+            continue;
+        memmove(r + 1, r, (nr_free - i) * sizeof(*r));
+        nr_free++;
+        r[0].end = MMU_BOOT_REACH;
+        r[1].start = MMU_BOOT_REACH;
+        return;
+    }
+}
+
 static void choose_early_range(void)
 {
     for (size_t i = 0; i < nr_free; i++) {
         struct boot_range *r = &free_ram[i];
 
-        if (r->end > BOOT_TABLES_REACH)
+        if (r->end > MMU_BOOT_REACH)
             continue;
         if (early == NULL || r->end - r->start > early->end - early->start)
             early = r;
     }
-    /* A range that starts below the limit and ends above it is still better than nothing. */
     if (early == NULL)
         panic("mm: no usable memory below 4 GiB");
 }
@@ -97,14 +110,15 @@ static void start_frames(void)
 void mm_init(void)
 {
     struct boot_info *bi = &boot_info;
-    size_t nr_ram = physmap_build(bi->ram, bi->nr_ram, NULL, 0, DIRECT_MAP_MAX, ram, BOOT_RANGES_MAX);
+    size_t nr_ram = physmap_build(bi->ram, bi->nr_ram, NULL, 0, mmu_paddr_limit(), ram, BOOT_RANGES_MAX);
     struct frame_stats stats;
 
-    nr_free = physmap_build(bi->ram, bi->nr_ram, bi->reserved, bi->nr_reserved, DIRECT_MAP_MAX,
+    nr_free = physmap_build(bi->ram, bi->nr_ram, bi->reserved, bi->nr_reserved, mmu_paddr_limit(),
                             free_ram, BOOT_RANGES_MAX);
     for (size_t i = 0; i < nr_free; i++)
         log_debug("mm: free 0x%010lx ... 0x%010lx", free_ram[i].start, free_ram[i].end);
     take_low_page();
+    split_at_reach();
     choose_early_range();
     mmu_init(ram, nr_ram);
     start_frames();

@@ -15,7 +15,7 @@ void *kmap_phys(paddr_t base, size_t nr_bytes, unsigned prot)
     irq_state_t irq;
     vaddr_t va;
 
-    if (nr_bytes == 0 || base + nr_bytes < base || base + nr_bytes > MMU_PADDR_LIMIT)
+    if (nr_bytes == 0 || base + nr_bytes < base || base + nr_bytes > mmu_paddr_limit())
         return NULL;
     irq = spin_lock_irq(&kmap_lock);
     va = next_va;

@@ -88,7 +88,9 @@ static void kick(unsigned cpu)
 /* Charges the current LWP for its time up to now; returns now. The lock is held. */
 static uint64_t charge_current(struct runqueue *rq)
 {
-    uint64_t now_ns = clock_now_ns(), ran_ns = now_ns - rq->charged_until_ns;
+    /* Clocks of two CPUs that are not quite in step must not make time run backwards. */
+    uint64_t now = clock_now_ns(), now_ns = MAX(now, rq->charged_until_ns);
+    uint64_t ran_ns = now_ns - rq->charged_until_ns;
 
     rq->charged_until_ns = now_ns;
     rq->current->run_ns += ran_ns;

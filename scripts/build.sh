@@ -14,7 +14,7 @@ check_preset() {
 show_progress() {
     local line
     while IFS= read -r line; do
-        if [[ $line == "ninja: no work to do." ]]; then
+        if [[ $line == "ninja: no work to do." || $line == *"Re-checking globbed directories..." ]]; then
             continue
         elif [[ -t 2 && $line =~ ^\[\ *[0-9]+(/[0-9]+|%)\] ]]; then
             printf '\r\e[K%s' "${line:0:${COLUMNS:-79}}" >&2

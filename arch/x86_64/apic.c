@@ -29,8 +29,10 @@
 /* Register offsets; in x2APIC mode the MSR is MSR_X2APIC + offset / 16. */
 enum lapic_register {
     LAPIC_ID = 0x20,
+    LAPIC_TASK_PRIORITY = 0x80,
     LAPIC_EOI = 0xb0,
     LAPIC_SPURIOUS = 0xf0,
+    LAPIC_IN_SERVICE = 0x100, /* 8 words of 32 vectors each */
     LAPIC_ICR_LOW = 0x300,
     LAPIC_ICR_HIGH = 0x310,
     LAPIC_LVT_TIMER = 0x320,
@@ -67,6 +69,7 @@ static bool has_lapic, is_x2apic, has_ioapic;
 static uint64_t timer_ticks_per_us_q16; /* local APIC timer ticks a microsecond, times 65536 */
 static uint32_t timer_ticks_at_start;
 static struct irq_line lines[NR_LINES];
+static atomic_uint nr_unknown_nmis; /* not reported yet */
 static atomic_bool is_stopping;
 static bool is_report_wanted;   /* by irq_stop_others() */
 static atomic_uint nr_stopped; /* CPUs that have obeyed it */
@@ -93,10 +96,31 @@ uint32_t apic_id(void)
     return is_x2apic ? lapic_read(LAPIC_ID) : lapic_read(LAPIC_ID) >> 24;
 }
 
+/* Acknowledges what the firmware or the boot loader left in service; at most one for each vector. */
+static void clear_in_service(void)
+{
+    for (unsigned i = 0; i < 256; i++) {
+        uint32_t in_service = 0;
+
+        for (unsigned word = 0; word < 8; word++)
+            in_service |= lapic_read(LAPIC_IN_SERVICE + word * 0x10);
+        if (in_service == 0)
+            return;
+        lapic_write(LAPIC_EOI, 0);
+    }
+}
+
+static uint64_t apic_base_bits(void)
+{
+    return APIC_BASE_ENABLED | (is_x2apic ? APIC_BASE_X2APIC : 0);
+}
+
 void apic_init_cpu(void)
 {
     if (!has_lapic)
         return;
+    x86_write_msr(MSR_APIC_BASE, x86_read_msr(MSR_APIC_BASE) | apic_base_bits());
+    lapic_write(LAPIC_TASK_PRIORITY, 0);
     lapic_write(LAPIC_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
     lapic_write(LAPIC_LVT_LINT0, LVT_MASKED);
     lapic_write(LAPIC_LVT_LINT1, ICR_NMI);
@@ -104,7 +128,7 @@ void apic_init_cpu(void)
     lapic_write(LAPIC_TIMER_DIVIDE, DIVIDE_BY_1);
     lapic_write(LAPIC_LVT_TIMER,
                 VECTOR_TIMER | (x86_features.has_tsc_deadline ? LVT_TSC_DEADLINE : 0));
-    lapic_write(LAPIC_EOI, 0);
+    clear_in_service();
 }
 
 void apic_init(void)
@@ -117,7 +141,6 @@ void apic_init(void)
     if (has_lapic) {
         uint64_t base = x86_read_msr(MSR_APIC_BASE);
 
-        x86_write_msr(MSR_APIC_BASE, base | APIC_BASE_ENABLED);
         is_x2apic = base & APIC_BASE_X2APIC;
         if (!is_x2apic)
             lapic = kmap_phys(base & 0x000ffffffffff000ull, PAGE_SIZE, MMU_WRITE | MMU_UNCACHED);
@@ -166,6 +189,16 @@ static void lapic_timer_arm(uint64_t delay_ns)
     lapic_write(LAPIC_TIMER_INITIAL, (uint32_t)MIN(ticks, (uint64_t)UINT32_MAX));
 }
 
+/*
+ * The first write must come after the LVT write that chose this mode (Intel SDM vol. 3A, 11.5.4.1);
+ * MFENCE orders the two where the local APIC is memory-mapped.
+ */
+static void tsc_deadline_arm(uint64_t delay_ns)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    x86_write_msr(MSR_TSC_DEADLINE, x86_read_tsc() + clock_ns_to_tsc(delay_ns) + 1);
+}
+
 static void timer_disarm(void)
 {
     if (x86_features.has_tsc_deadline)
@@ -184,7 +217,7 @@ void irq_arm_timer(uint64_t deadline_ns)
     else if (deadline_ns == UINT64_MAX)
         timer_disarm();
     else if (x86_features.has_tsc_deadline)
-        x86_write_msr(MSR_TSC_DEADLINE, clock_tsc_at(deadline_ns));
+        tsc_deadline_arm(delay_ns);
     else
         lapic_timer_arm(delay_ns);
 }
@@ -250,8 +283,9 @@ void irq_stop_others(bool report)
 
 void apic_nmi_received(struct trap_frame *frame)
 {
+    /* It may have struck while this CPU held the log's lock: counted here, reported later. */
     if (!atomic_load(&is_stopping)) {
-        log_error("irq: NMI for no known reason on CPU %u at %016lx", cpu_id(), trap_pc(frame));
+        atomic_fetch_add(&nr_unknown_nmis, 1);
         return;
     }
     if (is_report_wanted) {
@@ -272,12 +306,21 @@ static void line_interrupt(unsigned line)
         lines[line].handler(lines[line].context);
 }
 
+static void report_unknown_nmis(void)
+{
+    unsigned nr = atomic_exchange(&nr_unknown_nmis, 0);
+
+    if (unlikely(nr > 0))
+        log_error("irq: %u non-maskable interrupt(s) for no known reason", nr);
+}
+
 void apic_interrupt(unsigned vector)
 {
     if (vector >= VECTOR_IRQ_BASE && vector < VECTOR_IRQ_BASE + NR_LINES) {
         line_interrupt(vector - VECTOR_IRQ_BASE);
     } else if (vector == VECTOR_TIMER) {
         lapic_write(LAPIC_EOI, 0);
+        report_unknown_nmis();
         irq_timer_fired();
     } else if (vector >= VECTOR_IPI_BASE && vector < VECTOR_IPI_BASE + NR_IPIS) {
         lapic_write(LAPIC_EOI, 0);

@@ -19,7 +19,8 @@
 #include <x86/pit.h>
 #include <x86/regs.h>
 
-#define CALIBRATION_NS (5 * NSEC_PER_MSEC)
+#define CALIBRATION_NS (2 * NSEC_PER_MSEC)
+#define TSC_HZ_MIN     1000000u
 
 /* HPET registers (IA-PC HPET specification 1.0a, 2.3.3). */
 #define HPET_CAPABILITIES   0x00
@@ -61,10 +62,10 @@ uint64_t clock_now_ns(void)
     return (uint64_t)((unsigned __int128)(x86_read_tsc() - boot_tsc) * mult_q32 >> 32);
 }
 
-uint64_t clock_tsc_at(uint64_t ns)
+uint64_t clock_ns_to_tsc(uint64_t ns)
 {
-    /* tsc_hz < 2^40 and ns < 2^60: no overflow in 128 bits; one part in 10^9 is kept by splitting. */
-    return boot_tsc + ns / NSEC_PER_SEC * tsc_hz + ns % NSEC_PER_SEC * tsc_hz / NSEC_PER_SEC;
+    ns = MIN(ns, 3600 * NSEC_PER_SEC);
+    return ns / NSEC_PER_SEC * tsc_hz + ns % NSEC_PER_SEC * tsc_hz / NSEC_PER_SEC;
 }
 
 static uint64_t hpet_read(void)
@@ -87,6 +88,16 @@ static uint64_t pit_read(void)
     return 0xffff - (low | (unsigned)io_in8(PIT_CHANNEL2) << 8);
 }
 
+/* Whether the counter counts: within some 100 us. */
+static bool is_moving(const struct reference *ref)
+{
+    uint64_t before = ref->read();
+
+    for (unsigned i = 0; i < 100; i++)
+        io_delay();
+    return ref->read() != before;
+}
+
 static bool find_hpet(struct reference *ref)
 {
     uint64_t base;
@@ -102,37 +113,27 @@ static bool find_hpet(struct reference *ref)
         return false;
     hpet[HPET_CONFIGURATION / 8] |= 1;
     *ref = (struct reference){"HPET", hpet_read, UINT32_MAX, period_fs};
-    return true;
+    return is_moving(ref);
 }
 
 static bool find_pm_timer(struct reference *ref)
 {
-    uint64_t before;
-
     if (acpi_pm_timer_port(&pm_timer_port) != 0)
         return false;
-    before = pm_timer_read();
-    for (unsigned i = 0; i < 100; i++)
-        io_delay();
     *ref = (struct reference){"ACPI PM timer", pm_timer_read, 0xffffff,
                               NSEC_PER_SEC * FEMTOSEC_PER_NSEC / PM_TIMER_HZ};
-    return pm_timer_read() != before;
+    return is_moving(ref);
 }
 
 static bool find_pit(struct reference *ref)
 {
-    uint64_t before;
-
     io_out8(PORT_61, (uint8_t)((io_in8(PORT_61) & ~PORT_61_SPEAKER) | PORT_61_GATE2));
     io_out8(PIT_COMMAND, COMMAND_CH2_MODE0);
     io_out8(PIT_CHANNEL2, 0xff);
     io_out8(PIT_CHANNEL2, 0xff);
-    before = pit_read();
-    for (unsigned i = 0; i < 100; i++)
-        io_delay();
     *ref = (struct reference){"PIT", pit_read, 0xffff,
                               NSEC_PER_SEC * FEMTOSEC_PER_NSEC / PIT_HZ};
-    return pit_read() != before;
+    return is_moving(ref);
 }
 
 /* Reads both counters at about the same moment: the closest of a few attempts. */
@@ -159,11 +160,41 @@ static uint64_t measure_tsc_hz(const struct reference *ref)
     uint64_t tsc0 = 0, tsc1 = 0, elapsed_ns, start = read_together(ref, &tsc0), end = start;
     uint64_t wanted = CALIBRATION_NS * FEMTOSEC_PER_NSEC / ref->period_fs;
 
-    /* Bounded by the TSC too (2^36 ticks are over ten seconds): a counter may stop. */
-    while (((end - start) & ref->mask) < wanted && x86_read_tsc() - tsc0 < 1ull << 36)
+    /* Bounded by the TSC too (2^32 ticks are over half a second): a counter may stop. */
+    while (((end - start) & ref->mask) < wanted && x86_read_tsc() - tsc0 < 1ull << 32)
         end = read_together(ref, &tsc1);
     elapsed_ns = ((end - start) & ref->mask) * ref->period_fs / FEMTOSEC_PER_NSEC;
     return elapsed_ns == 0 ? 0 : (tsc1 - tsc0) * NSEC_PER_SEC / elapsed_ns;
+}
+
+/*
+ * The least of three measurements: one is too high when the counter wrapped meanwhile, because a
+ * hypervisor stopped this CPU for longer than the counter's range.
+ */
+static uint64_t measure_best(const struct reference *ref)
+{
+    uint64_t best = UINT64_MAX;
+
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t hz = measure_tsc_hz(ref);
+
+        best = MIN(best, hz);
+    }
+    return best;
+}
+
+/* Measures against the first clock that works. 0: none does. */
+static uint64_t measure_against_any(struct reference *ref)
+{
+    static bool (*const finders[])(struct reference *) = {find_hpet, find_pm_timer, find_pit};
+
+    for (unsigned i = 0; i < ARRAY_LEN(finders); i++) {
+        uint64_t hz = finders[i](ref) ? measure_best(ref) : 0;
+
+        if (hz >= TSC_HZ_MIN)
+            return hz;
+    }
+    return 0;
 }
 
 /* CPUID's word for the TSC's rate (Intel SDM vol. 3B, 19.7.3); 0: none. */
@@ -201,14 +232,16 @@ void clock_init(void)
     struct reference ref = {.name = "CPUID"};
 
     tsc_hz = cpuid_tsc_hz();
-    if (tsc_hz == 0 && (find_hpet(&ref) || find_pm_timer(&ref) || find_pit(&ref)))
-        tsc_hz = measure_tsc_hz(&ref);
-    if (tsc_hz < 1000000) {
+    if (tsc_hz < TSC_HZ_MIN)
+        tsc_hz = measure_against_any(&ref);
+    if (tsc_hz == 0) {
         log_warn("clock: nothing to measure the TSC against; taking 1 GHz");
         ref.name = "guess";
         tsc_hz = NSEC_PER_SEC;
     }
     mult_q32 = (NSEC_PER_SEC << 32) / tsc_hz;
     measure_apic_timer();
+    if (!x86_features.has_invariant_tsc)
+        log_debug("clock: the CPU does not promise a constant rate of its TSC");
     log_info("clock: TSC at %lu.%03lu MHz (%s)", tsc_hz / 1000000, tsc_hz / 1000 % 1000, ref.name);
 }

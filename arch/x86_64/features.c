@@ -20,6 +20,17 @@ static void read_brand(void)
     }
 }
 
+static void read_extended(void)
+{
+    uint32_t max_leaf = x86_cpuid(0x80000000, 0).eax;
+
+    x86_features.paddr_bits = 36;
+    if (max_leaf >= 0x80000008)
+        x86_features.paddr_bits = (uint8_t)x86_cpuid(0x80000008, 0).eax;
+    if (max_leaf >= 0x80000007)
+        x86_features.has_invariant_tsc = x86_cpuid(0x80000007, 0).edx >> 8 & 1;
+}
+
 void x86_detect_features(void)
 {
     struct cpuid_result leaf1 = x86_cpuid(1, 0), leaf7 = {0};
@@ -32,7 +43,10 @@ void x86_detect_features(void)
     x86_features.has_fsgsbase = leaf7.ebx >> 0 & 1;
     x86_features.has_smep = leaf7.ebx >> 7 & 1;
     x86_features.has_smap = leaf7.ebx >> 20 & 1;
+    x86_features.has_tsc_adjust = leaf7.ebx >> 1 & 1;
+    x86_features.has_mce = leaf1.edx >> 7 & 1;
     x86_features.has_umip = leaf7.ecx >> 2 & 1;
     x86_fpu_detect();
+    read_extended();
     read_brand();
 }

@@ -28,13 +28,15 @@
 void x86_fpu_detect(void)
 {
     uint64_t offered;
+    bool has_leaf = x86_cpuid(0, 0).eax >= 0xd; /* firmware may hide it: "limit CPUID maximum" */
 
-    x86_features.has_xsave = x86_cpuid(1, 0).ecx >> 26 & 1;
+    offered = has_leaf ? x86_cpuid(0xd, 0).eax : 0;
+    x86_features.has_xsave =
+        (x86_cpuid(1, 0).ecx >> 26 & 1) && (offered & XCR0_X87_SSE) == XCR0_X87_SSE;
     if (!x86_features.has_xsave) {
         x86_features.fpu_area_bytes = FXSAVE_BYTES;
         return;
     }
-    offered = x86_cpuid(0xd, 0).eax;
     x86_features.xsave_mask = XCR0_X87_SSE | (offered & XCR0_AVX);
     if ((offered & XCR0_AVX) && (offered & XCR0_AVX512) == XCR0_AVX512)
         x86_features.xsave_mask |= XCR0_AVX512;

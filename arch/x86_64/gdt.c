@@ -109,6 +109,8 @@ static void control_registers_init(void)
 {
     uint64_t cr4 = x86_read_cr4() | CR4_DE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
+    if (x86_features.has_mce)
+        cr4 |= CR4_MCE;
     if (x86_features.has_umip)
         cr4 |= CR4_UMIP;
     if (x86_features.has_smep)

@@ -43,6 +43,7 @@
 #define ENTRIES         512
 #define LARGE_PAGE_SIZE MIB(2)
 #define KERNEL_VMA      0xffffffff80000000ull
+#define DIRECT_MAP_BITS 46
 
 #define VGA_MEMORY_START 0xa0000
 #define VGA_MEMORY_END   0xc0000
@@ -63,6 +64,11 @@ static PERCPU(uint64_t, loaded_generation); /* of the context, before its root w
 extern char __boot_start[], __boot_end[], __text_start[], __text_end[], __rodata_start[],
     __rodata_end[], __data_start[], __data_end[];
 
+paddr_t mmu_paddr_limit(void)
+{
+    return 1ull << MIN(x86_features.paddr_bits, (uint8_t)DIRECT_MAP_BITS);
+}
+
 static unsigned table_index(vaddr_t va, unsigned level)
 {
     return va >> (PAGE_SHIFT + 9 * (level - 1)) & (ENTRIES - 1);
@@ -74,12 +80,12 @@ static pte_t *table_of(pte_t entry)
 }
 
 /*
- * The entry of `va` at `level`, or NULL when a table above it is missing (or a large page lies
+ * The entry of `va` at `level` (in the boot loader's tables as long as there are no others), or NULL when a table above it is missing (or a large page lies
  * there); with `create`, missing tables are made, and NULL means that memory is out.
  */
 static pte_t *find_entry(paddr_t root, vaddr_t va, unsigned level, bool create)
 {
-    pte_t *table = phys_to_virt(root);
+    pte_t *table = phys_to_virt(root != 0 ? root : x86_read_cr3() & PTE_FRAME);
 
     for (unsigned l = 4; l > level; l--) {
         pte_t *entry = &table[table_index(va, l)];
@@ -378,6 +384,17 @@ static void make_kernel_tables(void)
     }
 }
 
+static void map_early_framebuffer(void)
+{
+    const struct boot_framebuffer *fb = &boot_info.framebuffer;
+    paddr_t end = fb->base + (uint64_t)fb->pitch_bytes * fb->height;
+
+    if (fb->kind != BOOT_FB_RGB || end > MMU_BOOT_REACH)
+        return;
+    for (paddr_t p = ROUND_DOWN(fb->base, PAGE_SIZE); p < end; p += PAGE_SIZE)
+        map_while_booting(DIRECT_MAP_BASE + p, p, MMU_WRITE | MMU_WRITE_COMBINING);
+}
+
 void mmu_init(const struct boot_range *ram, size_t nr_ram)
 {
     map_image_part(__text_start, __text_end, MMU_EXEC);
@@ -388,6 +405,7 @@ void mmu_init(const struct boot_range *ram, size_t nr_ram)
     /* The early console goes on writing to the text screen where it found it. */
     for (paddr_t p = VGA_MEMORY_START; p < VGA_MEMORY_END; p += PAGE_SIZE)
         map_while_booting(DIRECT_MAP_BASE + p, p, MMU_WRITE | MMU_UNCACHED);
+    map_early_framebuffer();
     make_kernel_tables();
 
     mmu_kernel_context.root = (paddr_t)kernel_root - KERNEL_VMA;

@@ -39,6 +39,9 @@ enum { AP_SILENT, AP_ARRIVED, AP_GO };
 
 unsigned nr_cpus_online = 1;
 
+/* What software added to the boot CPU's TSC: the same for all keeps them in step. */
+static uint64_t boot_tsc_adjust;
+
 static struct slot slots[CPUS_MAX + 1];
 static _Atomic unsigned ap_state[CPUS_MAX];
 static atomic_uint nr_running = 1;
@@ -63,8 +66,11 @@ NORETURN void x86_ap_main(struct slot *slot)
     atomic_store(&ap_state[cpu], AP_ARRIVED);
     while (atomic_load(&ap_state[cpu]) != AP_GO)
         cpu_relax();
+    if (x86_features.has_tsc_adjust)
+        x86_write_msr(MSR_TSC_ADJUST, boot_tsc_adjust);
     x86_cpu_init(cpu);
     mmu_switch(&mmu_kernel_context);
+    mmu_flush_local_all(); /* of the trampoline's page, which was mapped like a kernel page */
     apic_init_cpu();
     atomic_fetch_add(&nr_running, 1);
     smp_cpu_main();
@@ -187,6 +193,8 @@ void smp_start(unsigned max_cpus)
         log_warn("smp: no free page below 1 MiB to start other CPUs from");
         return;
     }
+    if (x86_features.has_tsc_adjust)
+        boot_tsc_adjust = x86_read_msr(MSR_TSC_ADJUST);
     nr = prepare_all(&madt, max_cpus);
     if (nr == 1)
         return;

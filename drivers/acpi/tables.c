@@ -86,7 +86,9 @@ static void add_cpu(struct acpi_madt_info *info, uint32_t apic_id, uint32_t flag
             return;
         }
     }
-    if (info->nr_cpus < ACPI_CPUS_MAX)
+    if (info->nr_cpus == ACPI_CPUS_MAX)
+        log_warn("acpi: the CPU with APIC ID %u is one too many: it stays off", apic_id);
+    else
         info->cpus[info->nr_cpus++] = (struct acpi_cpu){apic_id, is_usable};
 }
 

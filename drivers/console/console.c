@@ -32,56 +32,46 @@ static void *map_screen(const struct boot_framebuffer *fb)
     return mapped;
 }
 
-static void init_text(const struct boot_framebuffer *fb)
+static const struct screen_backend *open_backend(const struct boot_framebuffer *fb, void *mapped)
 {
-    bool was_early = screen.backend != NULL;
-    void *mapped = map_screen(fb);
-    const struct screen_backend *backend = vga_text_open(fb, mapped);
-
-    if (was_early || mapped == NULL)
-        return;
-    screen_open(&screen, backend, fb->width, fb->height);
-    console_add_sink(&screen_sink);
+    if (fb->kind == BOOT_FB_TEXT)
+        return vga_text_open(fb, mapped);
+    if (fb->width < PF2_CELL_WIDTH || fb->height < PF2_CELL_HEIGHT)
+        return NULL;
+    return framebuffer_open(fb, mapped);
 }
 
-static void init_framebuffer(const struct boot_framebuffer *fb)
+/* Goes on with another mapping, or begins. */
+static void open_screen(const struct boot_framebuffer *fb, void *mapped)
 {
-    const struct screen_backend *backend;
-    void *mapped;
+    bool was_early = screen.backend != NULL;
+    const struct screen_backend *backend = open_backend(fb, mapped);
+    bool is_text = fb->kind == BOOT_FB_TEXT;
 
-    if (fb->width < PF2_CELL_WIDTH || fb->height < PF2_CELL_HEIGHT)
+    if (was_early || backend == NULL)
         return;
-    mapped = map_screen(fb);
-    if (mapped == NULL)
-        return;
-    backend = framebuffer_open(fb, mapped);
-    if (backend == NULL)
-        return;
-    screen_open(&screen, backend, fb->width / PF2_CELL_WIDTH, fb->height / PF2_CELL_HEIGHT);
+    screen_open(&screen, backend, is_text ? fb->width : fb->width / PF2_CELL_WIDTH,
+                is_text ? fb->height : fb->height / PF2_CELL_HEIGHT);
     console_add_sink(&screen_sink);
 }
 
 void screen_early_init(const struct boot_framebuffer *fb, void *mapped)
 {
-    if (fb->kind != BOOT_FB_TEXT)
-        return;
-    screen_open(&screen, vga_text_open(fb, mapped), fb->width, fb->height);
-    console_add_sink(&screen_sink);
+    if (fb->kind != BOOT_FB_NONE)
+        open_screen(fb, mapped);
 }
 
 void screen_init(const struct boot_framebuffer *fb)
 {
-    switch (fb->kind) {
-    case BOOT_FB_NONE:
+    void *mapped;
+
+    if (fb->kind == BOOT_FB_NONE) {
         log_info("screen: none");
         return;
-    case BOOT_FB_TEXT:
-        init_text(fb);
-        break;
-    case BOOT_FB_RGB:
-        init_framebuffer(fb);
-        break;
     }
+    mapped = map_screen(fb);
+    if (mapped != NULL)
+        open_screen(fb, mapped);
     if (screen.backend != NULL)
         log_info("screen: %s of %ux%u, %u bits each: %ux%u characters",
                  fb->kind == BOOT_FB_TEXT ? "VGA text" : "framebuffer", fb->width, fb->height,

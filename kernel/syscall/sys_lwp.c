@@ -140,12 +140,14 @@ int64_t sys_stat(vaddr_t stat_at, size_t nr_bytes)
 {
     struct thrum_stat stat = {.nr_cpus = nr_cpus_online};
     struct frame_stats frames;
+    struct slab_stats heap;
 
     reclaim_all();
     frames = frame_get_stats();
+    heap = slab_get_stats();
     stat.frames_total = frames.nr_total;
-    stat.frames_free = frames.nr_free;
-    stat.heap_objects = slab_get_stats().nr_objects;
+    stat.frames_free = frames.nr_free + heap.nr_frames;
+    stat.heap_objects = heap.nr_objects;
     stat.processes = atomic_load(&nr_processes);
     stat.lwps = atomic_load(&nr_user_lwps);
     stat.cpu = atomic_load(&lwp_current()->cpu);

@@ -17,8 +17,11 @@
 /* DIRECT_MAP_BASE: all RAM is mapped from here on, physical address p at DIRECT_MAP_BASE + p. */
 #include <arch_impl/mmu.h>
 
-/* No page table entry can hold a physical address from here on (Intel SDM vol. 3A, 4.4). */
-#define MMU_PADDR_LIMIT (1ull << 46)
+/* Where the CPU's physical addresses end, or the direct map's room for them. */
+paddr_t mmu_paddr_limit(void);
+
+/* What is below is mapped from the first instruction on: by the boot code, until mmu_init(). */
+#define MMU_BOOT_REACH GIB(4)
 
 static inline void *phys_to_virt(paddr_t p)
 {

@@ -13,7 +13,6 @@
 #include <x86/cpu.h>
 
 #define KERNEL_VMA 0xffffffff80000000ull
-#define VGA_TEXT   0xb8000
 
 struct boot_info boot_info;
 
@@ -22,11 +21,13 @@ extern char __boot_start[], __data_end[];
 /* Called from entry.asm with the physical address of the multiboot2 information. */
 NORETURN void arch_boot(paddr_t info);
 
-static void reserve(paddr_t start, paddr_t end)
+/* The screen as early as possible, if the boot page tables reach it. */
+static void open_screen(void)
 {
-    if (boot_info.nr_reserved == BOOT_RANGES_MAX)
-        panic("boot: too many reserved ranges");
-    boot_info.reserved[boot_info.nr_reserved++] = (struct boot_range){start, end};
+    const struct boot_framebuffer *fb = &boot_info.framebuffer;
+
+    if (fb->base + (uint64_t)fb->pitch_bytes * fb->height <= MMU_BOOT_REACH)
+        screen_early_init(fb, phys_to_virt(fb->base));
 }
 
 void arch_boot(paddr_t info)
@@ -34,22 +35,22 @@ void arch_boot(paddr_t info)
     const uint32_t *header = phys_to_virt(info);
     int error;
 
+    uart16550_init();
     x86_detect_features();
     x86_idt_init();
     x86_cpu_init(0);
-    uart16550_init();
     console_marker("boot", THRUM_VERSION);
     log_info("Thrum %s", THRUM_VERSION);
 
     error = multiboot2_parse(header, header[0], info, &boot_info);
     if (error != 0)
         panic("boot: the boot loader's information makes no sense");
-    screen_early_init(&boot_info.framebuffer, phys_to_virt(VGA_TEXT));
+    open_screen();
     log_info("boot: loaded by %s; command line: %s", boot_info.loader, boot_info.cmdline);
     log_info("cpu: %s", x86_features.brand);
     /* Frame 0 holds the BIOS's data. */
-    reserve(0, PAGE_SIZE);
-    reserve((paddr_t)__boot_start, (paddr_t)__data_end - KERNEL_VMA);
+    boot_info_reserve(&boot_info, 0, PAGE_SIZE);
+    boot_info_reserve(&boot_info, (paddr_t)__boot_start, (paddr_t)__data_end - KERNEL_VMA);
     kernel_main();
 }
 

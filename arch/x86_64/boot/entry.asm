@@ -7,7 +7,8 @@
 ;
 ; The temporary tables already keep W^X:
 ;     0xffffffff80000000  the kernel image, 4 KiB pages: code r-x, constants r--, data rw-
-;     0xffff800000000000  the first 4 GiB of physical memory, 2 MiB pages, rw-
+;     0xffff800000000000  the first 4 GiB of physical memory, rw- (2 MiB pages above 8 MiB), but for
+;                         the image's code and constants: r--
 ;     the pages of this section, identity-mapped, r-x, for the few instructions around the switch
 
 KERNEL_VMA  equ 0xffffffff80000000
@@ -91,7 +92,17 @@ boot_entry32:
     mov esi, refuse_nx
     jnc refuse
 
-    ; The kernel image: a 4 KiB page each, with the permissions of its part.
+    ; The first 8 MiB, a 4 KiB page each: rw-, but for the kernel image's parts. These tables serve
+    ; both the image's addresses and the direct map, so that no alias of code can be written.
+    xor eax, eax
+    mov edx, 8 << 20
+    mov ebx, PTE_P | PTE_W
+    mov ecx, PTE_NX_HIGH
+    call map_image
+    mov eax, __boot_start
+    mov edx, __boot_end
+    mov ebx, PTE_P
+    call map_image
     mov eax, __text_start - KERNEL_VMA
     mov edx, __text_end - KERNEL_VMA
     mov ebx, PTE_P
@@ -129,6 +140,11 @@ boot_entry32:
     inc ecx
     cmp ecx, 4 * 512
     jb .direct
+%assign i 0
+%rep 4
+    mov dword [direct_pd - KERNEL_VMA + i * 8], image_pt - KERNEL_VMA + i * 4096 + (PTE_P | PTE_W)
+%assign i i + 1
+%endrep
 
     ; The upper levels; permissions are decided below them.
 %macro link_table 3                     ; table, index, lower table
@@ -149,8 +165,7 @@ boot_entry32:
     link_table image_pd, 2, image_pt + 0x2000
     link_table image_pd, 3, image_pt + 0x3000
 
-    mov eax, cr4
-    or eax, 1 << 5                      ; PAE
+    mov eax, 1 << 5                     ; PAE, and nothing that the loader may have left
     mov cr4, eax
     mov eax, boot_pml4 - KERNEL_VMA
     mov cr3, eax

@@ -46,6 +46,10 @@ enum {
     RSDP_NEW_BYTES = 36,
 };
 
+/* Where a text screen's memory can be: IBM VGA Technical Reference. */
+#define TEXT_SCREEN_START 0xa0000
+#define TEXT_SCREEN_END   0xc0000
+
 /* The largest framebuffer side that is believed, in pixels. */
 #define FRAMEBUFFER_SIDE_MAX 16384
 
@@ -119,7 +123,7 @@ static void add_ram(struct boot_info *out, paddr_t start, paddr_t end)
     out->ram[out->nr_ram++] = (struct boot_range){start, end};
 }
 
-static void add_reserved(struct boot_info *out, paddr_t start, paddr_t end)
+void boot_info_reserve(struct boot_info *out, paddr_t start, paddr_t end)
 {
     if (out->nr_reserved == BOOT_RANGES_MAX) {
         struct boot_range *last = &out->reserved[BOOT_RANGES_MAX - 1];
@@ -175,7 +179,7 @@ static void read_module(struct reader *r, const struct tag *tag)
                  (unsigned long long)end);
         return;
     }
-    add_reserved(out, start, end);
+    boot_info_reserve(out, start, end);
     if (out->nr_modules == BOOT_MODULES_MAX) {
         log_warn("multiboot2: more than %d modules; ignoring the one at %#llx", BOOT_MODULES_MAX,
                  (unsigned long long)start);
@@ -204,7 +208,8 @@ static bool framebuffer_is_sane(const struct boot_framebuffer *fb)
     if (fb->base == 0 || fb->base + (uint64_t)fb->pitch_bytes * fb->height < fb->base)
         return false;
     if (fb->kind == BOOT_FB_TEXT)
-        return true;
+        return fb->base >= TEXT_SCREEN_START &&
+               fb->base + (uint64_t)fb->pitch_bytes * fb->height <= TEXT_SCREEN_END;
     return fb->bits_per_pixel >= 15 && fb->bits_per_pixel <= 32 &&
            framebuffer_mask_is_sane(fb, fb->red_shift, fb->red_bits) &&
            framebuffer_mask_is_sane(fb, fb->green_shift, fb->green_bits) &&
@@ -296,8 +301,8 @@ static void read_elf_sections(struct reader *r, const struct tag *tag)
             continue;
         r->out->symbols = symbols;
         r->out->symbol_names = names;
-        add_reserved(r->out, symbols.start, symbols.end);
-        add_reserved(r->out, names.start, names.end);
+        boot_info_reserve(r->out, symbols.start, symbols.end);
+        boot_info_reserve(r->out, names.start, names.end);
     }
 }
 
@@ -358,7 +363,7 @@ static void read_memory_entries(struct boot_info *out, const struct tag *map, bo
         if (is_ram)
             add_ram(out, start, end);
         else if (overlaps_ram(out, start, end))
-            add_reserved(out, start, end);
+            boot_info_reserve(out, start, end);
     }
 }
 
@@ -408,7 +413,7 @@ int multiboot2_parse(const void *info, size_t nr_bytes, paddr_t info_paddr, stru
     r.nr_bytes = MIN((size_t)total_bytes, nr_bytes);
     r.position = INFO_HEADER_BYTES;
 
-    add_reserved(out, info_paddr, info_paddr + r.nr_bytes);
+    boot_info_reserve(out, info_paddr, info_paddr + r.nr_bytes);
     while (next_tag(&r, &tag))
         read_tag(&r, &tag);
     read_memory_map(&r);

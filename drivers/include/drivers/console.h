@@ -13,9 +13,9 @@
 void screen_init(const struct boot_framebuffer *fb);
 
 /*
- * For messages before mm is up: as screen_init() for a BOOT_FB_TEXT screen whose memory is mapped
- * at `mapped` (all pitch_bytes * height of it) until screen_init() is called, which goes on with a
- * mapping of its own. Nothing for other kinds. Needs no memory.
+ * For messages before mm is up: as screen_init(), for a screen whose memory is mapped at `mapped`
+ * (all pitch_bytes * height of it) until screen_init() is called, which goes on with a mapping of
+ * its own. Needs no memory.
  */
 void screen_early_init(const struct boot_framebuffer *fb, void *mapped);
 

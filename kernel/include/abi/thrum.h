@@ -57,7 +57,7 @@ struct thrum_lwp_attr {
 struct thrum_stat {
     uint64_t nr_cpus;
     uint64_t frames_total;
-    uint64_t frames_free;
+    uint64_t frames_free;  /* or held by the kernel heap, whose objects are counted below */
     uint64_t heap_objects; /* of the kernel heap, handed out */
     uint64_t processes;    /* including zombies */
     uint64_t lwps;         /* of user processes, including zombies */

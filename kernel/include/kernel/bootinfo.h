@@ -55,6 +55,9 @@ struct boot_info {
 
 extern struct boot_info boot_info;
 
+/* Adds [start, end) to what is reserved. When the table is full, its last range is stretched. */
+void boot_info_reserve(struct boot_info *out, paddr_t start, paddr_t end);
+
 /*
  * Multiboot2 (specification 2.0, section 3.6): reads the information structure of total size
  * `nr_bytes` at `info`, whose physical address is `info_paddr`, into `out`. Entries that make no

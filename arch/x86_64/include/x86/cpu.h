@@ -8,7 +8,8 @@
 /* What this machine's CPUs offer and the kernel uses; the boot CPU's word counts for all. */
 struct x86_features {
     bool has_smep, has_smap, has_umip, has_fsgsbase, has_xsave, has_apic, has_tsc_deadline;
-    bool has_rdrand;
+    bool has_rdrand, has_mce, has_tsc_adjust, has_invariant_tsc;
+    uint8_t paddr_bits;       /* MAXPHYADDR */
     uint64_t xsave_mask;      /* XCR0: state components in use */
     uint32_t fpu_area_bytes;  /* size of an area that holds them */
     char brand[49];
@@ -45,8 +46,8 @@ void x86_idt_load(void);
 void x86_fpu_detect(void);
 void x86_fpu_init_cpu(void);
 
-/* arch/x86_64/clock.c: what the TSC reads at that time of clock_now_ns(). */
-uint64_t clock_tsc_at(uint64_t ns);
+/* arch/x86_64/clock.c: TSC ticks in that time; an hour at most. */
+uint64_t clock_ns_to_tsc(uint64_t ns);
 
 /* Interrupt vectors. 32 ... 47: the legacy interrupt lines. */
 #define VECTOR_IRQ_BASE 0x20

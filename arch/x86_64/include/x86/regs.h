@@ -14,6 +14,7 @@
 #define CR0_NE (1ull << 5)
 #define CR0_WP (1ull << 16)
 
+#define CR4_MCE        (1ull << 6)
 #define CR4_DE         (1ull << 3)
 #define CR4_PGE        (1ull << 7)
 #define CR4_OSFXSR     (1ull << 9)
@@ -32,6 +33,7 @@
 #define RFLAGS_AC    (1ull << 18)
 
 #define MSR_APIC_BASE      0x1b
+#define MSR_TSC_ADJUST     0x3b
 #define MSR_TSC_DEADLINE   0x6e0
 #define MSR_PAT            0x277
 #define MSR_X2APIC         0x800
