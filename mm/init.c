@@ -127,11 +127,3 @@ void mm_init(void)
     log_info("mm: %lu MiB in %lu ranges, %lu KiB kept for the kernel", stats.nr_total >> 8, nr_free,
              stats.nr_kernel_reserve << 2);
 }
-
-void mm_release(paddr_t start, paddr_t end)
-{
-    start = ROUND_UP(start, PAGE_SIZE);
-    end = ROUND_DOWN(end, PAGE_SIZE);
-    if (start < end)
-        frame_add_range(start, end);
-}

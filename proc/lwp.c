@@ -195,10 +195,7 @@ void user_lwp_exit(uint64_t value)
 {
     struct user_lwp *self = user_lwp_current();
     struct process *process = self->process;
-    uint32_t zero = 0;
 
-    if (self->clear_tid_address != 0 && user_copy_to(self->clear_tid_address, &zero, 4) != 0)
-        self->clear_tid_address = 0;
     if (self->stack.low != 0 && !process->is_ending)
         ustack_free(&self->stack);
     leave_space(&self->lwp);
@@ -243,10 +240,12 @@ static int claim(struct user_lwp *self, int tid, struct user_lwp **target)
     *target = find_sibling(self->process, tid);
     if (*target == NULL)
         return -ESRCH;
-    if ((*target)->is_detached || (*target)->joiner != NULL)
+    if ((*target)->is_detached)
         return -EINVAL;
     if (is_cycle(self, *target))
         return -EDEADLK;
+    if ((*target)->joiner != NULL)
+        return -EINVAL;
     (*target)->joiner = self;
     return 0;
 }

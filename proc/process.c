@@ -187,13 +187,13 @@ void process_clear_up(struct process *process)
 void process_has_gone(struct process *process)
 {
     irq_state_t irq = spin_lock_irq(&family_lock);
-    bool is_orphan = process->parent == NULL;
+    bool is_first = process->pid == FIRST_PID;
 
     process->is_zombie = true;
-    if (!is_orphan)
+    if (process->parent != NULL)
         waitq_wake_all(&process->parent->child_ended);
     spin_unlock_irq(&family_lock, irq);
-    if (is_orphan)
+    if (is_first)
         panic("the first process has ended (status 0x%x)", (unsigned)process->status);
 }
 

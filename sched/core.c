@@ -53,7 +53,7 @@ struct runqueue {
     struct lwp *previous;               /* o  who is being switched away from */
     struct lwp idle;
     uint64_t charged_until_ns;    /* l  the current LWP's time is charged up to here */
-    bool is_slice_armed;          /* l  the timer will look at the end of the current slice */
+    uint64_t slice_end_ns;        /* l  when the timer is to look at the current slice */
     atomic_uint promised_percent; /* l to write; sum of guaranteed shares */
     atomic_uint nr_runnable;      /* l to write */
 };
@@ -99,14 +99,30 @@ static uint64_t charge_current(struct runqueue *rq)
     return now_ns;
 }
 
-/* Arms the calling CPU's timer for the end of the current slice. The lock is held. */
-static void arm_slice(struct runqueue *rq, uint64_t now_ns)
+/* When somebody has to look at the current slice; SCHED_TIME_NEVER: not at all. The lock is held. */
+static uint64_t find_slice_end(const struct runqueue *rq, uint64_t now_ns)
 {
     uint64_t slice_ns = tree_slice_ns(&rq->root, now_ns);
 
-    rq->is_slice_armed = slice_ns != SCHED_TIME_NEVER;
-    if (rq->is_slice_armed)
-        timer_want(now_ns + slice_ns);
+    return slice_ns == SCHED_TIME_NEVER ? SCHED_TIME_NEVER : now_ns + slice_ns;
+}
+
+/* Arms the calling CPU's timer for the end of the current slice. The lock is held. */
+static void arm_slice(struct runqueue *rq, uint64_t now_ns)
+{
+    rq->slice_end_ns = find_slice_end(rq, now_ns);
+    timer_want(rq->slice_end_ns);
+}
+
+/* Something came to a queue of `rq`, behind whoever runs: its slice may end sooner now. Locked. */
+static void slice_may_have_shrunk(struct runqueue *rq, uint64_t now_ns)
+{
+    if (find_slice_end(rq, now_ns) >= rq->slice_end_ns)
+        return;
+    if (rq->cpu == cpu_id())
+        arm_slice(rq, now_ns);
+    else
+        irq_send_ipi(rq->cpu, IPI_RESCHEDULE);
 }
 
 void sched_tick(void)
@@ -134,7 +150,7 @@ void sched_asked_to_look(void)
 
 static void set_state(struct lwp *lwp, enum lwp_state state, uint64_t now_ns)
 {
-    if (lwp->state == LWP_READY)
+    if (lwp->state == LWP_READY && now_ns > lwp->since_ns)
         lwp->wait_ns += now_ns - lwp->since_ns;
     lwp->state = state;
     lwp->since_ns = now_ns;
@@ -160,12 +176,8 @@ static void enqueue(struct runqueue *rq, struct lwp *lwp, enum sched_enqueue why
     atomic_fetch_add_explicit(&rq->nr_runnable, 1, memory_order_relaxed);
     if (rq->current == &rq->idle || preempts)
         kick(rq->cpu);
-    else if (rq->is_slice_armed)
-        return;
-    else if (rq->cpu == cpu_id())
-        arm_slice(rq, now_ns);
     else
-        irq_send_ipi(rq->cpu, IPI_RESCHEDULE);
+        slice_may_have_shrunk(rq, now_ns);
 }
 
 /* Takes an LWP that is waiting or running out. The lock is held; its time has been charged. */
@@ -210,8 +222,6 @@ static void switch_to(struct runqueue *rq, struct lwp *next)
 {
     struct lwp *previous = rq->current;
 
-    if (previous == &rq->idle)
-        atomic_fetch_and_explicit(&idle_cpus, ~(1ull << rq->cpu), memory_order_relaxed);
     next->nr_switches++;
     rq->current = next;
     rq->previous = previous;
@@ -226,7 +236,7 @@ static void switch_to(struct runqueue *rq, struct lwp *next)
     finish_switch();
 }
 
-static bool pull(struct runqueue *rq, uint64_t now_ns);
+static bool pull(struct runqueue *rq);
 static void reweigh_default_group(struct runqueue *rq, uint64_t now_ns);
 
 /*
@@ -240,13 +250,17 @@ static void run_next(struct runqueue *rq, uint64_t now_ns)
 
     this_cpu_write(need_resched, 0);
     e = tree_pick(&rq->root, now_ns);
-    if (e == NULL && pull(rq, now_ns))
-        e = tree_pick(&rq->root, now_ns);
+    if (e == NULL) {
+        /* First tell wakers, then look: one that has not seen the bit has enqueued where pull() looks. */
+        atomic_fetch_or(&idle_cpus, 1ull << rq->cpu);
+        if (pull(rq))
+            e = tree_pick(&rq->root, rq->charged_until_ns);
+    }
     next = e != NULL ? lwp_of(e) : &rq->idle;
-    if (next == &rq->idle)
-        atomic_fetch_or_explicit(&idle_cpus, 1ull << rq->cpu, memory_order_relaxed);
-    else
+    if (next != &rq->idle) {
+        atomic_fetch_and(&idle_cpus, ~(1ull << rq->cpu));
         arm_slice(rq, now_ns);
+    }
     set_state(next, LWP_RUNNING, now_ns);
     if (next != rq->current)
         switch_to(rq, next);
@@ -381,9 +395,12 @@ static unsigned least_loaded_cpu(uint64_t allowed)
 static unsigned choose_wake_cpu(const struct lwp *lwp)
 {
     unsigned last = atomic_load_explicit(&lwp->cpu, memory_order_relaxed), idle;
-    uint64_t idle_mask = atomic_load_explicit(&idle_cpus, memory_order_relaxed);
+    uint64_t last_bit = 1ull << last;
 
-    if (lwp->share_percent > 0 || idle_mask == 0 || (idle_mask >> last & 1))
+    if (lwp->share_percent > 0 || atomic_load(&idle_cpus) == 0)
+        return last;
+    /* Claimed for this LWP: others that are woken meanwhile go elsewhere. */
+    if (atomic_fetch_and(&idle_cpus, ~last_bit) & last_bit)
         return last;
     idle = claim_idle_cpu(lwp->affinity);
     return idle != LWP_CPU_NOWHERE ? idle : last;
@@ -464,14 +481,15 @@ void sched_start(struct lwp *lwp)
 
 /* ---- Idle CPUs ------------------------------------------------------------------------------ */
 
-/* The CPU with the most runnable LWPs, if it has some to spare; LWP_CPU_NOWHERE: none has. */
+/* The CPU where the most LWPs wait that could be moved; LWP_CPU_NOWHERE: none has any. */
 static unsigned busiest_cpu(unsigned self)
 {
-    unsigned busiest = LWP_CPU_NOWHERE, most = 1;
+    unsigned busiest = LWP_CPU_NOWHERE, most = 0;
 
     for (unsigned cpu = 0; cpu < nr_cpus_online; cpu++) {
-        unsigned nr = atomic_load_explicit(&cpu_ptr(runqueue, cpu)->nr_runnable,
-                                           memory_order_relaxed);
+        /* Read without the lock: it is only a hint. */
+        unsigned nr = __atomic_load_n(&cpu_ptr(runqueue, cpu)->default_queue.nr_waiting,
+                                      __ATOMIC_SEQ_CST);
 
         if (cpu != self && nr > most) {
             busiest = cpu;
@@ -498,7 +516,7 @@ static struct lwp *find_movable(struct runqueue *from, unsigned cpu)
  * are taken in the order of CPU numbers; against the order only a try is allowed, and when that
  * fails this CPU looks again at once instead of idling.
  */
-static bool pull(struct runqueue *rq, uint64_t now_ns)
+static bool pull(struct runqueue *rq)
 {
     unsigned busiest = busiest_cpu(rq->cpu);
     struct runqueue *from;
@@ -511,15 +529,17 @@ static bool pull(struct runqueue *rq, uint64_t now_ns)
         spin_lock_nested(&from->lock);
     } else if (!spin_try_lock(&from->lock)) {
         this_cpu_write(need_resched, 1);
+        cpu_relax();
         return false;
     }
     lwp = find_movable(from, rq->cpu);
     if (lwp != NULL) {
         dequeue(from, lwp, SCHED_DEQUEUE_MOVED_OUT, charge_current(from));
+        rq->charged_until_ns = MAX(rq->charged_until_ns, from->charged_until_ns);
         atomic_store(&lwp->cpu, rq->cpu);
         lwp->nr_migrations++;
         lwp->entity.queue = &rq->default_queue;
-        tree_enqueue(&lwp->entity, SCHED_ENQUEUE_MOVED_IN, now_ns);
+        tree_enqueue(&lwp->entity, SCHED_ENQUEUE_MOVED_IN, rq->charged_until_ns);
         atomic_fetch_add_explicit(&rq->nr_runnable, 1, memory_order_relaxed);
     }
     spin_unlock(&from->lock);
@@ -534,6 +554,7 @@ void sched_idle(void)
             reschedule(false);
         else
             cpu_wait_for_interrupt();
+        irq_enable(); /* let others' requests in, also when there is always something to do */
         irq_disable();
     }
 }
@@ -771,6 +792,7 @@ static bool init_cpu(unsigned cpu)
     sched_queue_init(&rq->default_queue, default_class, &rq->default_entity, default_state, 0);
     apply_cmdline(&rq->default_queue);
 
+    rq->slice_end_ns = SCHED_TIME_NEVER;
     rq->current = &rq->idle;
     rq->idle.state = LWP_RUNNING;
     rq->idle.cpu = cpu;

@@ -6,6 +6,8 @@
 #include <sched/kthread.h>
 #include <sched/sched.h>
 
+atomic_uint nr_kthreads;
+
 struct kthread {
     struct lwp lwp;
     void (*fn)(void *);
@@ -18,6 +20,7 @@ static void kthread_exited(struct lwp *lwp)
 
     kstack_free(lwp->context.stack_top);
     kfree(thread);
+    atomic_fetch_sub(&nr_kthreads, 1);
 }
 
 static const struct lwp_ops kthread_ops = {.exited = kthread_exited};
@@ -45,6 +48,7 @@ int kthread_start(const char *name, void (*fn)(void *), void *arg)
     thread->fn = fn;
     thread->arg = arg;
     context_init_kernel(&thread->lwp.context, stack_top, kthread_main, thread);
+    atomic_fetch_add(&nr_kthreads, 1);
     sched_start(&thread->lwp);
     return 0;
 }

@@ -26,13 +26,13 @@ show_progress() {
 }
 
 # configure PRESET [HOST_TESTS]: only the first time; afterwards the build itself sees what changed.
-# HOST_TESTS is ON where the tests that run on this machine, and the library they need, are wanted.
+# HOST_TESTS is ON where the tests that run on this machine, and what they need, are insisted on.
 configure() {
     local preset=$1 host_tests=${2:-OFF} dir
     dir=$(build_dir "$preset")
     if [[ -e $dir/build.ninja || -e $dir/Makefile ]]; then
         [[ $host_tests == OFF ]] && return
-        grep -q '^THRUM_HOST_TESTS:BOOL=ON' "$dir/CMakeCache.txt" && return
+        grep -q '^THRUM_HOST_TESTS:[A-Z]*=ON' "$dir/CMakeCache.txt" && return
     fi
     say "configuring build/$preset"
     mkdir -p "$THRUM_ROOT/build"

@@ -57,7 +57,10 @@ enum lapic_register {
 #define ICR_PENDING       (1u << 12)
 
 #define NR_LINES     16
-#define STOP_WAIT_US 500000 /* for a CPU to stop, at a panic */
+
+/* How long to wait for a CPU to stop, at a panic; in rounds too, should the clock stand still. */
+#define STOP_WAIT_NS     (NSEC_PER_SEC / 2)
+#define STOP_WAIT_ROUNDS 5000000
 
 struct irq_line {
     irq_handler_fn handler;
@@ -259,7 +262,10 @@ void apic_send_startup(uint32_t id, paddr_t page)
 
 static void wait_for_stopped(unsigned nr)
 {
-    for (unsigned i = 0; i < STOP_WAIT_US && atomic_load(&nr_stopped) < nr; i++)
+    uint64_t start_ns = clock_now_ns();
+
+    for (unsigned i = 0; i < STOP_WAIT_ROUNDS && atomic_load(&nr_stopped) < nr &&
+                         clock_now_ns() - start_ns < STOP_WAIT_NS; i++)
         io_delay();
 }
 

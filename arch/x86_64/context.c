@@ -109,15 +109,6 @@ uint64_t context_get_tls(const struct arch_context *context)
     return x86_features.has_fsgsbase ? x86_read_fs_base() : context->fs_base;
 }
 
-void context_reset_fpu(struct arch_context *context)
-{
-    irq_state_t irq = irq_save();
-
-    x86_fpu_clear(context->fpu);
-    x86_fpu_load(context->fpu);
-    irq_restore(irq);
-}
-
 void context_switch(struct arch_context *from, struct arch_context *to)
 {
     if (from->fpu != NULL) {

@@ -11,4 +11,7 @@
 #include "syscalls.h"
 #undef SYSCALL
 
+/* The calling LWP ends with `value`: user_lwp_exit(), and what the ABI wants done before. */
+NORETURN void syscall_leave(uint64_t value);
+
 #endif

@@ -25,6 +25,8 @@ int64_t sys_write(int fd, vaddr_t from, size_t nr_bytes)
     while (done < nr_bytes) {
         size_t nr = MIN(nr_bytes - done, sizeof(piece));
 
+        if (atomic_load_explicit(&lwp_current()->interrupt, memory_order_relaxed))
+            return done > 0 ? (int64_t)done : -EINTR;
         if (user_copy_from(piece, from + done, nr) != 0)
             return done > 0 ? (int64_t)done : -EFAULT;
         console_write(piece, nr);

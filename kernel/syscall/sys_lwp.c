@@ -12,13 +12,14 @@
 #include <mm/user_copy.h>
 #include <proc/process.h>
 #include <proc/ustack.h>
+#include <sched/kthread.h>
 #include <sched/sched.h>
 
 #include "sys.h"
 
 /*
  * Attributes as the program gave them. A shorter structure than ours is of an older program: what is
- * missing is 0. A longer one must have zeroes where we know nothing.
+ * missing is 0. A longer one, of a newer program, asks for what we do not have: -EINVAL.
  */
 static int read_attr(vaddr_t attr_at, struct thrum_lwp_attr *attr)
 {
@@ -68,6 +69,11 @@ static int prepare_stack(const struct thrum_lwp_attr *attr, struct ustack *stack
         if (error != 0)
             return error;
         *sp = trap_call_sp(stack->low + stack->nr_bytes);
+        error = space_fault(process->space, *sp, TRAP_ACCESS_WRITE);
+        if (error == -ENOMEM) {
+            ustack_drop(stack);
+            return error;
+        }
         error = user_copy_to(*sp, &process->exit_stub, sizeof(process->exit_stub));
         if (error == 0)
             return 0;
@@ -107,7 +113,7 @@ int64_t sys_lwp_create(vaddr_t entry, uint64_t arg, vaddr_t attr_at)
 
 int64_t sys_lwp_exit(uint64_t value)
 {
-    user_lwp_exit(value);
+    syscall_leave(value);
 }
 
 int64_t sys_lwp_join(int tid, vaddr_t value_at)
@@ -150,6 +156,7 @@ int64_t sys_stat(vaddr_t stat_at, size_t nr_bytes)
     stat.heap_objects = heap.nr_objects;
     stat.processes = atomic_load(&nr_processes);
     stat.lwps = atomic_load(&nr_user_lwps);
+    stat.kernel_threads = atomic_load(&nr_kthreads);
     stat.cpu = atomic_load(&lwp_current()->cpu);
     stat.boot_to_user_ns = first_user_instruction_ns;
     return user_copy_to(stat_at, &stat, MIN(nr_bytes, sizeof(stat)));

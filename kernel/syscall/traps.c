@@ -2,7 +2,6 @@
 
 #include <arch/cpu.h>
 #include <arch/trap.h>
-#include <abi/thrum.h>
 #include <asm/signal.h>
 #include <kernel/clock.h>
 #include <kernel/errno.h>
@@ -12,19 +11,33 @@
 #include <proc/process.h>
 #include <sched/sched.h>
 
+#include "sys.h"
+
+#define MEMORY_RETRY_NS (10 * NSEC_PER_MSEC)
+
 uint64_t first_user_instruction_ns;
+
+/* The first process cannot be ended: it tries again until somebody else has given memory back. */
+static bool wait_for_memory(void)
+{
+    int error = sched_sleep_until(clock_now_ns() + MEMORY_RETRY_NS);
+
+    (void)error; /* interrupted or not, it tries again */
+    return true;
+}
 
 bool trap_page_fault(struct trap_frame *frame, vaddr_t addr, unsigned access)
 {
-    int error = space_fault(process_current()->space, addr, access);
+    struct process *process = process_current();
+    int error = space_fault(process->space, addr, access);
 
-    if (error == -ENOMEM && trap_is_from_user(frame)) {
-        log_warn("mm: out of memory: %s (pid %d) ends", process_current()->name,
-                 process_current()->pid);
-        process_end(process_current(), status_of_signal(SIGKILL));
-        return true;
-    }
-    return error == 0;
+    if (error != -ENOMEM)
+        return error == 0;
+    if (process->pid == FIRST_PID)
+        return wait_for_memory();
+    log_warn("mm: out of memory: %s (pid %d) ends", process->name, process->pid);
+    process_end(process, status_of_signal(SIGKILL));
+    return trap_is_from_user(frame);
 }
 
 void trap_user_fault(struct trap_frame *frame, int signal, const char *what, vaddr_t addr)
@@ -53,6 +66,6 @@ void trap_user_work(struct trap_frame *frame)
     atomic_store(&self->lwp.interrupt, false);
     if (self->process->is_ending) {
         irq_enable();
-        user_lwp_exit(THRUM_LWP_CANCELED);
+        syscall_leave(THRUM_LWP_CANCELED);
     }
 }

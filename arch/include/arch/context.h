@@ -43,9 +43,6 @@ void context_switch(struct arch_context *from, struct arch_context *to);
 /* As context_set_tls() or the program itself set it. */
 uint64_t context_get_tls(const struct arch_context *context);
 
-/* Forgets extended registers that the running LWP has: a new program starts with clean ones. */
-void context_reset_fpu(struct arch_context *context);
-
 /* ---- Supplied by the kernel ----------------------------------------------------------------- */
 
 /* The first thing that a new context runs: finishes the switch that brought it here. */

@@ -14,7 +14,6 @@
 #define THRUM_SYS_lwp_exit        1025
 #define THRUM_SYS_lwp_join        1026
 #define THRUM_SYS_lwp_detach      1027
-#define THRUM_SYS_lwp_cancel      1028
 #define THRUM_SYS_spawn           1030
 #define THRUM_SYS_stat            1031
 #define THRUM_SYS_sched_set_share 1040

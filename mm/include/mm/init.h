@@ -9,7 +9,4 @@
  */
 void mm_init(void);
 
-/* Gives memory that boot_info reserved (a module that is no longer needed) to the frame allocator. */
-void mm_release(paddr_t start, paddr_t end);
-
 #endif

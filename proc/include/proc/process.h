@@ -63,6 +63,9 @@ struct process {
     uint64_t run_ns;              /* p  of LWPs that are gone */
 };
 
+/* The number of the first process, which waits for every orphan and must not end. */
+#define FIRST_PID 1
+
 /* Counts for struct thrum_stat. */
 extern atomic_uint nr_processes, nr_user_lwps;
 
@@ -94,7 +97,7 @@ struct program_args {
 
 /*
  * Starts the program in the file at `path` as a new child of `parent` (NULL: of the kernel, for the
- * first process). Returns its pid, or -ENOENT, -EACCES, -ENOEXEC, -ENOMEM, -EAGAIN; nothing is left
+ * first process). Returns its pid, or -ENOENT, -ENOTDIR, -EACCES, -ENOEXEC, -ENOMEM, -EAGAIN; nothing is left
  * behind then. May sleep.
  */
 int process_spawn(struct process *parent, const char *path, const struct program_args *args) MUST_CHECK;

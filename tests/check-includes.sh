@@ -1,0 +1,200 @@
+#!/usr/bin/env bash
+#
+# Checks the walls of the house (HACKING.md, "The layout"):
+#
+#     check-includes.sh [TOP]
+#
+#   - a file includes only what is on its own level or below (the table `level_of`);
+#   - nobody includes another folder's private header;
+#   - a scheduling class includes nothing but what sched/class.h allows;
+#   - no CPU macro and no inline assembly outside arch/;
+#   - the core is small enough to be read.
+#
+# What breaks a rule for a good reason is in the table `exceptions`, with the reason.
+
+set -uo pipefail
+shopt -s extglob globstar nullglob
+
+cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}" || exit 1
+
+readonly core_lines_max=10000
+
+readonly cpu_macro='\b__(x86_64(__)?|amd64(__)?|i386(__)?|aarch64__|arm__|riscv|SSE[0-9_]*|AVX[0-9_]*)\b'
+readonly inline_assembly='\b(asm|__asm|__asm__)[[:space:]]*(volatile|__volatile__|goto|inline)?[[:space:]]*\('
+
+# FILE HEADER, and why this one may include that.
+readonly exceptions='
+arch/x86_64/apic.c      mm/kmap.h           its registers are mapped like those of any device
+arch/x86_64/apic.c      drivers/acpi.h      the MADT lists CPUs and interrupt controllers
+arch/x86_64/ioapic.c    mm/kmap.h           as apic.c
+arch/x86_64/ioapic.c    drivers/acpi.h      as apic.c
+arch/x86_64/clock.c     mm/kmap.h           the HPET is mapped like any device
+arch/x86_64/clock.c     drivers/acpi.h      ACPI says where the HPET and the PM timer are
+arch/x86_64/mmu.c       mm/kmap.h           prepares the tables of that part of the kernel half
+arch/x86_64/context.c   mm/slab.h           the size of a saved FPU state is known from CPUID only
+arch/x86_64/gdt.c       mm/kstack.h         interrupt and IST stacks have guard pages too
+arch/x86_64/idt.c       mm/kstack.h         tells a stack overflow from other faults
+arch/x86_64/smp.c       mm/slab.h           per-CPU variables, for as many CPUs as there are
+arch/x86_64/smp.c       drivers/acpi.h      the MADT lists the CPUs
+arch/x86_64/boot/boot.c drivers/console.h   the first C function: messages need somewhere to go
+arch/x86_64/boot/boot.c drivers/uart16550.h as above
+arch/x86_64/boot/boot.c kernel/init.h       ends by calling the kernel proper
+kernel/panic.c          sched/lwp.h         names the LWP that was running
+userland/lib/stdio.c    kernel/format.h     one formatter for kernel and programs; pure
+'
+
+# Sets `level` of FILE, a path from the top. A higher number may include a lower one.
+level_of() {
+    case $1 in
+        arch/* | kernel/include/abi/* | kernel/lib/* | kernel/boot/*) level=0 ;;
+        kernel/@(log|panic|symbols).c | kernel/sync/spinlock.c) level=0 ;;
+        kernel/include/kernel/@(bootinfo|bytes|clock|cmdline|errno|format|list|log).h) level=0 ;;
+        kernel/include/kernel/@(panic|rbtree|realtime|spinlock|string|symbols|types).h) level=0 ;;
+        mm/@(frame|init|kmap|kstack|reclaim|slab|tlb).c) level=1 ;;
+        mm/include/mm/@(frame|init|kmap|kstack|reclaim|slab|tlb).h) level=1 ;;
+        drivers/*) level=2 ;;
+        sched/* | kernel/sync/@(mutex|waitq).c | kernel/include/kernel/@(mutex|waitq).h) level=3 ;;
+        mm/@(space|fault|user_copy).c | mm/include/mm/@(space|fault|user_copy).h) level=4 ;;
+        kernel/fs/* | kernel/include/kernel/@(cpio|initrd).h) level=5 ;;
+        proc/*) level=6 ;;
+        kernel/init.c | kernel/ipi.c | kernel/ipc/* | kernel/syscall/*) level=7 ;;
+        kernel/include/kernel/@(futex|init).h) level=7 ;;
+        *) level= ;;
+    esac
+}
+
+# Sets `path` to where an included <HEADER> is, if it is one of the house's own.
+path_of() {
+    local folder=${1%%/*}
+    case $folder in
+        abi) path=kernel/include/$1 ;;
+        arch_impl | x86) path=arch/x86_64/include/$1 ;;
+        arch | drivers | kernel | mm | proc | sched) path=$folder/include/$1 ;;
+        *) path= ;;
+    esac
+}
+
+nr_violations=0
+
+# violation FILE:LINE TEXT
+violation() {
+    echo "$1: $2"
+    nr_violations=$((nr_violations + 1))
+}
+
+declare -A is_exception=() is_used=()
+while read -r file header _; do
+    [[ -n $file ]] && is_exception[$file $header]=yes
+done <<<"$exceptions"
+
+# is_excepted FILE HEADER
+is_excepted() {
+    [[ -n ${is_exception[$1 $2]:-} ]] && is_used[$1 $2]=yes
+}
+
+# Headers that lie in an include/ folder, and yet are for their own folder only.
+is_private_header() {
+    [[ $1 == @(x86|arch_impl)/* || $1 == *_impl.h || $1 == sched/core.h ]]
+}
+
+# check_include FILE LINE HEADER: an #include <HEADER> of a kernel file.
+check_include() {
+    local file=$1 where=$1:$2 header=$3 from path level
+    path_of "$header"
+    if [[ -z $path ]]; then
+        [[ $header == @(linux|asm|asm-generic)/* ||
+            $header == std@(align|arg|atomic|bool|def|int).h ]] ||
+            violation "$where" "<$header> is not part of the kernel's world"
+        return
+    fi
+    if [[ $file == sched/classes/* && $header != @(sched/class|kernel/list|kernel/rbtree|kernel/types).h ]]; then
+        violation "$where" "a scheduling class may not know <$header>; sched/class.h says what it may"
+    fi
+    if is_private_header "$header" && [[ ${path%%/*} != "${file%%/*}" ]]; then
+        violation "$where" "<$header> is private to ${path%%/*}/"
+    fi
+    level_of "$file"
+    from=$level
+    level_of "$path"
+    if [[ -z $from ]]; then
+        violation "$where" "this file has no level yet: add it to level_of in check-includes.sh"
+    elif [[ -z $level ]]; then
+        violation "$where" "<$header> has no level yet: add it to level_of in check-includes.sh"
+    elif ((level > from)) && ! is_excepted "$file" "$header"; then
+        violation "$where" "<$header> is above this file (level $level over $from)"
+    fi
+}
+
+# A "HEADER" is in the folder of who includes it.
+check_local_include() {
+    [[ $3 != */* && -e ${1%/*}/$3 ]] ||
+        violation "$1:$2" "\"$3\" is not in the same folder; public headers are included as <folder/name.h>"
+}
+
+# A program sees the runtime, Linux's ABI and ours, nothing of the kernel.
+check_user_include() {
+    local path
+    path_of "$3"
+    [[ -z $path || $3 == abi/* ]] || is_excepted "$1" "$3" ||
+        violation "$1:$2" "<$3> belongs to the kernel; programs see only its abi/"
+}
+
+check_includes() {
+    local file line text header
+    while IFS=: read -r file line text; do
+        header=${text#*[<\"]}
+        header=${header%%[>\"]*}
+        if [[ $text == *\"* ]]; then
+            check_local_include "$file" "$line" "$header"
+        elif [[ $file == @(userland|tests)/* ]]; then
+            check_user_include "$file" "$line" "$header"
+        else
+            check_include "$file" "$line" "$header"
+        fi
+    done < <(grep -nE '^[[:space:]]*#[[:space:]]*include' /dev/null \
+        {arch,drivers,kernel,mm,proc,sched,userland,tests/user}/**/*.[ch])
+}
+
+check_cpu_knowledge() {
+    local file line text
+    while IFS=: read -r file line text; do
+        violation "$file:$line" "knowledge of the CPU belongs into arch/: ${text#"${text%%[![:space:]]*}"}"
+    done < <(grep -nE "$cpu_macro|$inline_assembly" /dev/null \
+        {drivers,kernel,mm,proc,sched,userland,tests}/**/*.[ch])
+}
+
+check_exceptions_are_needed() {
+    local key
+    for key in "${!is_exception[@]}"; do
+        [[ -n ${is_used[$key]:-} ]] ||
+            violation check-includes.sh "the exception '$key' is not needed any more"
+    done
+}
+
+# The core is what everybody has to read: the mechanisms. Policies, drivers, file systems, the start
+# and the bodies of system calls are built upon it, and read when wanted. Comments are free.
+check_core_size() {
+    local files=() file nr_lines nr_code_lines
+    for file in {arch,mm,sched,proc}/**/*.@(c|h|asm) kernel/sync/*.c kernel/syscall/@(dispatch|traps).c \
+        kernel/@(log|panic|symbols).c \
+        kernel/include/kernel/@(clock|errno|list|log|mutex|panic|spinlock|string|symbols|types|waitq).h; do
+        [[ $file == sched/classes/* ]] || files+=("$file")
+    done
+    nr_lines=$(cat "${files[@]}" | wc -l)
+    nr_code_lines=$(awk '
+        in_comment { in_comment = !/\*\//; next }
+        /^[[:space:]]*\/\*/ { in_comment = !/\*\//; next }
+        !/^[[:space:]]*(;|$)/ { n++ }
+        END { print n }' "${files[@]}")
+    echo "core: $nr_code_lines lines of code (limit $core_lines_max), $nr_lines with comments, in ${#files[@]} files"
+    ((nr_code_lines <= core_lines_max)) || violation core "more than $core_lines_max lines of code"
+}
+
+check_includes
+check_cpu_knowledge
+check_exceptions_are_needed
+check_core_size
+
+((nr_violations == 0)) && echo "no wall is broken" && exit 0
+echo "$nr_violations violations"
+exit 1
