@@ -25,9 +25,10 @@
 #include <mm/user_copy.h>
 #include <proc/id.h>
 #include <proc/process.h>
-#include <proc/process_impl.h>
 #include <proc/ustack.h>
 #include <sched/sched.h>
+
+#include "process_impl.h"
 
 /* Above this many stacks kept for reuse, whoever creates an LWP gives the rest back. */
 #define KSTACKS_KEPT_MAX 1024

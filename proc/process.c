@@ -29,8 +29,9 @@
 #include <proc/id.h>
 #include <proc/image.h>
 #include <proc/process.h>
-#include <proc/process_impl.h>
 #include <sched/sched.h>
+
+#include "process_impl.h"
 
 static struct spinlock family_lock = SPINLOCK_INIT("family", LOCK_RANK_FAMILY);
 static struct process *first_process; /* c once it runs; children of ended processes go to it */

@@ -21,6 +21,7 @@ run   | file:ovmf                    | ovmf                | edk2-ovmf          
 test  | file:cmocka                  | libcmocka-dev       | libcmocka-devel         | cmocka
 test  | file:sanitizers              | libclang-rt-@-dev   | compiler-rt             | compiler-rt
 test  | command:clang-tidy           | clang-tidy          | clang-tools-extra       | clang
+test  | command:clang-format         | clang-format        | clang-tools-extra       | clang
 '
 
 # Firmware: pairs of code and variables, as distributions name them; the first that exists is used.

@@ -94,7 +94,7 @@ is_excepted() {
 
 # Headers that lie in an include/ folder, and yet are for their own folder only.
 is_private_header() {
-    [[ $1 == @(x86|arch_impl)/* || $1 == *_impl.h || $1 == sched/core.h ]]
+    [[ $1 == @(x86|arch_impl)/* || $1 == *_impl.h ]]
 }
 
 # check_include FILE LINE HEADER: an #include <HEADER> of a kernel file.

@@ -19,7 +19,6 @@
 #include <kernel/clock.h>
 #include <kernel/log.h>
 #include <kernel/string.h>
-#include <mm/frame.h>
 #include <mm/slab.h>
 #include <x86/apic.h>
 #include <x86/cpu.h>

@@ -13,7 +13,16 @@
 #define PORT_INDEX 0x70
 #define PORT_DATA  0x71
 
-enum { SECOND = 0, MINUTE = 2, HOUR = 4, DAY = 7, MONTH = 8, YEAR = 9, STATUS_A = 10, STATUS_B = 11 };
+enum {
+    SECOND = 0,
+    MINUTE = 2,
+    HOUR = 4,
+    DAY = 7,
+    MONTH = 8,
+    YEAR = 9,
+    STATUS_A = 10,
+    STATUS_B = 11
+};
 
 #define STATUS_A_UPDATING 0x80
 #define STATUS_B_24_HOURS 0x02
@@ -66,16 +75,16 @@ void realtime_init(void)
 {
     struct reading r = read_once(), again = read_once();
     uint8_t status_b = cmos_read(STATUS_B);
-    uint64_t seconds;
+    uint64_t days, seconds;
 
     for (unsigned i = 0; i < 10 && memcmp(&r, &again, sizeof(r)) != 0; i++) {
         r = again;
         again = read_once();
     }
-    seconds = days_since_1970(2000 + number(r.year, status_b), number(r.month, status_b),
-                              number(r.day, status_b)) * 86400 +
-              hour_of(r.hour, status_b) * 3600 + number(r.minute, status_b) * 60 +
-              number(r.second, status_b);
+    days = days_since_1970(2000 + number(r.year, status_b), number(r.month, status_b),
+                           number(r.day, status_b));
+    seconds = days * 86400 + hour_of(r.hour, status_b) * 3600ull +
+              number(r.minute, status_b) * 60ull + number(r.second, status_b);
     at_boot_ns = seconds * NSEC_PER_SEC - clock_now_ns();
 }
 

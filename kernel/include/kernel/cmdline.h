@@ -25,10 +25,10 @@ struct cmdline_option {
  * Begins with the words of a text: the boot loader's. Words that make no sense or find no room are
  * left out, each with a warning; it never fails.
  */
-void cmdline_init(const char *text);
+void cmdline_init(const char *from);
 
 /* Adds the words of another text, as above: fw_cfg's. */
-void cmdline_append(const char *text);
+void cmdline_append(const char *from);
 
 /*
  * The value of an option: "" for a flag, NULL when it was not given. The last one counts. All of
