@@ -17,6 +17,7 @@
 #include <kernel/initrd.h>
 #include <kernel/log.h>
 #include <kernel/panic.h>
+#include <kernel/perturb.h>
 #include <kernel/realtime.h>
 #include <kernel/string.h>
 #include <mm/init.h>
@@ -138,6 +139,7 @@ void kernel_main(void)
 
     class_name = cmdline_get("sched");
     sched_init(class_name != NULL ? class_name : "mlfq");
+    perturb_init();
     context_setup();
     cmdline_u64("cpus", 1, CPUS_MAX, &max_cpus);
     smp_start((unsigned)max_cpus);

@@ -332,6 +332,65 @@ void space_destroy(struct space *space)
     slab_free(space_cache, space);
 }
 
+/*
+ * Maps the pages of `area` in `to` as well; both read-only, so that the first write is a fault.
+ * `from` is locked, and to be flushed afterwards. 0 or -ENOMEM.
+ */
+static int share_pages(struct space *from, struct space *to, const struct area *area)
+{
+    struct mmu_page page;
+    vaddr_t va = area->start;
+
+    while ((va = mmu_next_mapped(from->mmu.root, va, area->end, &page)) < area->end) {
+        frame_ref(page.frame);
+        if (mmu_map(to->mmu.root, va, page.frame, frame_prot(area->prot, page.frame)) != 0) {
+            frame_unref(page.frame);
+            return -ENOMEM;
+        }
+        if (page.prot & MMU_WRITE)
+            mmu_change(from->mmu.root, va, page.frame, frame_prot(area->prot, page.frame));
+        va += PAGE_SIZE;
+    }
+    return 0;
+}
+
+/* `from` is locked. 0 or -ENOMEM. */
+static int clone_areas(struct space *from, struct space *to)
+{
+    for (struct rb_node *node = rb_first(&from->areas); node != NULL; node = rb_next(node)) {
+        const struct area *area = area_of(node);
+        int error;
+
+        if (area_add(to, area->start, area->end, area->prot, area->guard_bytes) == NULL)
+            return -ENOMEM;
+        error = share_pages(from, to, area);
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}
+
+struct space *space_clone(struct space *from)
+{
+    struct space *to = space_create();
+    int error;
+
+    if (to == NULL)
+        return NULL;
+    mutex_lock(&from->lock);
+    to->search_from = from->search_from;
+    to->brk_start = from->brk_start;
+    to->brk_end = from->brk_end;
+    error = clone_areas(from, to);
+    /* Pages of `from` that were writable are not any more, also if the copy failed half-way. */
+    tlb_flush_user(&from->mmu, 0, USER_END, false);
+    mutex_unlock(&from->lock);
+    if (error == 0)
+        return to;
+    space_destroy(to);
+    return NULL;
+}
+
 /* Whether [va, va + nr_bytes) can be user memory. */
 static bool is_user_range(vaddr_t va, size_t nr_bytes)
 {

@@ -93,7 +93,7 @@ static void user_lwp_exited(struct lwp *l)
     lwp->is_zombie = true;
     is_last = --process->nr_present == 0;
     waitq_wake_all(&lwp->ended);
-    if (process->nr_live == 0)
+    if (process->nr_live == 0 || process->exec_by != NULL)
         waitq_wake_all(&process->others_gone);
     if (is_last || (lwp->is_detached && lwp->joiner == NULL))
         reap(lwp);
@@ -125,7 +125,7 @@ static int link_to_process(struct user_lwp *lwp)
     irq_state_t irq = spin_lock_irq(&process->lock);
     int tid = -EAGAIN;
 
-    if (!process->is_ending)
+    if (!process->is_ending && process->exec_by == NULL)
         tid = id_alloc((struct id_owner){process, lwp});
     if (tid >= 0) {
         lwp->tid = tid;
@@ -138,15 +138,14 @@ static int link_to_process(struct user_lwp *lwp)
     return tid < 0 ? tid : 0;
 }
 
-struct user_lwp *user_lwp_create(struct process *process, vaddr_t pc, vaddr_t sp, uint64_t arg,
-                                 uint64_t arg2, uint64_t tls, bool is_detached, int *error)
+/* The structure, not yet known to anybody; NULL: out of memory. */
+static struct user_lwp *user_lwp_alloc(struct process *process, bool is_detached)
 {
     struct user_lwp *lwp;
 
     if (kstack_nr_kept() > KSTACKS_KEPT_MAX)
         kstack_reclaim();
     lwp = slab_alloc(user_lwp_cache);
-    *error = -ENOMEM;
     if (lwp == NULL)
         return NULL;
     memset((char *)lwp + sizeof(lwp->lwp), 0, sizeof(*lwp) - sizeof(lwp->lwp));
@@ -155,20 +154,58 @@ struct user_lwp *user_lwp_create(struct process *process, vaddr_t pc, vaddr_t sp
     lwp->process = process;
     lwp->is_detached = is_detached;
     waitq_init(&lwp->ended);
+    return lwp;
+}
+
+/* Makes a new LWP, which has its context, part of its process; on failure it is gone. */
+static int user_lwp_publish(struct user_lwp *lwp)
+{
+    int error = link_to_process(lwp);
+
+    if (error == 0)
+        return 0;
+    kstack_free(lwp->lwp.context.stack_top);
+    context_destroy(&lwp->lwp.context);
+    slab_free(user_lwp_cache, lwp);
+    return error;
+}
+
+struct user_lwp *user_lwp_fork(struct process *process, int *error)
+{
+    struct user_lwp *self = user_lwp_current(), *lwp = user_lwp_alloc(process, false);
+    uint64_t stack_top = kstack_alloc();
+
+    *error = -ENOMEM;
+    if (lwp != NULL && stack_top != 0)
+        *error = context_init_copy(&lwp->lwp.context, stack_top, &self->lwp.context, 0);
+    if (*error != 0) {
+        if (stack_top != 0)
+            kstack_free(stack_top);
+        if (lwp != NULL)
+            slab_free(user_lwp_cache, lwp);
+        return NULL;
+    }
+    lwp->stack = self->stack;
+    *error = user_lwp_publish(lwp);
+    return *error == 0 ? lwp : NULL;
+}
+
+struct user_lwp *user_lwp_create(struct process *process, vaddr_t pc, vaddr_t sp, uint64_t arg,
+                                 uint64_t arg2, uint64_t tls, bool is_detached, int *error)
+{
+    struct user_lwp *lwp = user_lwp_alloc(process, is_detached);
+
+    *error = -ENOMEM;
+    if (lwp == NULL)
+        return NULL;
     *error = init_context(lwp, tls);
     if (*error != 0) {
         slab_free(user_lwp_cache, lwp);
         return NULL;
     }
     trap_user_start(context_user_frame(&lwp->lwp.context), pc, sp, arg, arg2);
-    *error = link_to_process(lwp);
-    if (*error != 0) {
-        kstack_free(lwp->lwp.context.stack_top);
-        context_destroy(&lwp->lwp.context);
-        slab_free(user_lwp_cache, lwp);
-        return NULL;
-    }
-    return lwp;
+    *error = user_lwp_publish(lwp);
+    return *error == 0 ? lwp : NULL;
 }
 
 /* The caller does not need its address space any more. */
@@ -203,6 +240,21 @@ void user_lwp_exit(uint64_t value)
     if (begin_end(self, value))
         process_clear_up(process);
     sched_exit();
+}
+
+void user_lwp_become_first(struct user_lwp *self)
+{
+    struct process *process = self->process;
+
+    if (self->tid != process->pid) {
+        id_free(self->tid);
+        self->tid = process->pid;
+        id_set_owner(process->pid, (struct id_owner){process, self});
+    }
+    self->is_detached = false;
+    self->is_cancelled = false;
+    self->stack = (struct ustack){0};
+    self->clear_tid_address = 0;
 }
 
 /* Whether waiting for `target` would wait for the caller itself. Locked. */
@@ -296,4 +348,19 @@ int user_lwp_detach(int tid)
         target->is_detached = true;
     spin_unlock_irq(&process->lock, irq);
     return error;
+}
+
+int user_lwp_cancel(int tid)
+{
+    struct process *process = process_current();
+    irq_state_t irq = spin_lock_irq(&process->lock);
+    struct user_lwp *target = find_sibling(process, tid);
+
+    if (target != NULL && !target->is_zombie) {
+        atomic_store(&target->is_cancelled, true);
+        atomic_store(&target->lwp.interrupt, true);
+        sched_interrupt(&target->lwp);
+    }
+    spin_unlock_irq(&process->lock, irq);
+    return target != NULL ? 0 : -ESRCH;
 }

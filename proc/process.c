@@ -16,11 +16,17 @@
  * children to the first process. When it is off its own stack, the process becomes a zombie, and
  * the parent learns of it.
  *
+ * exec uses the same mechanism for the other LWPs: while `exec_by` is set, only that LWP may go back
+ * to user mode. It waits for the others to leave as the last LWP of an ending process does, then
+ * replaces the address space. If the process is ended meanwhile, exec gives up.
+ *
  * Locks: process->lock guards what belongs to one process; family_lock the tree of processes and
  * who is a zombie. family_lock comes first. Nothing of a process is touched after it has become a
  * zombie, except by its parent's process_wait(), which frees it.
  */
 
+#include <arch/context.h>
+#include <asm/signal.h>
 #include <kernel/errno.h>
 #include <kernel/log.h>
 #include <kernel/panic.h>
@@ -35,6 +41,7 @@
 
 static struct spinlock family_lock = SPINLOCK_INIT("family", LOCK_RANK_FAMILY);
 static struct process *first_process; /* c once it runs; children of ended processes go to it */
+static struct list all_processes = LIST_INIT(all_processes); /* family_lock */
 static struct slab_cache *process_cache;
 
 atomic_uint nr_processes, nr_user_lwps;
@@ -47,19 +54,18 @@ int process_init(unsigned tid_max)
     return id_init(tid_max);
 }
 
-/* A process without LWPs, with an empty address space; NULL: out of memory. */
-static struct process *process_create(const char *name)
+/* A process without LWPs in `space` (NULL: none could be had), which it owns; NULL: out of memory. */
+static struct process *process_create(const char *name, struct space *space)
 {
-    struct process *process = slab_alloc(process_cache);
+    struct process *process = space != NULL ? slab_alloc(process_cache) : NULL;
 
-    if (process == NULL)
-        return NULL;
-    memset(process, 0, sizeof(*process));
-    process->space = space_create();
-    if (process->space == NULL) {
-        slab_free(process_cache, process);
+    if (process == NULL) {
+        if (space != NULL)
+            space_destroy(space);
         return NULL;
     }
+    memset(process, 0, sizeof(*process));
+    process->space = space;
     spin_init(&process->lock, "process", LOCK_RANK_PROCESS);
     list_init(&process->lwps);
     list_init(&process->children);
@@ -94,7 +100,10 @@ static void adopt(struct process *parent, struct process *child)
 {
     irq_state_t irq = spin_lock_irq(&family_lock);
 
+    list_push_back(&all_processes, &child->all_link);
     child->parent = parent;
+    child->group = parent != NULL ? parent->group : child->pid;
+    child->session = parent != NULL ? parent->session : child->pid;
     if (parent != NULL)
         list_push_back(&parent->children, &child->sibling_link);
     else
@@ -104,7 +113,7 @@ static void adopt(struct process *parent, struct process *child)
 
 int process_spawn(struct process *parent, const char *path, const struct program_args *args)
 {
-    struct process *process = process_create(base_name(path));
+    struct process *process = process_create(base_name(path), space_create());
     struct image_start start;
     struct user_lwp *first;
     int error;
@@ -144,6 +153,7 @@ void process_end(struct process *process, int status)
             atomic_store(&lwp->lwp.interrupt, true);
             sched_interrupt(&lwp->lwp);
         }
+        waitq_wake_all(&process->others_gone); /* exec waits there, and gives up now */
     }
     spin_unlock_irq(&process->lock, irq);
 }
@@ -191,6 +201,7 @@ void process_has_gone(struct process *process)
     bool is_first = process->pid == FIRST_PID;
 
     process->is_zombie = true;
+    process->has_started_anew = true;
     if (process->parent != NULL)
         waitq_wake_all(&process->parent->child_ended);
     spin_unlock_irq(&family_lock, irq);
@@ -218,9 +229,14 @@ void process_set_exit_code(int code)
     spin_unlock_irq(&process->lock, irq);
 }
 
-static bool is_wanted(const struct process *child, int pid)
+/* Whether `pid` means `process`, as wait4() and kill() take it. Locked. */
+static bool is_wanted(const struct process *process, int pid)
 {
-    return pid == -1 || child->pid == pid;
+    if (pid > 0)
+        return process->pid == pid;
+    if (pid == -1)
+        return true;
+    return process->group == (pid == 0 ? process_current()->group : -pid);
 }
 
 /* A child that fits, a zombie if there is one; NULL: there is no such child. Locked. */
@@ -259,11 +275,314 @@ int process_wait(int pid, bool no_hang, int *status, uint64_t *run_ns)
         return result;
     }
     list_remove(&child->sibling_link);
-    spin_unlock_irq(&family_lock, irq);
+    list_remove(&child->all_link);
     *status = child->status;
     *run_ns = child->run_ns;
     result = child->pid;
     id_free(child->pid);
+    spin_unlock_irq(&family_lock, irq);
     process_free(child);
+    return result;
+}
+
+/* ---- fork ----------------------------------------------------------------------------------- */
+
+/* What a child inherits that is the process's. */
+static void inherit(struct process *child, struct process *parent)
+{
+    irq_state_t irq = spin_lock_irq(&parent->lock);
+
+    child->exit_stub = parent->exit_stub;
+    memcpy(child->kept_stacks, parent->kept_stacks, sizeof(child->kept_stacks));
+    child->nr_kept_stacks = parent->nr_kept_stacks;
+    spin_unlock_irq(&parent->lock, irq);
+}
+
+/* Waits until the child has called exec, or has ended and perhaps been waited for. */
+static void wait_for_new_start(struct process *parent, int pid)
+{
+    irq_state_t irq = spin_lock_irq(&family_lock);
+    struct process *child;
+    int error = 0;
+
+    while (error == 0 && (child = find_child(parent, pid)) != NULL && !child->has_started_anew)
+        error = waitq_sleep(&parent->child_ended, &family_lock, WAITQ_FOREVER, true);
+    spin_unlock_irq(&family_lock, irq);
+}
+
+int process_fork(bool wait)
+{
+    struct process *parent = process_current();
+    struct process *child = process_create(parent->name, space_clone(parent->space));
+    struct user_lwp *first;
+    int error, pid;
+
+    if (child == NULL)
+        return -ENOMEM;
+    inherit(child, parent);
+    first = user_lwp_fork(child, &error);
+    if (first == NULL) {
+        process_free(child);
+        return error;
+    }
+    pid = child->pid = first->tid;
+    adopt(parent, child);
+    sched_start(&first->lwp);
+    if (wait)
+        wait_for_new_start(parent, pid);
+    return pid;
+}
+
+/* ---- exec ----------------------------------------------------------------------------------- */
+
+/* Makes the caller the only LWP. 0, or -EINTR: the process is ending, or another LWP was first. */
+static int end_siblings(struct user_lwp *self)
+{
+    struct process *process = self->process;
+    irq_state_t irq = spin_lock_irq(&process->lock);
+    struct user_lwp *lwp;
+    int error = process->is_ending || process->exec_by != NULL ? -EINTR : 0;
+
+    if (error != 0) {
+        spin_unlock_irq(&process->lock, irq);
+        return error;
+    }
+    process->exec_by = self;
+    list_for_each_entry(lwp, &process->lwps, link) {
+        if (lwp != self) {
+            atomic_store(&lwp->lwp.interrupt, true);
+            sched_interrupt(&lwp->lwp);
+        }
+    }
+    while (process->nr_present > 1 && !process->is_ending)
+        error = waitq_sleep(&process->others_gone, &process->lock, WAITQ_FOREVER, false);
+    if (process->is_ending) {
+        process->exec_by = NULL;
+        error = -EINTR;
+    }
+    spin_unlock_irq(&process->lock, irq);
+    return error;
+}
+
+/* The point of no return: the caller, alone, leaves the old image for the new. */
+static void replace_image(struct user_lwp *self, struct space *space, const char *name,
+                          const struct image_start *start)
+{
+    struct process *process = self->process;
+    struct space *old = process->space;
+    irq_state_t irq;
+
+    user_lwp_reap_all(process);
+    irq = spin_lock_irq(&process->lock);
+    user_lwp_become_first(self);
+    process->space = space;
+    process->exit_stub = start->exit_stub;
+    process->nr_kept_stacks = 0;
+    strlcpy(process->name, name, sizeof(process->name));
+    strlcpy(self->lwp.name, name, sizeof(self->lwp.name));
+    self->lwp.mmu = &space->mmu;
+    mmu_switch(&space->mmu);
+    process->exec_by = NULL;
+    spin_unlock_irq(&process->lock, irq);
+    space_destroy(old);
+    context_restart(&self->lwp.context);
+    trap_user_start(context_user_frame(&self->lwp.context), start->pc, start->sp, 0, 0);
+}
+
+static void tell_parent_of_new_start(struct process *process)
+{
+    irq_state_t irq = spin_lock_irq(&family_lock);
+
+    process->has_started_anew = true;
+    if (process->parent != NULL)
+        waitq_wake_all(&process->parent->child_ended);
+    spin_unlock_irq(&family_lock, irq);
+}
+
+int process_exec(const char *path, const struct program_args *args)
+{
+    struct user_lwp *self = user_lwp_current();
+    struct space *space = space_create();
+    struct image_start start;
+    int error;
+
+    if (space == NULL)
+        return -ENOMEM;
+    error = image_load(space, path, args, &start);
+    if (error == 0)
+        error = end_siblings(self);
+    if (error != 0) {
+        space_destroy(space);
+        return error;
+    }
+    replace_image(self, space, base_name(path), &start);
+    tell_parent_of_new_start(self->process);
+    return 0;
+}
+
+/* ---- kill ----------------------------------------------------------------------------------- */
+
+/* Signals that do not end a process by default (POSIX, signal.h): ignored, or they stop it. */
+static bool is_harmless(int signal)
+{
+    switch (signal) {
+    case SIGCHLD:
+    case SIGURG:
+    case SIGWINCH:
+    case SIGCONT:
+    case SIGSTOP:
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+        return true;
+    default:
+        return signal == 0;
+    }
+}
+
+/* The first process has no use for a signal that would end it. */
+static void send(struct process *process, int signal)
+{
+    if (process->pid != FIRST_PID && !is_harmless(signal))
+        process_end(process, status_of_signal(signal));
+}
+
+/* To every process that `pid` (0, -1, or minus a group) means. Returns how many. Locked. */
+static int send_to_group(int pid, int signal)
+{
+    struct process *process;
+    int nr = 0;
+
+    list_for_each_entry(process, &all_processes, all_link) {
+        if (!is_wanted(process, pid) ||
+            (pid == -1 && (process->pid == FIRST_PID || process == process_current())))
+            continue;
+        send(process, signal);
+        nr++;
+    }
+    return nr;
+}
+
+int process_kill(int pid, int signal)
+{
+    irq_state_t irq = spin_lock_irq(&family_lock);
+    int nr = 0;
+
+    if (pid > 0) {
+        struct process *process = id_lookup(pid).process;
+
+        if (process != NULL) {
+            send(process, signal);
+            nr++;
+        }
+    } else {
+        nr = send_to_group(pid, signal);
+    }
+    spin_unlock_irq(&family_lock, irq);
+    return nr > 0 ? 0 : -ESRCH;
+}
+
+int process_kill_lwp(int pid, int tid, int signal)
+{
+    irq_state_t irq = spin_lock_irq(&family_lock);
+    struct id_owner owner = id_lookup(tid);
+    bool is_right = owner.lwp != NULL && (pid == 0 || owner.process->pid == pid);
+
+    if (is_right)
+        send(owner.process, signal);
+    spin_unlock_irq(&family_lock, irq);
+    return is_right ? 0 : -ESRCH;
+}
+
+/* ---- Groups and sessions -------------------------------------------------------------------- */
+
+/* The process with this number (0: the caller's); NULL: there is none. Locked. */
+static struct process *find_process(int pid)
+{
+    struct process *process = pid == 0 ? process_current() : id_lookup(pid).process;
+
+    return process != NULL && (pid == 0 || process->pid == pid) ? process : NULL;
+}
+
+int process_get_group(int pid)
+{
+    irq_state_t irq = spin_lock_irq(&family_lock);
+    struct process *process = find_process(pid);
+    int result = process != NULL ? process->group : -ESRCH;
+
+    spin_unlock_irq(&family_lock, irq);
+    return result;
+}
+
+int process_get_session(int pid)
+{
+    irq_state_t irq = spin_lock_irq(&family_lock);
+    struct process *process = find_process(pid);
+    int result = process != NULL ? process->session : -ESRCH;
+
+    spin_unlock_irq(&family_lock, irq);
+    return result;
+}
+
+/* Whether there is a group of that number in the session. Locked. */
+static bool group_exists(int group, int session)
+{
+    struct process *process;
+
+    list_for_each_entry(process, &all_processes, all_link) {
+        if (process->group == group && process->session == session)
+            return true;
+    }
+    return false;
+}
+
+/* What POSIX says of setpgid(), in the order of its errors. Locked. */
+static int check_set_group(struct process *process, int group)
+{
+    struct process *self = process_current();
+
+    if (process == NULL || (process != self && process->parent != self))
+        return -ESRCH;
+    if (process != self && process->has_started_anew)
+        return -EACCES;
+    if (process->session != self->session || process->session == process->pid)
+        return -EPERM;
+    if (group != process->pid && !group_exists(group, self->session))
+        return -EPERM;
+    return 0;
+}
+
+int process_set_group(int pid, int group)
+{
+    struct process *process;
+    irq_state_t irq;
+    int error;
+
+    if (group < 0)
+        return -EINVAL;
+    irq = spin_lock_irq(&family_lock);
+    process = find_process(pid);
+    if (process != NULL && group == 0)
+        group = process->pid;
+    error = check_set_group(process, group);
+    if (error == 0)
+        process->group = group;
+    spin_unlock_irq(&family_lock, irq);
+    return error;
+}
+
+int process_set_session(void)
+{
+    struct process *self = process_current(), *process;
+    irq_state_t irq = spin_lock_irq(&family_lock);
+    int result = self->pid;
+
+    list_for_each_entry(process, &all_processes, all_link) {
+        if (process->group == self->pid)
+            result = -EPERM;
+    }
+    if (result > 0)
+        self->group = self->session = self->pid;
+    spin_unlock_irq(&family_lock, irq);
     return result;
 }

@@ -8,6 +8,9 @@
 /* Once, while booting. */
 void user_lwp_init(void);
 
+/* The caller, the only LWP left, is the first LWP of a new program. The process's lock is held. */
+void user_lwp_become_first(struct user_lwp *self);
+
 /* Gives back all LWPs of `process` that have ended; the caller is its last one. */
 void user_lwp_reap_all(struct process *process);
 

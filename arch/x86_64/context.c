@@ -57,18 +57,6 @@ int context_init_user(struct arch_context *context, uint64_t stack_top, uint64_t
     return 0;
 }
 
-void context_destroy(struct arch_context *context)
-{
-    if (context->fpu != NULL)
-        slab_free(fpu_cache, context->fpu);
-    context->fpu = NULL;
-}
-
-struct trap_frame *context_user_frame(struct arch_context *context)
-{
-    return (struct trap_frame *)context->stack_top - 1;
-}
-
 static void write_fs_base(uint64_t base)
 {
     if (x86_features.has_fsgsbase)
@@ -93,6 +81,49 @@ static void load_bases(const struct arch_context *context)
         x86_write_user_gs_base(context->gs_base);
     else
         x86_write_msr(MSR_KERNEL_GS_BASE, context->gs_base);
+}
+
+int context_init_copy(struct arch_context *context, uint64_t stack_top,
+                      const struct arch_context *self, int64_t result)
+{
+    int error = context_init_user(context, stack_top, 0);
+    irq_state_t irq;
+
+    if (error != 0)
+        return error;
+    *context_user_frame(context) = *((struct trap_frame *)self->stack_top - 1);
+    trap_set_result(context_user_frame(context), result);
+    irq = irq_save();
+    x86_fpu_save(context->fpu);
+    context->fs_base = self->fs_base;
+    context->gs_base = self->gs_base;
+    save_bases(context);
+    irq_restore(irq);
+    return 0;
+}
+
+void context_restart(struct arch_context *self)
+{
+    irq_state_t irq = irq_save();
+
+    x86_fpu_clear(self->fpu);
+    x86_fpu_load(self->fpu);
+    self->fs_base = 0;
+    self->gs_base = 0;
+    load_bases(self);
+    irq_restore(irq);
+}
+
+void context_destroy(struct arch_context *context)
+{
+    if (context->fpu != NULL)
+        slab_free(fpu_cache, context->fpu);
+    context->fpu = NULL;
+}
+
+struct trap_frame *context_user_frame(struct arch_context *context)
+{
+    return (struct trap_frame *)context->stack_top - 1;
 }
 
 void context_set_tls(struct arch_context *context, uint64_t tls)

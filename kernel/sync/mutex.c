@@ -93,4 +93,5 @@ void mutex_unlock(struct mutex *mutex)
     if (!atomic_compare_exchange_strong_explicit(&mutex->owner, &expected, 0, memory_order_release,
                                                  memory_order_relaxed))
         unlock_contended(mutex);
+    perturb_point();
 }

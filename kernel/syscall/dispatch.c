@@ -10,6 +10,7 @@
 #include <arch/trap.h>
 #include <kernel/errno.h>
 #include <kernel/log.h>
+#include <kernel/perturb.h>
 #include <sched/lwp.h>
 
 #include "sys.h"
@@ -60,4 +61,5 @@ void trap_syscall(struct trap_frame *frame)
     else
         result = trap_call(frame, table[slot]);
     trap_set_result(frame, result);
+    perturb_point();
 }

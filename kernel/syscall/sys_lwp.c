@@ -126,6 +126,23 @@ int64_t sys_lwp_detach(int tid)
     return user_lwp_detach(tid);
 }
 
+int64_t sys_lwp_cancel(int tid)
+{
+    return user_lwp_cancel(tid);
+}
+
+/* The check is made on the way back to user mode. */
+int64_t sys_lwp_testcancel(void)
+{
+    struct user_lwp *self = user_lwp_current();
+
+    if (atomic_load(&self->is_cancelled)) {
+        atomic_store(&self->lwp.interrupt, true);
+        this_cpu_write(return_work, 1);
+    }
+    return 0;
+}
+
 int64_t sys_sched_yield(void)
 {
     sched_yield();

@@ -2,6 +2,7 @@
 
 #include <arch/context.h>
 #include <asm/prctl.h>
+#include <asm/signal.h>
 #include <kernel/errno.h>
 #include <kernel/futex.h>
 #include <kernel/string.h>
@@ -72,12 +73,9 @@ int64_t sys_wait4(int pid, vaddr_t status_at, int options, vaddr_t usage_at)
 
     if (options & ~(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WALL | (int)__WCLONE))
         return -EINVAL;
-    /* All processes are in one group, which has no number of its own yet. */
     if (pid == INT32_MIN)
         return -ESRCH;
-    if (pid < -1)
-        return -ECHILD;
-    result = process_wait(pid == 0 ? -1 : pid, options & WNOHANG, &status, &run_ns);
+    result = process_wait(pid, options & WNOHANG, &status, &run_ns);
     if (result <= 0)
         return result;
     if (status_at != 0 && user_copy_to(status_at, &status, sizeof(status)) != 0)
@@ -140,22 +138,125 @@ static int copy_strings(struct program_args *args, vaddr_t array_at, unsigned *n
     return 0;
 }
 
-int64_t sys_spawn(vaddr_t path_at, vaddr_t argv_at, vaddr_t envp_at)
+/* What spawn() and execve() are given, in kernel memory. */
+struct exec_request {
+    char *path;
+    struct program_args args;
+};
+
+static void exec_request_free(struct exec_request *request)
 {
-    struct program_args args = {.strings = kmalloc_user(PROGRAM_ARGS_BYTES_MAX)};
-    char *path = kmalloc_user(PATH_MAX);
+    kfree(request->path);
+    kfree(request->args.strings);
+}
+
+/* 0, or -errno and nothing is to be freed. */
+static int exec_request_read(struct exec_request *request, vaddr_t path_at, vaddr_t argv_at,
+                             vaddr_t envp_at)
+{
     int64_t result = -ENOMEM;
 
-    if (args.strings != NULL && path != NULL) {
-        result = user_copy_string(path, path_at, PATH_MAX);
+    *request = (struct exec_request){
+        .path = kmalloc_user(PATH_MAX),
+        .args.strings = kmalloc_user(PROGRAM_ARGS_BYTES_MAX),
+    };
+    if (request->path != NULL && request->args.strings != NULL) {
+        result = user_copy_string(request->path, path_at, PATH_MAX);
         if (result >= 0)
-            result = copy_strings(&args, argv_at, &args.argc);
+            result = copy_strings(&request->args, argv_at, &request->args.argc);
         if (result == 0)
-            result = copy_strings(&args, envp_at, &args.envc);
-        if (result == 0)
-            result = process_spawn(process_current(), path, &args);
+            result = copy_strings(&request->args, envp_at, &request->args.envc);
     }
-    kfree(path);
-    kfree(args.strings);
+    if (result != 0)
+        exec_request_free(request);
+    return (int)result;
+}
+
+int64_t sys_spawn(vaddr_t path_at, vaddr_t argv_at, vaddr_t envp_at)
+{
+    struct exec_request request;
+    int result = exec_request_read(&request, path_at, argv_at, envp_at);
+
+    if (result != 0)
+        return result;
+    result = process_spawn(process_current(), request.path, &request.args);
+    exec_request_free(&request);
     return result;
+}
+
+int64_t sys_execve(vaddr_t path_at, vaddr_t argv_at, vaddr_t envp_at)
+{
+    struct exec_request request;
+    int result = exec_request_read(&request, path_at, argv_at, envp_at);
+
+    if (result != 0)
+        return result;
+    result = process_exec(request.path, &request.args);
+    exec_request_free(&request);
+    return result;
+}
+
+int64_t sys_fork(void)
+{
+    return process_fork(false);
+}
+
+int64_t sys_vfork(void)
+{
+    return process_fork(true);
+}
+
+/* ---- Signals, groups, sessions -------------------------------------------------------------- */
+
+#define SIGNAL_MAX 64
+
+static bool is_valid_signal(int signal)
+{
+    return signal >= 0 && signal <= SIGNAL_MAX;
+}
+
+int64_t sys_kill(int pid, int signal)
+{
+    if (!is_valid_signal(signal))
+        return -EINVAL;
+    return pid == INT32_MIN ? -ESRCH : process_kill(pid, signal);
+}
+
+int64_t sys_tkill(int tid, int signal)
+{
+    if (!is_valid_signal(signal) || tid <= 0)
+        return -EINVAL;
+    return process_kill_lwp(0, tid, signal);
+}
+
+int64_t sys_tgkill(int pid, int tid, int signal)
+{
+    if (!is_valid_signal(signal) || pid <= 0 || tid <= 0)
+        return -EINVAL;
+    return process_kill_lwp(pid, tid, signal);
+}
+
+int64_t sys_setpgid(int pid, int group)
+{
+    return pid < 0 ? -EINVAL : process_set_group(pid, group);
+}
+
+int64_t sys_getpgid(int pid)
+{
+    return process_get_group(pid);
+}
+
+int64_t sys_getpgrp(void)
+{
+    return process_get_group(0);
+}
+
+int64_t sys_setsid(void)
+{
+    return process_set_session();
+}
+
+int64_t sys_getsid(int pid)
+{
+    return process_get_session(pid);
 }

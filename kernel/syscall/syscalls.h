@@ -17,6 +17,18 @@ SYSCALL(__NR_sched_yield, sched_yield, (void), "let other LWPs run")
 SYSCALL(__NR_nanosleep, nanosleep, (vaddr_t request_at, vaddr_t rest_at), "sleep for a time")
 SYSCALL(__NR_getpid, getpid, (void), "the process's number")
 SYSCALL(__NR_getppid, getppid, (void), "the parent process's number")
+SYSCALL(__NR_fork, fork, (void), "make a copy of the process")
+SYSCALL(__NR_vfork, vfork, (void), "as fork, and wait until the child calls exec or ends")
+SYSCALL(__NR_execve, execve, (vaddr_t path_at, vaddr_t argv_at, vaddr_t envp_at),
+        "run another program in this process")
+SYSCALL(__NR_kill, kill, (int pid, int signal), "send a signal to processes")
+SYSCALL(__NR_tkill, tkill, (int tid, int signal), "send a signal to an LWP")
+SYSCALL(__NR_tgkill, tgkill, (int pid, int tid, int signal), "send a signal to an LWP of a process")
+SYSCALL(__NR_setpgid, setpgid, (int pid, int group), "put a process into a process group")
+SYSCALL(__NR_getpgid, getpgid, (int pid), "a process's group")
+SYSCALL(__NR_getpgrp, getpgrp, (void), "the caller's process group")
+SYSCALL(__NR_setsid, setsid, (void), "begin a session")
+SYSCALL(__NR_getsid, getsid, (int pid), "a process's session")
 SYSCALL(__NR_exit, exit, (int code), "end the calling LWP")
 SYSCALL(__NR_wait4, wait4, (int pid, vaddr_t status_at, int options, vaddr_t usage_at),
         "wait for a child process to end")
@@ -37,6 +49,8 @@ SYSCALL(THRUM_SYS_lwp_exit, lwp_exit, (uint64_t value), "end the calling LWP wit
 SYSCALL(THRUM_SYS_lwp_join, lwp_join, (int tid, vaddr_t value_at),
         "wait for an LWP's end and take its value")
 SYSCALL(THRUM_SYS_lwp_detach, lwp_detach, (int tid), "let an LWP go away by itself at its end")
+SYSCALL(THRUM_SYS_lwp_cancel, lwp_cancel, (int tid), "make an LWP end")
+SYSCALL(THRUM_SYS_lwp_testcancel, lwp_testcancel, (void), "end here if cancelled")
 SYSCALL(THRUM_SYS_spawn, spawn, (vaddr_t path_at, vaddr_t argv_at, vaddr_t envp_at),
         "start a program as a child process")
 SYSCALL(THRUM_SYS_stat, stat, (vaddr_t stat_at, size_t nr_bytes), "what the kernel has handed out")

@@ -1,5 +1,6 @@
 /* What the architecture's entry code hands up besides system calls (arch/trap.h). */
 
+#include <arch/context.h>
 #include <arch/cpu.h>
 #include <arch/trap.h>
 #include <asm/signal.h>
@@ -8,6 +9,7 @@
 #include <kernel/init.h>
 #include <kernel/log.h>
 #include <mm/space.h>
+#include <mm/user_copy.h>
 #include <proc/process.h>
 #include <sched/sched.h>
 
@@ -49,6 +51,31 @@ void trap_user_fault(struct trap_frame *frame, int signal, const char *what, vad
     process_end(self->process, status_of_signal(signal));
 }
 
+/* Whether the LWP has been cancelled and does not hold it off (abi/thrum.h, struct thrum_block). */
+static bool is_cancelled(const struct user_lwp *self)
+{
+    struct thrum_block block;
+    vaddr_t block_at = context_get_tls(&self->lwp.context);
+    uint32_t pending = 1;
+
+    if (!atomic_load(&self->is_cancelled))
+        return false;
+    if (block_at == 0 || user_copy_from(&block, block_at, sizeof(block)) != 0 ||
+        block.self != block_at || block.nr_no_cancel == 0)
+        return true;
+    /* It asks again, by lwp_testcancel(), when it finds this set. */
+    return user_copy_to(block_at + offsetof(struct thrum_block, is_cancel_pending), &pending,
+                        sizeof(pending)) != 0;
+}
+
+/* Whether the LWP may not go back to user mode. Interrupts are on. */
+static bool must_leave(const struct user_lwp *self)
+{
+    const struct user_lwp *exec_by = atomic_load(&self->process->exec_by);
+
+    return self->process->is_ending || (exec_by != NULL && exec_by != self) || is_cancelled(self);
+}
+
 void trap_user_work(struct trap_frame *frame)
 {
     struct user_lwp *self = user_lwp_current();
@@ -64,8 +91,8 @@ void trap_user_work(struct trap_frame *frame)
     if (!atomic_load_explicit(&self->lwp.interrupt, memory_order_acquire))
         return;
     atomic_store(&self->lwp.interrupt, false);
-    if (self->process->is_ending) {
-        irq_enable();
+    irq_enable();
+    if (must_leave(self))
         syscall_leave(THRUM_LWP_CANCELED);
-    }
+    irq_disable();
 }

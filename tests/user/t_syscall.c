@@ -282,7 +282,7 @@ struct refused_call {
 static const struct refused_call refused_calls[] = {
     {"number 423, of no call, is ENOSYS", 423, {0}, -ENOSYS},
     {"number 1023 is ENOSYS", 1023, {0}, -ENOSYS},
-    {"number 1029, between Thrum's own, is ENOSYS", 1029, {0}, -ENOSYS},
+    {"number 1036, between Thrum's own, is ENOSYS", 1036, {0}, -ENOSYS},
     {"number 4096 is ENOSYS", 4096, {0}, -ENOSYS},
     {"number 0x40000027, of the x32 kind, is ENOSYS", 0x40000027, {0}, -ENOSYS},
     {"number 0x7fffffff is ENOSYS", 0x7fffffff, {0}, -ENOSYS},

@@ -14,6 +14,8 @@
 #define THRUM_SYS_lwp_exit        1025
 #define THRUM_SYS_lwp_join        1026
 #define THRUM_SYS_lwp_detach      1027
+#define THRUM_SYS_lwp_cancel      1028
+#define THRUM_SYS_lwp_testcancel  1029
 #define THRUM_SYS_spawn           1030
 #define THRUM_SYS_stat            1031
 #define THRUM_SYS_sched_set_share 1040
@@ -39,6 +41,17 @@ struct thrum_lwp_attr {
 #define THRUM_LWP_STACK_BYTES_MIN (16u << 10)
 #define THRUM_LWP_STACK_BYTES_MAX (1ull << 30)
 
+/*
+ * What is at an LWP's FS base, if its first word is its own address: the beginning of its TLS block.
+ * While nr_no_cancel is not 0, a cancelled LWP does not leave; is_cancel_pending is then set, and the
+ * LWP calls lwp_testcancel() when it lets go.
+ */
+struct thrum_block {
+    uint64_t self;
+    uint32_t nr_no_cancel;
+    uint32_t is_cancel_pending;
+};
+
 /* What lwp_join() gives for an LWP that was cancelled. */
 #define THRUM_LWP_CANCELED UINT64_MAX
 
@@ -48,6 +61,9 @@ struct thrum_lwp_attr {
  *     LWP in this process), EINVAL (detached, or being joined already), EDEADLK (itself, or a
  *     cycle), EFAULT (bad `value`; the LWP stays joinable).
  * lwp_detach(tid): 0, ESRCH, EINVAL (detached already, or being joined).
+ *
+ * lwp_cancel(tid): the LWP leaves at its next return to user mode; out of a wait at once. 0, or ESRCH.
+ * lwp_testcancel(): does not return if the caller has been cancelled.
  *
  * pid = spawn(path, argv, envp): starts a program as a child process of the caller.
  */

@@ -15,6 +15,7 @@
 
 #include <arch/cpu.h>
 #include <kernel/panic.h>
+#include <kernel/perturb.h>
 #include <kernel/types.h>
 
 /* The lock order: a lock may be taken while locks of smaller rank are held, never the other way. */
@@ -139,6 +140,7 @@ static inline void spin_unlock_irq(struct spinlock *lock, irq_state_t irq)
 {
     spin_unlock(lock);
     irq_restore(irq);
+    perturb_point();
 }
 
 #endif

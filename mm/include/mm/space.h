@@ -39,6 +39,12 @@ void space_init(void);
 /* An empty address space, or NULL when out of memory. */
 struct space *space_create(void);
 
+/*
+ * A copy of `from`, whose frames both share until one of them writes. NULL: out of memory. Locks
+ * `from`.
+ */
+struct space *space_clone(struct space *from);
+
 /* Gives everything back. No LWP uses it any more. */
 void space_destroy(struct space *space);
 

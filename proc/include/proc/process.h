@@ -30,6 +30,7 @@ struct user_lwp {
     int tid;                   /* c */
     struct list_node link;     /* p  on process->lwps */
     bool is_detached;          /* p  nobody will join it: it goes away at its end */
+    atomic_bool is_cancelled;  /* a  it is to leave when it may */
     bool is_zombie;            /* p  it has ended, and is off its stack */
     uint64_t value;            /* p  what it ended with */
     struct user_lwp *joiner;   /* p  who is joining it */
@@ -51,10 +52,14 @@ struct process {
     unsigned nr_present;      /* p  those that are not off their stack for good */
     struct waitq others_gone; /* p  the last one waits here for the others */
     atomic_bool is_ending;    /* p to write; no LWP may go back to user mode */
+    struct user_lwp *_Atomic exec_by; /* p to write; the only LWP that may, while it is in exec */
     int status;               /* p  as wait4() reports it */
     vaddr_t kept_stacks[USTACKS_KEPT_MAX]; /* p  user stacks of LWPs that have ended */
     unsigned nr_kept_stacks;               /* p */
 
+    int group, session;           /* f  numbers of the process group and the session */
+    struct list_node all_link;    /* f  on the list of all processes */
+    bool has_started_anew;        /* f  it has called exec since it was forked, or has ended */
     struct process *parent;       /* f  NULL: the kernel */
     struct list children;         /* f */
     struct list_node sibling_link; /* f  on parent->children */
@@ -103,6 +108,37 @@ struct program_args {
 int process_spawn(struct process *parent, const char *path, const struct program_args *args) MUST_CHECK;
 
 /*
+ * A copy of the calling process with one LWP, a copy of the caller, in which the system call returns
+ * 0. Returns its pid, -EAGAIN or -ENOMEM. With `wait`, returns when the child has called exec or
+ * ended (vfork), or the caller is interrupted. May sleep.
+ */
+int process_fork(bool wait) MUST_CHECK;
+
+/*
+ * The calling process runs the program at `path` instead: the new image is built, then all other
+ * LWPs end, then the caller becomes the first LWP and, returning from its system call, starts the
+ * program. On failure (as process_spawn(); -EINTR when another LWP ends or replaces the process)
+ * nothing has changed. May sleep.
+ */
+int process_exec(const char *path, const struct program_args *args) MUST_CHECK;
+
+/*
+ * Sends a signal that ends a process: to `pid` (> 0: that process, or the one whose LWP has that
+ * number; 0: the caller's group; -1: all but the first and the caller; < -1: group -pid). Signals
+ * that are ignored by default do nothing yet, nor do those that stop. 0, -ESRCH.
+ */
+int process_kill(int pid, int signal) MUST_CHECK;
+
+/* The same to one LWP, `tid` of process `pid` (0: any), which ends its whole process. */
+int process_kill_lwp(int pid, int tid, int signal) MUST_CHECK;
+
+/* Process groups and sessions (POSIX): what the functions of these names do, pid 0 is the caller. */
+int process_get_group(int pid) MUST_CHECK;
+int process_get_session(int pid) MUST_CHECK;
+int process_set_group(int pid, int group) MUST_CHECK;
+int process_set_session(void) MUST_CHECK;
+
+/*
  * All LWPs of `process` end, wherever they are, before they are in user mode again; unless it is
  * ending already, its status is `status`. Any context; locks below LOCK_RANK_PROCESS may be held.
  */
@@ -120,7 +156,8 @@ static inline int status_of_signal(int signal)
 }
 
 /*
- * Waits for a child (pid > 0: that one; -1: any) to end and takes its status. With `no_hang`,
+ * Waits for a child (pid > 0: that one; -1: any; 0: of the caller's group; < -1: of group -pid) to end
+ * and takes its status. With `no_hang`,
  * returns 0 instead of waiting. The child's pid, -ECHILD or -EINTR. May sleep.
  */
 int process_wait(int pid, bool no_hang, int *status, uint64_t *run_ns) MUST_CHECK;
@@ -152,5 +189,11 @@ NORETURN void user_lwp_exit(uint64_t value);
  */
 int user_lwp_join(int tid, vaddr_t value_at) MUST_CHECK;
 int user_lwp_detach(int tid) MUST_CHECK;
+
+/* The LWP leaves as soon as it may (abi/thrum.h). 0 or -ESRCH. */
+int user_lwp_cancel(int tid) MUST_CHECK;
+
+/* A copy of the calling LWP as the first of `process`; not running yet. NULL with *error set. */
+struct user_lwp *user_lwp_fork(struct process *process, int *error);
 
 #endif
