@@ -482,6 +482,19 @@ void space_unmap_stacks(struct space *space, const vaddr_t low[], unsigned nr, s
     mutex_unlock(&space->lock);
 }
 
+bool space_has_area(struct space *space, vaddr_t low, size_t nr_bytes, size_t guard_bytes)
+{
+    const struct area *area;
+    bool is_there;
+
+    mutex_lock(&space->lock);
+    area = area_find(space, low);
+    is_there = area != NULL && area->start == low && area->end == low + nr_bytes &&
+               area->guard_bytes == guard_bytes;
+    mutex_unlock(&space->lock);
+    return is_there;
+}
+
 int space_unmap(struct space *space, vaddr_t va, size_t nr_bytes)
 {
     int error;

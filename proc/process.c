@@ -35,6 +35,7 @@
 #include <proc/id.h>
 #include <proc/image.h>
 #include <proc/process.h>
+#include <proc/ustack.h>
 #include <sched/sched.h>
 
 #include "process_impl.h"
@@ -254,31 +255,43 @@ static struct process *find_child(struct process *process, int pid)
     return found;
 }
 
-int process_wait(int pid, bool no_hang, int *status, uint64_t *run_ns)
+/* A child that has ended, once there is one. NULL with *result: what to return. Locked. */
+static struct process *wait_for_zombie(struct process *process, int pid, bool no_hang, int *result)
 {
-    struct process *process = process_current(), *child;
-    irq_state_t irq = spin_lock_irq(&family_lock);
-    int result = 0;
+    for (*result = 0; *result == 0;) {
+        struct process *child = find_child(process, pid);
 
-    for (;;) {
-        child = find_child(process, pid);
+        if (child != NULL && child->is_zombie)
+            return child;
         if (child == NULL)
-            result = -ECHILD;
-        if (child == NULL || child->is_zombie || no_hang)
-            break;
-        result = waitq_sleep(&process->child_ended, &family_lock, WAITQ_FOREVER, true);
-        if (result != 0)
-            break;
+            *result = -ECHILD;
+        else if (no_hang)
+            return NULL;
+        else
+            *result = waitq_sleep(&process->child_ended, &family_lock, WAITQ_FOREVER, true);
     }
-    if (result != 0 || !child->is_zombie) {
+    return NULL;
+}
+
+int process_wait(int pid, unsigned flags, struct process_end_info *info)
+{
+    irq_state_t irq = spin_lock_irq(&family_lock);
+    int result;
+    struct process *child =
+        wait_for_zombie(process_current(), pid, flags & PROCESS_WAIT_NO_HANG, &result);
+
+    if (child == NULL) {
+        spin_unlock_irq(&family_lock, irq);
+        return result;
+    }
+    *info = (struct process_end_info){child->status, child->run_ns};
+    result = child->pid;
+    if (flags & PROCESS_WAIT_NO_REAP) {
         spin_unlock_irq(&family_lock, irq);
         return result;
     }
     list_remove(&child->sibling_link);
     list_remove(&child->all_link);
-    *status = child->status;
-    *run_ns = child->run_ns;
-    result = child->pid;
     id_free(child->pid);
     spin_unlock_irq(&family_lock, irq);
     process_free(child);
@@ -286,17 +299,6 @@ int process_wait(int pid, bool no_hang, int *status, uint64_t *run_ns)
 }
 
 /* ---- fork ----------------------------------------------------------------------------------- */
-
-/* What a child inherits that is the process's. */
-static void inherit(struct process *child, struct process *parent)
-{
-    irq_state_t irq = spin_lock_irq(&parent->lock);
-
-    child->exit_stub = parent->exit_stub;
-    memcpy(child->kept_stacks, parent->kept_stacks, sizeof(child->kept_stacks));
-    child->nr_kept_stacks = parent->nr_kept_stacks;
-    spin_unlock_irq(&parent->lock, irq);
-}
 
 /* Waits until the child has called exec, or has ended and perhaps been waited for. */
 static void wait_for_new_start(struct process *parent, int pid)
@@ -319,7 +321,8 @@ int process_fork(bool wait)
 
     if (child == NULL)
         return -ENOMEM;
-    inherit(child, parent);
+    child->exit_stub = parent->exit_stub;
+    ustack_inherit(child, parent);
     first = user_lwp_fork(child, &error);
     if (first == NULL) {
         process_free(child);

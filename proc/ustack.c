@@ -7,6 +7,7 @@
  */
 
 #include <abi/thrum.h>
+#include <kernel/string.h>
 #include <proc/ustack.h>
 
 #define DEFAULT_BYTES (THRUM_LWP_STACK_BYTES + PAGE_SIZE)
@@ -64,4 +65,21 @@ void ustack_free(const struct ustack *stack)
     spin_unlock_irq(&process->lock, irq);
     if (nr_surplus > 0)
         space_unmap_stacks(process->space, surplus, nr_surplus, DEFAULT_BYTES);
+}
+
+void ustack_inherit(struct process *child, struct process *parent)
+{
+    irq_state_t irq = spin_lock_irq(&parent->lock);
+    unsigned nr = parent->nr_kept_stacks;
+
+    memcpy(child->kept_stacks, parent->kept_stacks, sizeof(child->kept_stacks));
+    spin_unlock_irq(&parent->lock, irq);
+    /*
+     * The address space was copied at another moment: siblings of the caller may have made or unmapped
+     * stacks in between. Only stacks have guards, and those of LWPs that are not copied are free.
+     */
+    for (unsigned i = 0; i < nr; i++) {
+        if (space_has_area(child->space, child->kept_stacks[i], DEFAULT_BYTES, PAGE_SIZE))
+            child->kept_stacks[child->nr_kept_stacks++] = child->kept_stacks[i];
+    }
 }

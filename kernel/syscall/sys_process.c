@@ -2,6 +2,7 @@
 
 #include <arch/context.h>
 #include <asm/prctl.h>
+#include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <kernel/errno.h>
 #include <kernel/futex.h>
@@ -68,21 +69,75 @@ static int store_usage(vaddr_t usage_at, uint64_t run_ns)
 
 int64_t sys_wait4(int pid, vaddr_t status_at, int options, vaddr_t usage_at)
 {
-    uint64_t run_ns = 0;
-    int status = 0, result;
+    struct process_end_info info;
+    int result;
 
     if (options & ~(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WALL | (int)__WCLONE))
         return -EINVAL;
     if (pid == INT32_MIN)
         return -ESRCH;
-    result = process_wait(pid, options & WNOHANG, &status, &run_ns);
+    result = process_wait(pid, options & WNOHANG ? PROCESS_WAIT_NO_HANG : 0, &info);
     if (result <= 0)
         return result;
-    if (status_at != 0 && user_copy_to(status_at, &status, sizeof(status)) != 0)
+    if (status_at != 0 && user_copy_to(status_at, &info.status, sizeof(info.status)) != 0)
         return -EFAULT;
-    if (usage_at != 0 && store_usage(usage_at, run_ns) != 0)
+    if (usage_at != 0 && store_usage(usage_at, info.run_ns) != 0)
         return -EFAULT;
     return result;
+}
+
+/* What waitid() names by `which` and `id`, as process_wait() takes it; INT32_MIN: nothing. */
+static int waitid_target(int which, int id)
+{
+    switch (which) {
+    case P_ALL:
+        return -1;
+    case P_PID:
+        return id > 0 ? id : INT32_MIN;
+    case P_PGID:
+        return id > 1 ? -id : id == 0 ? 0 : INT32_MIN;
+    default:
+        return INT32_MIN;
+    }
+}
+
+static int store_siginfo(vaddr_t info_at, int pid, int status)
+{
+    siginfo_t si;
+    bool is_exit = (status & 0x7f) == 0;
+
+    memset(&si, 0, sizeof(si));
+    if (pid != 0) {
+        si.si_signo = SIGCHLD;
+        si.si_code = is_exit ? CLD_EXITED : CLD_KILLED;
+        si.si_pid = pid;
+        si.si_status = is_exit ? status >> 8 : status & 0x7f;
+    }
+    return user_copy_to(info_at, &si, sizeof(si));
+}
+
+int64_t sys_waitid(int which, int id, vaddr_t info_at, int options, vaddr_t usage_at)
+{
+    struct process_end_info info = {0};
+    unsigned flags = (options & WNOHANG ? PROCESS_WAIT_NO_HANG : 0u) |
+                     (options & WNOWAIT ? PROCESS_WAIT_NO_REAP : 0u);
+    int target = waitid_target(which, id), result;
+
+    if (options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WALL |
+                    (int)__WCLONE) ||
+        !(options & (WEXITED | WSTOPPED | WCONTINUED)) || target == INT32_MIN)
+        return -EINVAL;
+    /* Nothing stops or continues yet: who does not wait for an end waits in vain. */
+    if (!(options & WEXITED))
+        return -ECHILD;
+    result = process_wait(target, flags, &info);
+    if (result < 0)
+        return result;
+    if (info_at != 0 && store_siginfo(info_at, result, info.status) != 0)
+        return -EFAULT;
+    if (result > 0 && usage_at != 0 && store_usage(usage_at, info.run_ns) != 0)
+        return -EFAULT;
+    return 0;
 }
 
 int64_t sys_arch_prctl(int code, vaddr_t address)

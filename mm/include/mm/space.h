@@ -65,6 +65,9 @@ int space_unmap(struct space *space, vaddr_t va, size_t nr_bytes) MUST_CHECK;
  */
 void space_unmap_stacks(struct space *space, const vaddr_t low[], unsigned nr, size_t nr_bytes);
 
+/* Whether exactly [low, low + nr_bytes) is one area with guard_bytes of guard. */
+bool space_has_area(struct space *space, vaddr_t low, size_t nr_bytes, size_t guard_bytes);
+
 /* Changes permissions of mapped memory. 0, -EINVAL; -ENOMEM when not all of it is mapped. */
 int space_protect(struct space *space, vaddr_t va, size_t nr_bytes, unsigned prot) MUST_CHECK;
 

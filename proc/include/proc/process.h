@@ -155,12 +155,22 @@ static inline int status_of_signal(int signal)
     return signal & 0x7f;
 }
 
+enum process_wait_flags {
+    PROCESS_WAIT_NO_HANG = 1, /* return 0 instead of waiting */
+    PROCESS_WAIT_NO_REAP = 2, /* leave the child to be waited for again */
+};
+
+/* What is left of a process that has ended. */
+struct process_end_info {
+    int status; /* as wait4() reports it */
+    uint64_t run_ns;
+};
+
 /*
  * Waits for a child (pid > 0: that one; -1: any; 0: of the caller's group; < -1: of group -pid) to end
- * and takes its status. With `no_hang`,
- * returns 0 instead of waiting. The child's pid, -ECHILD or -EINTR. May sleep.
+ * and takes what is left of it. The child's pid, 0, -ECHILD or -EINTR. May sleep.
  */
-int process_wait(int pid, bool no_hang, int *status, uint64_t *run_ns) MUST_CHECK;
+int process_wait(int pid, unsigned flags, struct process_end_info *info) MUST_CHECK;
 
 /* The calling process's parent's number; 0: it has none. */
 int process_parent_pid(void);

@@ -11,6 +11,12 @@
  */
 int ustack_alloc(size_t nr_bytes, struct ustack *stack) MUST_CHECK;
 
+/*
+ * `child`, a copy of `parent` that does not run yet, keeps the stacks that the parent keeps and that
+ * are in its address space.
+ */
+void ustack_inherit(struct process *child, struct process *parent);
+
 /* Gives a stack back; or drops it for good, because it turned out to be unusable. */
 void ustack_free(const struct ustack *stack);
 void ustack_drop(const struct ustack *stack);
