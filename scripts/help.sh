@@ -50,8 +50,8 @@ The machine
   --firmware bios|uefi    (bios)
   --cpu MODEL             QEMU's name of a CPU model: max, qemu64,-nx ...
   --accel tcg|kvm         emulation, or the host's processor (tcg)
-  --icount                one instruction takes one nanosecond: the same run again is the same to
-                          the instruction, and times are instruction counts
+  --icount                one instruction takes one nanosecond, so times are instruction counts;
+                          with one CPU the same run again is the same to the instruction
   --display KIND          none, gtk, sdl, curses or vnc (none)
 
 What to boot

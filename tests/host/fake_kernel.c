@@ -95,7 +95,9 @@ WEAK size_t strlcpy(char *to, const char *from, size_t size)
     return (size_t)length;
 }
 
+#ifdef THRUM_DEBUG
 /* There is no scheduler here that could be disturbed. */
 void perturb_point(void)
 {
 }
+#endif
