@@ -12,14 +12,17 @@
 #include <kernel/clock.h>
 #include <kernel/cmdline.h>
 #include <kernel/errno.h>
+#include <kernel/file.h>
 #include <kernel/futex.h>
 #include <kernel/init.h>
 #include <kernel/initrd.h>
 #include <kernel/log.h>
 #include <kernel/panic.h>
 #include <kernel/perturb.h>
+#include <kernel/pipe.h>
 #include <kernel/realtime.h>
 #include <kernel/string.h>
+#include <kernel/vnode.h>
 #include <mm/init.h>
 #include <mm/slab.h>
 #include <proc/process.h>
@@ -79,7 +82,8 @@ static void add_string(struct program_args *args, const char *a, const char *b)
     args->nr_bytes += a_bytes + b_bytes + 1;
 }
 
-/* Options that nobody in the kernel asked for are the first program's environment (as Linux does). */
+/* Options that nobody in the kernel asked for are the first program's environment (as Linux does).
+ */
 static void add_environment(struct first_program *first)
 {
     const struct cmdline_option *option;
@@ -102,6 +106,7 @@ static void start_first_process(void *unused)
     int pid;
 
     (void)unused;
+    initrd_unpack();
     if (path == NULL)
         path = "/bin/init";
     add_string(&first.args, path, "");
@@ -149,7 +154,9 @@ void kernel_main(void)
     if (process_init((unsigned)tid_max) != 0)
         panic("init: no memory for the table of processes");
     futex_init();
-    initrd_init();
+    tmpfs_init();
+    file_init();
+    pipe_init();
     if (kthread_start("init", start_first_process, NULL) != 0)
         panic("init: no memory for the first kernel thread");
     sched_idle();

@@ -1,6 +1,7 @@
 /*
- * Names for addresses: the ELF symbol table of the kernel's own file, which the boot loader keeps in
- * memory. It is searched from end to end; that is fast enough for a panic, and needs no preparation.
+ * Names for addresses: the ELF symbol table of the kernel's own file, which the boot loader keeps
+ * in memory. It is searched from end to end; that is fast enough for a panic, and needs no
+ * preparation.
  */
 
 #include <arch/mmu.h>

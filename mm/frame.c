@@ -747,3 +747,8 @@ void frame_add_range(paddr_t start, paddr_t end)
         spin_unlock_irq(&pool.lock, irq);
     }
 }
+
+paddr_t frame_span_end(void)
+{
+    return (paddr_t)pool.nr_span << PAGE_SHIFT;
+}

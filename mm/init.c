@@ -1,9 +1,10 @@
 /*
  * From the firmware's memory map to a running frame allocator.
  *
- * Page tables need frames before the frame allocator runs, and the allocator's own tables lie in the
- * direct map. So the first tables come from the largest free range that the boot page tables reach
- * (below 4 GiB), from its upper end down; what is left of it goes to the allocator like the rest.
+ * Page tables need frames before the frame allocator runs, and the allocator's own tables lie in
+ * the direct map. So the first tables come from the largest free range that the boot page tables
+ * reach (below 4 GiB), from its upper end down; what is left of it goes to the allocator like the
+ * rest.
  */
 
 #include <arch/mmu.h>
@@ -110,7 +111,8 @@ static void start_frames(void)
 void mm_init(void)
 {
     struct boot_info *bi = &boot_info;
-    size_t nr_ram = physmap_build(bi->ram, bi->nr_ram, NULL, 0, mmu_paddr_limit(), ram, BOOT_RANGES_MAX);
+    size_t nr_ram =
+        physmap_build(bi->ram, bi->nr_ram, NULL, 0, mmu_paddr_limit(), ram, BOOT_RANGES_MAX);
     struct frame_stats stats;
 
     nr_free = physmap_build(bi->ram, bi->nr_ram, bi->reserved, bi->nr_reserved, mmu_paddr_limit(),

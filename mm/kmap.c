@@ -21,7 +21,8 @@ void *kmap_phys(paddr_t base, size_t nr_bytes, unsigned prot)
     va = next_va;
     next_va += (nr_pages + 1) * PAGE_SIZE; /* a page between two mappings stays free */
     for (size_t i = 0; i < nr_pages; i++) {
-        if (mmu_map(mmu_kernel_context.root, va + i * PAGE_SIZE, first + i * PAGE_SIZE, prot) != 0) {
+        if (mmu_map(mmu_kernel_context.root, va + i * PAGE_SIZE, first + i * PAGE_SIZE, prot) !=
+            0) {
             spin_unlock_irq(&kmap_lock, irq);
             return NULL;
         }

@@ -2,14 +2,14 @@
  * Kernel stacks.
  *
  * A region of the kernel half is divided into slots of twice a stack's size: the upper half holds
- * the stack, the lower half is never mapped and is its guard. So whether an address is in a guard is
- * one bit of it.
+ * the stack, the lower half is never mapped and is its guard. So whether an address is in a guard
+ * is one bit of it.
  *
- * Stacks come and go with LWPs, and a stack is given back where its LWP was switched away from, with
- * interrupts off, while taking a mapping apart means waiting for every CPU. So a stack that is given
- * back stays mapped and is kept for the next LWP: a few per CPU without a lock, the rest on a common
- * list, linked through their topmost words. kstack_reclaim() takes the kept ones apart, many with
- * one shootdown.
+ * Stacks come and go with LWPs, and a stack is given back where its LWP was switched away from,
+ * with interrupts off, while taking a mapping apart means waiting for every CPU. So a stack that is
+ * given back stays mapped and is kept for the next LWP: a few per CPU without a lock, the rest on a
+ * common list, linked through their topmost words. kstack_reclaim() takes the kept ones apart, many
+ * with one shootdown.
  *
  * A slot is in use, kept, or empty (no frames). Which are empty is in a bitmap, made of chunks that
  * are allocated as the number of slots grows.
@@ -138,8 +138,8 @@ static uint64_t map_new(void)
     for (unsigned i = 1; i <= PAGES_PER_STACK; i++) {
         paddr_t frame = frame_alloc(FRAME_USER);
 
-        if (frame != PADDR_NONE && mmu_map(mmu_kernel_context.root, slot_top(slot) - i * PAGE_SIZE,
-                                           frame, MMU_WRITE) == 0)
+        if (frame != PADDR_NONE &&
+            mmu_map(mmu_kernel_context.root, slot_top(slot) - i * PAGE_SIZE, frame, MMU_WRITE) == 0)
             continue;
         if (frame != PADDR_NONE)
             frame_free(frame);
@@ -186,7 +186,8 @@ void kstack_free(uint64_t stack_top)
 
 bool kstack_is_guard(vaddr_t addr)
 {
-    return addr >= KSTACK_BASE && addr < KSTACK_BASE + (uint64_t)NR_CHUNKS_MAX * SLOTS_PER_CHUNK * SLOT_BYTES &&
+    return addr >= KSTACK_BASE &&
+           addr < KSTACK_BASE + (uint64_t)NR_CHUNKS_MAX * SLOTS_PER_CHUNK * SLOT_BYTES &&
            (addr - KSTACK_BASE) % SLOT_BYTES < KSTACK_BYTES;
 }
 

@@ -1,9 +1,9 @@
 /*
  * Giving back what is kept for later.
  *
- * Each CPU's magazines and stacks can be touched by that CPU only, so each is asked to empty its own.
- * `nr_asked` counts the answers that are still to come; several CPUs may ask at once, then each waits
- * for the answers to all.
+ * Each CPU's magazines and stacks can be touched by that CPU only, so each is asked to empty its
+ * own. `nr_asked` counts the answers that are still to come; several CPUs may ask at once, then
+ * each waits for the answers to all.
  */
 
 #include <stdatomic.h>

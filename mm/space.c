@@ -194,8 +194,8 @@ static unsigned frame_prot(unsigned prot, paddr_t frame)
 }
 
 /*
- * What is being unmapped: pages whose entries are cleared and that are still to be flushed and given
- * back, and the tables that have become empty.
+ * What is being unmapped: pages whose entries are cleared and that are still to be flushed and
+ * given back, and the tables that have become empty.
  */
 struct unmapping {
     struct space *space;
@@ -440,7 +440,8 @@ int64_t space_map(struct space *space, vaddr_t va, size_t nr_bytes, unsigned pro
     mutex_lock(&space->lock);
     start = choose_address(space, va, nr_bytes, flags);
     if (start >= 0) {
-        area = area_add(space, (vaddr_t)start, (vaddr_t)start + nr_bytes, prot, (uint32_t)guard_bytes);
+        area =
+            area_add(space, (vaddr_t)start, (vaddr_t)start + nr_bytes, prot, (uint32_t)guard_bytes);
         if (area == NULL)
             start = -ENOMEM;
         else
@@ -616,7 +617,8 @@ vaddr_t space_brk(struct space *space, vaddr_t new_end)
 
 /* ---- Faults --------------------------------------------------------------------------------- */
 
-/* A frame for a process, after giving back what the kernel only keeps for later; PADDR_NONE: none. */
+/* A frame for a process, after giving back what the kernel only keeps for later; PADDR_NONE: none.
+ */
 static paddr_t user_frame(unsigned flags)
 {
     paddr_t frame = frame_alloc(FRAME_USER | flags);

@@ -5,12 +5,14 @@
  * that changed mappings fills its request, sets its bit at the CPUs concerned, interrupts them, and
  * waits until each has acknowledged. While it waits with interrupts off it serves the requests of
  * others, so two CPUs that want something of each other do not wait for ever; and since it holds no
- * spinlock, a CPU that spins for a lock with interrupts off gets it sooner or later and answers then.
+ * spinlock, a CPU that spins for a lock with interrupts off gets it sooner or later and answers
+ * then.
  *
  * A CPU is concerned if it may use entries: it is in context->cpus and not lazy. It adds itself
  * before it loads the root, and the initiator changes the tables before it reads the set, so either
  * the initiator sees the CPU or the CPU sees the new tables. Likewise the initiator adds to the
- * generation before it looks who is lazy, and a CPU stops being lazy before it reads the generation.
+ * generation before it looks who is lazy, and a CPU stops being lazy before it reads the
+ * generation.
  */
 
 #include <stdatomic.h>

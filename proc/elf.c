@@ -17,7 +17,8 @@ static int refuse(const char **why, const char *reason)
     return -ENOEXEC;
 }
 
-static int check_header(const Elf64_Ehdr *h, size_t nr_bytes, const char **why)
+static int check_header(const Elf64_Ehdr *h, size_t nr_head_bytes, size_t nr_bytes,
+                        const char **why)
 {
     if (memcmp(h->e_ident, ELFMAG, SELFMAG) != 0)
         return refuse(why, "not an ELF file");
@@ -27,12 +28,16 @@ static int check_header(const Elf64_Ehdr *h, size_t nr_bytes, const char **why)
     if (h->e_ident[EI_VERSION] != EV_CURRENT || h->e_version != EV_CURRENT)
         return refuse(why, "unknown ELF version");
     if (h->e_type != ET_EXEC)
-        return refuse(why, h->e_type == ET_DYN ? "position-independent or a library: link it statically with -no-pie"
-                                               : "not an executable");
+        return refuse(why,
+                      h->e_type == ET_DYN
+                          ? "position-independent or a library: link it statically with -no-pie"
+                          : "not an executable");
     if (h->e_phentsize != sizeof(Elf64_Phdr) || h->e_phnum == 0)
         return refuse(why, "no program headers");
     if (h->e_phoff > nr_bytes || h->e_phnum > (nr_bytes - h->e_phoff) / sizeof(Elf64_Phdr))
         return refuse(why, "program headers outside the file");
+    if (h->e_phoff + h->e_phnum * sizeof(Elf64_Phdr) > nr_head_bytes)
+        return refuse(why, "program headers too far behind the start of the file");
     return 0;
 }
 
@@ -77,14 +82,14 @@ static int add_segment(struct elf_image *image, const Elf64_Phdr *p, const char 
     return 0;
 }
 
-static int read_segments(const unsigned char *file, size_t nr_bytes, const Elf64_Ehdr *h,
+static int read_segments(const unsigned char *head, size_t nr_bytes, const Elf64_Ehdr *h,
                          vaddr_t low, vaddr_t high, struct elf_image *image, const char **why)
 {
     for (unsigned i = 0; i < h->e_phnum; i++) {
         Elf64_Phdr p;
         int error;
 
-        memcpy(&p, file + h->e_phoff + i * sizeof(p), sizeof(p));
+        memcpy(&p, head + h->e_phoff + i * sizeof(p), sizeof(p));
         if (p.p_type == PT_INTERP)
             return refuse(why, "dynamically linked: link it statically");
         if (p.p_type != PT_LOAD || p.p_memsz == 0)
@@ -122,20 +127,20 @@ static vaddr_t find_phdrs(const struct elf_image *image, size_t offset, size_t n
     return 0;
 }
 
-int elf_parse(const void *file, size_t nr_bytes, vaddr_t low, vaddr_t high, struct elf_image *image,
-              const char **why)
+int elf_parse(const void *head, size_t nr_head_bytes, size_t nr_bytes, vaddr_t low, vaddr_t high,
+              struct elf_image *image, const char **why)
 {
     Elf64_Ehdr h;
     int error;
 
     memset(image, 0, sizeof(*image));
     *why = NULL;
-    if (nr_bytes < sizeof(h))
+    if (nr_head_bytes < sizeof(h))
         return refuse(why, "too short");
-    memcpy(&h, file, sizeof(h));
-    error = check_header(&h, nr_bytes, why);
+    memcpy(&h, head, sizeof(h));
+    error = check_header(&h, nr_head_bytes, nr_bytes, why);
     if (error == 0)
-        error = read_segments(file, nr_bytes, &h, low, high, image, why);
+        error = read_segments(head, nr_bytes, &h, low, high, image, why);
     if (error != 0)
         return error;
     image->entry = h.e_entry;

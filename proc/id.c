@@ -1,9 +1,9 @@
 /*
  * Numbers of processes and LWPs.
  *
- * A two-level table: chunks of owners, made when a number in them is first needed and given back when
- * the last one is freed. New numbers follow the last one given out, and start again at the lowest free
- * one after the largest, so a number is not used again soon after it was freed.
+ * A two-level table: chunks of owners, made when a number in them is first needed and given back
+ * when the last one is freed. New numbers follow the last one given out, and start again at the
+ * lowest free one after the largest, so a number is not used again soon after it was freed.
  */
 
 #include <kernel/errno.h>

@@ -1,17 +1,17 @@
 /*
  * From a file to an address space that can start.
  *
- * A new program finds on its stack, from the stack pointer up: argc, the argv pointers and NULL, the
- * environment pointers and NULL, the auxiliary vector, 16 random bytes, and the strings (System V
- * ABI, AMD64 supplement, 3.4.1; the auxiliary vector's entries are Linux's). All of it is built in
- * kernel memory and copied once.
+ * A new program finds on its stack, from the stack pointer up: argc, the argv pointers and NULL,
+ * the environment pointers and NULL, the auxiliary vector, 16 random bytes, and the strings (System
+ * V ABI, AMD64 supplement, 3.4.1; the auxiliary vector's entries are Linux's). All of it is built
+ * in kernel memory and copied once.
  */
 
 #include <arch/program.h>
 #include <kernel/errno.h>
-#include <kernel/initrd.h>
 #include <kernel/log.h>
 #include <kernel/string.h>
+#include <kernel/vnode.h>
 #include <linux/auxvec.h>
 #include <linux/stat.h>
 #include <mm/frame.h>
@@ -22,14 +22,16 @@
 #define CLOCK_TICKS_PER_SEC 100 /* what AT_CLKTCK says on Linux */
 #define NR_AUXV_MAX         20
 #define RANDOM_BYTES        16
+#define HEAD_BYTES          PAGE_SIZE /* of a file, where its program headers have to be */
 
 /* The page that every program has mapped: arch_user_stub. One frame for all. */
 static paddr_t stub_frame = PADDR_NONE;
 
-static int map_segment(struct space *space, const struct elf_segment *s, const unsigned char *file)
+static int map_segment(struct space *space, const struct elf_segment *s, struct inode *file)
 {
     vaddr_t first = ROUND_DOWN(s->va, PAGE_SIZE);
-    unsigned prot = AREA_READ | (s->is_writable ? AREA_WRITE : 0) | (s->is_executable ? AREA_EXEC : 0);
+    unsigned prot =
+        AREA_READ | (s->is_writable ? AREA_WRITE : 0) | (s->is_executable ? AREA_EXEC : 0);
     int64_t at;
 
     /* A segment comes page by page as it is touched; one that can never fit is refused now. */
@@ -38,11 +40,10 @@ static int map_segment(struct space *space, const struct elf_segment *s, const u
     at = space_map(space, first, s->va + s->nr_bytes - first, prot, SPACE_EXACT, 0);
     if (at < 0)
         return (int)at;
-    return space_write(space, s->va, file + s->file_offset, s->nr_file_bytes);
+    return inode_read_into(file, s->file_offset, space, s->va, s->nr_file_bytes);
 }
 
-static int map_segments(struct space *space, const struct elf_image *image,
-                        const unsigned char *file)
+static int map_segments(struct space *space, const struct elf_image *image, struct inode *file)
 {
     const struct elf_segment *last = &image->segments[image->nr_segments - 1];
 
@@ -167,25 +168,42 @@ static int map_stack(struct space *space)
     return at < 0 ? (int)at : 0;
 }
 
-int image_load(struct space *space, const char *path, const struct program_args *args,
-               struct image_start *start)
+/* Reads and checks the headers of a program. 0 or -errno. */
+static int read_headers(struct inode *file, const char *path, struct elf_image *image)
 {
-    struct initrd_file file;
-    struct elf_image image;
+    char *head = kmalloc_user(HEAD_BYTES);
     const char *why;
-    int error = initrd_find(path, &file);
+    int64_t result;
+
+    if (head == NULL)
+        return -ENOMEM;
+    result = inode_read_kernel(file, head, HEAD_BYTES, 0);
+    if (result >= 0) {
+        result = elf_parse(head, (size_t)result, inode_size(file), SPACE_LOWEST,
+                           SPACE_STACK_TOP - SPACE_STACK_BYTES, image, &why);
+        if (result != 0)
+            log_warn("exec: %s: %s", path, why);
+    }
+    kfree(head);
+    return (int)result;
+}
+
+int image_load(struct space *space, struct inode *cwd, const char *path,
+               const struct program_args *args, struct image_start *start)
+{
+    struct inode *file;
+    struct elf_image image;
+    int error = path_find(cwd, path, &file);
 
     if (error != 0)
         return error;
-    if ((file.mode & S_IFMT) != S_IFREG || (file.mode & 0111) == 0)
-        return -EACCES;
-    error = elf_parse(file.data, file.nr_bytes, SPACE_LOWEST, SPACE_STACK_TOP - SPACE_STACK_BYTES,
-                      &image, &why);
-    if (error != 0) {
-        log_warn("exec: %s: %s", path, why);
-        return error;
-    }
-    error = map_segments(space, &image, file.data);
+    if (!inode_is_regular(file) || (file->mode & 0111) == 0)
+        error = -EACCES;
+    if (error == 0)
+        error = read_headers(file, path, &image);
+    if (error == 0)
+        error = map_segments(space, &image, file);
+    inode_put(file);
     if (error == 0)
         error = map_stack(space);
     if (error == 0)

@@ -9,8 +9,8 @@
  * structure with a value: whoever joins it can take it away at once.
  *
  * Who reaps: the joiner; user_lwp_exited() itself when the LWP is detached; the process's last LWP
- * what nobody joined. An LWP that is being joined (`joiner` is set) belongs to its joiner. All under
- * process->lock, which also keeps LWPs that are looked up by number.
+ * what nobody joined. An LWP that is being joined (`joiner` is set) belongs to its joiner. All
+ * under process->lock, which also keeps LWPs that are looked up by number.
  *
  * The first LWP's number is the process's: it stays taken until the process itself is reaped.
  */
@@ -61,7 +61,7 @@ static bool reap_one(struct process *process)
     struct user_lwp *lwp;
     bool found = false;
 
-    list_for_each_entry(lwp, &process->lwps, link) {
+    list_for_each_entry (lwp, &process->lwps, link) {
         if (lwp->is_zombie) {
             reap(lwp);
             found = true;

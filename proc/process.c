@@ -9,16 +9,17 @@
  *
  * Ending is one mechanism for exit_group(), a deadly signal and whatever else ends a process: the
  * flag `is_ending` is set, and every LWP gets lwp->interrupt, which ends interruptible waits and is
- * looked at before user mode is entered. So each LWP ends itself, at a point where it holds nothing.
+ * looked at before user mode is entered. So each LWP ends itself, at a point where it holds
+ * nothing.
  *
  * The last LWP to begin its end (nr_live reaches 0) clears up: it waits until the others are off
  * their stacks (nr_present is 1), gives back what nobody joined, the address space, and hands its
  * children to the first process. When it is off its own stack, the process becomes a zombie, and
  * the parent learns of it.
  *
- * exec uses the same mechanism for the other LWPs: while `exec_by` is set, only that LWP may go back
- * to user mode. It waits for the others to leave as the last LWP of an ending process does, then
- * replaces the address space. If the process is ended meanwhile, exec gives up.
+ * exec uses the same mechanism for the other LWPs: while `exec_by` is set, only that LWP may go
+ * back to user mode. It waits for the others to leave as the last LWP of an ending process does,
+ * then replaces the address space. If the process is ended meanwhile, exec gives up.
  *
  * Locks: process->lock guards what belongs to one process; family_lock the tree of processes and
  * who is a zombie. family_lock comes first. Nothing of a process is touched after it has become a
@@ -28,9 +29,12 @@
 #include <arch/context.h>
 #include <asm/signal.h>
 #include <kernel/errno.h>
+#include <kernel/file.h>
 #include <kernel/log.h>
 #include <kernel/panic.h>
 #include <kernel/string.h>
+#include <kernel/vnode.h>
+#include <linux/fcntl.h>
 #include <mm/slab.h>
 #include <proc/id.h>
 #include <proc/image.h>
@@ -55,7 +59,8 @@ int process_init(unsigned tid_max)
     return id_init(tid_max);
 }
 
-/* A process without LWPs in `space` (NULL: none could be had), which it owns; NULL: out of memory. */
+/* A process without LWPs in `space` (NULL: none could be had), which it owns; NULL: out of memory.
+ */
 static struct process *process_create(const char *name, struct space *space)
 {
     struct process *process = space != NULL ? slab_alloc(process_cache) : NULL;
@@ -78,8 +83,64 @@ static struct process *process_create(const char *name, struct space *space)
     return process;
 }
 
+struct inode *process_get_cwd(struct process *process)
+{
+    irq_state_t irq = spin_lock_irq(&process->lock);
+    struct inode *dir = inode_get(process->cwd);
+
+    spin_unlock_irq(&process->lock, irq);
+    return dir;
+}
+
+void process_set_cwd(struct inode *dir)
+{
+    struct process *process = process_current();
+    irq_state_t irq = spin_lock_irq(&process->lock);
+    struct inode *old = process->cwd;
+
+    process->cwd = dir;
+    spin_unlock_irq(&process->lock, irq);
+    inode_put(old);
+}
+
+/* The first process has the console as its standard input, output and error. 0 or -errno. */
+static int open_console(struct process *process)
+{
+    struct file *console;
+    int error = file_open(NULL, "/dev/console", O_RDWR, 0, &console);
+
+    if (error != 0)
+        return error;
+    for (int fd = 0; fd < 3 && error == 0; fd++) {
+        error = fd_replace(process->files, fd, file_get(console), false);
+        if (error != 0)
+            file_put(console);
+    }
+    file_put(console);
+    return error;
+}
+
+/* A child has what its parent (NULL: the kernel) has open, and its current folder. 0 or -errno. */
+static int inherit_files(struct process *child, struct process *parent)
+{
+    child->cwd = parent != NULL ? process_get_cwd(parent) : inode_get(root_inode);
+    child->files = parent != NULL ? fd_table_clone(parent->files) : fd_table_create();
+    if (child->files == NULL)
+        return -ENOMEM;
+    return parent != NULL ? 0 : open_console(child);
+}
+
+static void release_files(struct process *process)
+{
+    fd_table_release(process->files);
+    inode_put(process->cwd);
+    process->files = NULL;
+    process->cwd = NULL;
+}
+
 static void process_free(struct process *process)
 {
+    release_files(process);
     if (process->space != NULL)
         space_destroy(process->space);
     slab_free(process_cache, process);
@@ -109,6 +170,9 @@ static void adopt(struct process *parent, struct process *child)
         list_push_back(&parent->children, &child->sibling_link);
     else
         first_process = child;
+    /* A signal that ends the parent's group came before the child was in it: as if it had been. */
+    if (parent != NULL && parent->is_ending && (parent->status & 0x7f) != 0)
+        process_end(child, parent->status);
     spin_unlock_irq(&family_lock, irq);
 }
 
@@ -121,11 +185,14 @@ int process_spawn(struct process *parent, const char *path, const struct program
 
     if (process == NULL)
         return -ENOMEM;
-    error = image_load(process->space, path, args, &start);
+    error = inherit_files(process, parent);
+    if (error == 0)
+        error = image_load(process->space, process->cwd, path, args, &start);
     if (error != 0) {
         process_free(process);
         return error;
     }
+    fd_table_close_on_exec(process->files);
     process->exit_stub = start.exit_stub;
     first = user_lwp_create(process, start.pc, start.sp, 0, 0, 0, false, &error);
     if (first == NULL) {
@@ -150,7 +217,7 @@ void process_end(struct process *process, int status)
     if (!process->is_ending) {
         process->is_ending = true;
         process->status = status;
-        list_for_each_entry(lwp, &process->lwps, link) {
+        list_for_each_entry (lwp, &process->lwps, link) {
             atomic_store(&lwp->lwp.interrupt, true);
             sched_interrupt(&lwp->lwp);
         }
@@ -167,7 +234,7 @@ static void give_children_away(struct process *process)
 
     if (process == first_process && !list_is_empty(&process->children))
         log_warn("proc: the first process has ended before its children");
-    list_for_each_entry(child, &process->children, sibling_link)
+    list_for_each_entry (child, &process->children, sibling_link)
         child->parent = process == first_process ? NULL : first_process;
     if (process == first_process) {
         first_process = NULL;
@@ -191,6 +258,7 @@ void process_clear_up(struct process *process)
     }
     spin_unlock_irq(&process->lock, irq);
     user_lwp_reap_all(process);
+    release_files(process);
     space_destroy(process->space);
     process->space = NULL;
     give_children_away(process);
@@ -245,7 +313,7 @@ static struct process *find_child(struct process *process, int pid)
 {
     struct process *child, *found = NULL;
 
-    list_for_each_entry(child, &process->children, sibling_link) {
+    list_for_each_entry (child, &process->children, sibling_link) {
         if (!is_wanted(child, pid))
             continue;
         if (child->is_zombie)
@@ -323,7 +391,8 @@ int process_fork(bool wait)
         return -ENOMEM;
     child->exit_stub = parent->exit_stub;
     ustack_inherit(child, parent);
-    first = user_lwp_fork(child, &error);
+    error = inherit_files(child, parent);
+    first = error == 0 ? user_lwp_fork(child, &error) : NULL;
     if (first == NULL) {
         process_free(child);
         return error;
@@ -351,7 +420,7 @@ static int end_siblings(struct user_lwp *self)
         return error;
     }
     process->exec_by = self;
-    list_for_each_entry(lwp, &process->lwps, link) {
+    list_for_each_entry (lwp, &process->lwps, link) {
         if (lwp != self) {
             atomic_store(&lwp->lwp.interrupt, true);
             sched_interrupt(&lwp->lwp);
@@ -407,17 +476,21 @@ int process_exec(const char *path, const struct program_args *args)
     struct user_lwp *self = user_lwp_current();
     struct space *space = space_create();
     struct image_start start;
+    struct inode *cwd;
     int error;
 
     if (space == NULL)
         return -ENOMEM;
-    error = image_load(space, path, args, &start);
+    cwd = process_get_cwd(self->process);
+    error = image_load(space, cwd, path, args, &start);
+    inode_put(cwd);
     if (error == 0)
         error = end_siblings(self);
     if (error != 0) {
         space_destroy(space);
         return error;
     }
+    fd_table_close_on_exec(self->process->files);
     replace_image(self, space, base_name(path), &start);
     tell_parent_of_new_start(self->process);
     return 0;
@@ -456,7 +529,7 @@ static int send_to_group(int pid, int signal)
     struct process *process;
     int nr = 0;
 
-    list_for_each_entry(process, &all_processes, all_link) {
+    list_for_each_entry (process, &all_processes, all_link) {
         if (!is_wanted(process, pid) ||
             (pid == -1 && (process->pid == FIRST_PID || process == process_current())))
             continue;
@@ -532,7 +605,7 @@ static bool group_exists(int group, int session)
 {
     struct process *process;
 
-    list_for_each_entry(process, &all_processes, all_link) {
+    list_for_each_entry (process, &all_processes, all_link) {
         if (process->group == group && process->session == session)
             return true;
     }
@@ -580,7 +653,7 @@ int process_set_session(void)
     irq_state_t irq = spin_lock_irq(&family_lock);
     int result = self->pid;
 
-    list_for_each_entry(process, &all_processes, all_link) {
+    list_for_each_entry (process, &all_processes, all_link) {
         if (process->group == self->pid)
             result = -EPERM;
     }

@@ -17,7 +17,8 @@ void user_lwp_reap_all(struct process *process);
 /* What the last LWP has to do before it ends; may sleep. Interrupts are on. */
 void process_clear_up(struct process *process);
 
-/* The last LWP is off its stack: the process is a zombie now. Interrupts are off, no lock is held. */
+/* The last LWP is off its stack: the process is a zombie now. Interrupts are off, no lock is held.
+ */
 void process_has_gone(struct process *process);
 
 #endif

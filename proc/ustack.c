@@ -75,8 +75,9 @@ void ustack_inherit(struct process *child, struct process *parent)
     memcpy(child->kept_stacks, parent->kept_stacks, sizeof(child->kept_stacks));
     spin_unlock_irq(&parent->lock, irq);
     /*
-     * The address space was copied at another moment: siblings of the caller may have made or unmapped
-     * stacks in between. Only stacks have guards, and those of LWPs that are not copied are free.
+     * The address space was copied at another moment: siblings of the caller may have made or
+     * unmapped stacks in between. Only stacks have guards, and those of LWPs that are not copied
+     * are free.
      */
     for (unsigned i = 0; i < nr; i++) {
         if (space_has_area(child->space, child->kept_stacks[i], DEFAULT_BYTES, PAGE_SIZE))

@@ -1,10 +1,10 @@
 /*
  * On which CPU an LWP runs.
  *
- * `idle_cpus` is how an idle CPU offers itself. Whoever sends an LWP there claims it by clearing its
- * bit, so that LWPs that are woken together go to different CPUs. A CPU sets its bit before it looks
- * for work at others (balance_pull()), and a waker looks at the bits before it enqueues: so either
- * the waker sees the idle CPU, or the CPU sees what the waker has enqueued.
+ * `idle_cpus` is how an idle CPU offers itself. Whoever sends an LWP there claims it by clearing
+ * its bit, so that LWPs that are woken together go to different CPUs. A CPU sets its bit before it
+ * looks for work at others (balance_pull()), and a waker looks at the bits before it enqueues: so
+ * either the waker sees the idle CPU, or the CPU sees what the waker has enqueued.
  */
 
 #include <stdatomic.h>
@@ -35,8 +35,8 @@ unsigned balance_least_loaded_cpu(uint64_t allowed)
     unsigned best = (unsigned)__builtin_ctzll(allowed), best_nr = UINT32_MAX;
 
     for (unsigned cpu = 0; cpu < nr_cpus_online; cpu++) {
-        unsigned nr = atomic_load_explicit(&cpu_ptr(runqueue, cpu)->nr_runnable,
-                                           memory_order_relaxed);
+        unsigned nr =
+            atomic_load_explicit(&cpu_ptr(runqueue, cpu)->nr_runnable, memory_order_relaxed);
 
         if ((allowed >> cpu & 1) && nr < best_nr) {
             best = cpu;
@@ -46,7 +46,8 @@ unsigned balance_least_loaded_cpu(uint64_t allowed)
     return best;
 }
 
-/* Where a woken LWP is to go on. Its share, if it has one, is promised by one CPU: it stays there. */
+/* Where a woken LWP is to go on. Its share, if it has one, is promised by one CPU: it stays there.
+ */
 unsigned balance_choose_wake_cpu(const struct lwp *lwp)
 {
     unsigned last = atomic_load_explicit(&lwp->cpu, memory_order_relaxed), idle;
@@ -61,7 +62,6 @@ unsigned balance_choose_wake_cpu(const struct lwp *lwp)
     return idle != LWP_CPU_NOWHERE ? idle : last;
 }
 
-
 /* The CPU where the most LWPs wait that could be moved; LWP_CPU_NOWHERE: none has any. */
 static unsigned busiest_cpu(unsigned self)
 {
@@ -69,8 +69,8 @@ static unsigned busiest_cpu(unsigned self)
 
     for (unsigned cpu = 0; cpu < nr_cpus_online; cpu++) {
         /* Read without the lock: it is only a hint. */
-        unsigned nr = __atomic_load_n(&cpu_ptr(runqueue, cpu)->default_queue.nr_waiting,
-                                      __ATOMIC_SEQ_CST);
+        unsigned nr =
+            __atomic_load_n(&cpu_ptr(runqueue, cpu)->default_queue.nr_waiting, __ATOMIC_SEQ_CST);
 
         if (cpu != self && nr > most) {
             busiest = cpu;
@@ -85,7 +85,7 @@ static struct lwp *find_movable(struct runqueue *from, unsigned cpu)
 {
     struct sched_entity *e;
 
-    list_for_each_entry(e, &from->default_queue.waiting, waiting_link) {
+    list_for_each_entry (e, &from->default_queue.waiting, waiting_link) {
         if (e->group == NULL && (lwp_of(e)->affinity >> cpu & 1))
             return lwp_of(e);
     }
@@ -93,9 +93,9 @@ static struct lwp *find_movable(struct runqueue *from, unsigned cpu)
 }
 
 /*
- * Takes a waiting LWP from the busiest CPU; whether there was one. The lock is held. Run queue locks
- * are taken in the order of CPU numbers; against the order only a try is allowed, and when that
- * fails this CPU looks again at once instead of idling.
+ * Takes a waiting LWP from the busiest CPU; whether there was one. The lock is held. Run queue
+ * locks are taken in the order of CPU numbers; against the order only a try is allowed, and when
+ * that fails this CPU looks again at once instead of idling.
  */
 bool balance_pull(struct runqueue *rq)
 {

@@ -1,16 +1,16 @@
 /*
  * The scheduler's mechanism: who has a CPU, who waits for one, who waits for something else.
  *
- * Every CPU has a run queue: a tree of queues (tree.h) under one lock, whose root is a stride queue.
- * The root's entities are the default group, in which LWPs live unless they asked for something else,
- * and the LWPs with a guaranteed share. A CPU with nothing to run runs its idle LWP, which is in no
- * queue.
+ * Every CPU has a run queue: a tree of queues (tree.h) under one lock, whose root is a stride
+ * queue. The root's entities are the default group, in which LWPs live unless they asked for
+ * something else, and the LWPs with a guaranteed share. A CPU with nothing to run runs its idle
+ * LWP, which is in no queue.
  *
- * Switching. schedule() puts the running LWP back or takes it out, picks, and switches, all under the
- * run queue's lock. The lock is held across the switch and released by whoever runs next
- * (finish_switch()), so no other CPU can see, wake or move an LWP that has not wholly left its stack.
- * An LWP that ends is handed to lwp_ops.exited() there, and one that is to go to another CPU is put
- * into that CPU's queue there.
+ * Switching. schedule() puts the running LWP back or takes it out, picks, and switches, all under
+ * the run queue's lock. The lock is held across the switch and released by whoever runs next
+ * (finish_switch()), so no other CPU can see, wake or move an LWP that has not wholly left its
+ * stack. An LWP that ends is handed to lwp_ops.exited() there, and one that is to go to another CPU
+ * is put into that CPU's queue there.
  *
  * Preemption. `need_resched` is a flag per CPU. Whoever enqueues something that should run at once
  * sets it; it is looked at when an interrupt returns and before user mode is entered. Spinlocks are
@@ -19,9 +19,9 @@
  * Time is charged when something is about to change: at a switch, a tick, an enqueue. A running LWP
  * that nobody waits behind has no end of slice, and the timer is not armed for it.
  *
- * Placement is balance.c's: a woken LWP goes back to its CPU if that is idle or no other is, else to
- * an idle one; a new LWP to an idle CPU or the one with the least to do; and a CPU that is about to
- * idle first takes a waiting LWP from another.
+ * Placement is balance.c's: a woken LWP goes back to its CPU if that is idle or no other is, else
+ * to an idle one; a new LWP to an idle CPU or the one with the least to do; and a CPU that is about
+ * to idle first takes a waiting LWP from another.
  */
 
 #include <arch/cpu.h>
@@ -41,7 +41,8 @@ PERCPU(struct runqueue, runqueue);
 PERCPU(unsigned, need_resched);
 PERCPU(struct lwp *, current_lwp);
 
-/* ---- Asking a CPU to look again ----------------------------------------------------------------- */
+/* ---- Asking a CPU to look again -----------------------------------------------------------------
+ */
 
 void rq_kick(unsigned cpu)
 {
@@ -52,7 +53,8 @@ void rq_kick(unsigned cpu)
         irq_send_ipi(cpu, IPI_RESCHEDULE);
 }
 
-/* ---- Time --------------------------------------------------------------------------------------- */
+/* ---- Time ---------------------------------------------------------------------------------------
+ */
 
 /* Charges the current LWP for its time up to now; returns now. The lock is held. */
 uint64_t rq_charge(struct runqueue *rq)
@@ -68,7 +70,8 @@ uint64_t rq_charge(struct runqueue *rq)
     return now_ns;
 }
 
-/* When somebody has to look at the current slice; SCHED_TIME_NEVER: not at all. The lock is held. */
+/* When somebody has to look at the current slice; SCHED_TIME_NEVER: not at all. The lock is held.
+ */
 static uint64_t find_slice_end(const struct runqueue *rq, uint64_t now_ns)
 {
     uint64_t slice_ns = tree_slice_ns(&rq->root, now_ns);
@@ -115,7 +118,8 @@ void sched_asked_to_look(void)
         sched_tick();
 }
 
-/* ---- Switching ---------------------------------------------------------------------------------- */
+/* ---- Switching ----------------------------------------------------------------------------------
+ */
 
 void rq_set_state(struct lwp *lwp, enum lwp_state state, uint64_t now_ns)
 {
@@ -207,7 +211,8 @@ static void switch_to(struct runqueue *rq, struct lwp *next)
 
 /*
  * Picks who runs next and goes there. The lock is held, the time charged, and the current LWP put
- * back or taken out if it has to be; the lock is released. Returns when the caller has the CPU again.
+ * back or taken out if it has to be; the lock is released. Returns when the caller has the CPU
+ * again.
  */
 void rq_run_next(struct runqueue *rq, uint64_t now_ns)
 {
@@ -217,7 +222,8 @@ void rq_run_next(struct runqueue *rq, uint64_t now_ns)
     this_cpu_write(need_resched, 0);
     e = tree_pick(&rq->root, now_ns);
     if (e == NULL) {
-        /* First tell wakers, then look: one that has not seen the bit has enqueued where balance_pull() looks. */
+        /* First tell wakers, then look: one that has not seen the bit has enqueued where
+         * balance_pull() looks. */
         atomic_fetch_or(&idle_cpus, 1ull << rq->cpu);
         if (balance_pull(rq))
             e = tree_pick(&rq->root, rq->charged_until_ns);
@@ -310,7 +316,8 @@ void sched_exit(void)
     panic("sched: an LWP that has ended runs again");
 }
 
-/* ---- Waking ------------------------------------------------------------------------------------- */
+/* ---- Waking -------------------------------------------------------------------------------------
+ */
 
 /* Locks the run queue of the CPU that `lwp` belongs to. Interrupts are off. */
 static struct runqueue *rq_lock_home(struct lwp *lwp)
@@ -399,7 +406,8 @@ void sched_start(struct lwp *lwp)
     irq_restore(irq);
 }
 
-/* ---- Idling, sleeping, and what an LWP can ask about itself ------------------------------------- */
+/* ---- Idling, sleeping, and what an LWP can ask about itself -------------------------------------
+ */
 void sched_idle(void)
 {
     irq_disable();
@@ -444,7 +452,6 @@ uint64_t sched_run_ns(void)
     return run_ns;
 }
 
-
 struct sleeper {
     struct timer timer;
     struct lwp *lwp;
@@ -467,4 +474,3 @@ int sched_sleep_until(uint64_t deadline_ns)
     timer_cancel(&self.timer);
     return reason == WAKE_INTERRUPT ? -EINTR : 0;
 }
-

@@ -51,12 +51,13 @@ void rq_enqueue(struct runqueue *rq, struct lwp *lwp, enum sched_enqueue why);
 /* Takes an LWP that is waiting or running out; its time has been charged. */
 void rq_dequeue(struct runqueue *rq, struct lwp *lwp, enum sched_dequeue why, uint64_t now_ns);
 
-/* Enqueues a READY LWP on a CPU, which may be another one than before. No run queue lock is held. */
+/* Enqueues a READY LWP on a CPU, which may be another one than before. No run queue lock is held.
+ */
 void rq_place(struct lwp *lwp, unsigned cpu, enum sched_enqueue why);
 
 /*
- * Picks who runs next and goes there; the current LWP has been put back or taken out if it has to be.
- * The lock is released. Returns when the caller has the CPU again.
+ * Picks who runs next and goes there; the current LWP has been put back or taken out if it has to
+ * be. The lock is released. Returns when the caller has the CPU again.
  */
 void rq_run_next(struct runqueue *rq, uint64_t now_ns);
 
@@ -74,12 +75,14 @@ unsigned balance_least_loaded_cpu(uint64_t allowed);
 /* Where a woken LWP is to go on. Its run queue's lock is held. */
 unsigned balance_choose_wake_cpu(const struct lwp *lwp);
 
-/* Takes a waiting LWP from another CPU to `rq`, the calling CPU's; whether there was one. Locked. */
+/* Takes a waiting LWP from another CPU to `rq`, the calling CPU's; whether there was one. Locked.
+ */
 bool balance_pull(struct runqueue *rq);
 
 /* ---- share.c -------------------------------------------------------------------------------- */
 
-/* Tells the root what the default group is left with, after rq->promised_percent changed. Locked. */
+/* Tells the root what the default group is left with, after rq->promised_percent changed. Locked.
+ */
 void share_reweigh_default_group(struct runqueue *rq, uint64_t now_ns);
 
 #endif

@@ -18,7 +18,8 @@ static const struct sched_class *default_class;
 
 const struct sched_class *sched_class_find(const char *name)
 {
-    for (const struct sched_class *const *c = __start_sched_classes; c < __stop_sched_classes; c++) {
+    for (const struct sched_class *const *c = __start_sched_classes; c < __stop_sched_classes;
+         c++) {
         if (strcmp((*c)->name, name) == 0)
             return *c;
     }

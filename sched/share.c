@@ -14,7 +14,6 @@
 
 #include "runqueue.h"
 
-
 void share_reweigh_default_group(struct runqueue *rq, uint64_t now_ns)
 {
     struct sched_entity *e = &rq->default_entity;
@@ -74,8 +73,8 @@ static unsigned promise_somewhere(uint64_t allowed, unsigned percent)
 }
 
 /*
- * The current LWP leaves its queue and, off this CPU, joins the one that its new share names, on CPU
- * `cpu`. Interrupts are off.
+ * The current LWP leaves its queue and, off this CPU, joins the one that its new share names, on
+ * CPU `cpu`. Interrupts are off.
  */
 static void move_self(unsigned cpu, unsigned share_percent)
 {

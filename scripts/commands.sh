@@ -133,7 +133,7 @@ command_test() {
     fi
 }
 
-# run_ctest PRESET CTEST-OPTION...: the tests of one build, without those that take hours.
+# run_ctest PRESET CTEST-OPTION...: the tests of one build, without those that take long.
 run_ctest() {
     ctest --test-dir "$(build_dir "$1")" --label-exclude soak "${@:2}"
 }

@@ -144,6 +144,7 @@ guest_watch() {
     while kill -0 "$guest_pid" 2>/dev/null; do
         read -r -t "$poll_s" -u "$never"
         guest_read_markers
+        "${guest_at_poll:-:}"
         now=$(now_us)
         if [[ -n $outcome && -z $ended_at ]]; then
             ended_at=$now
@@ -169,8 +170,8 @@ guest_watch() {
 }
 
 # guest_run ISO MODE: runs the machine; sets outcome, outcome_value, guest_booted,
-# guest_powered_off and guest_log. See guest_console for MODE. guest_before_stop may name a
-# function to be called while QEMU still runs.
+# guest_powered_off and guest_log. See guest_console for MODE. Two functions are called while QEMU
+# runs, if variables name them: guest_at_poll every $poll_s seconds, guest_before_stop at the end.
 guest_run() {
     outcome='' outcome_value='' guest_booted='' guest_powered_off=yes guest_quit=''
     guest_partial_line=''

@@ -56,7 +56,7 @@ enum lapic_register {
 #define ICR_ASSERT        (1u << 14)
 #define ICR_PENDING       (1u << 12)
 
-#define NR_LINES     16
+#define NR_LINES 16
 
 /* How long to wait for a CPU to stop, at a panic; in rounds too, should the clock stand still. */
 #define STOP_WAIT_NS     (NSEC_PER_SEC / 2)
@@ -74,7 +74,7 @@ static uint32_t timer_ticks_at_start;
 static struct irq_line lines[NR_LINES];
 static atomic_uint nr_unknown_nmis; /* not reported yet */
 static atomic_bool is_stopping;
-static bool is_report_wanted;   /* by irq_stop_others() */
+static bool is_report_wanted;  /* by irq_stop_others() */
 static atomic_uint nr_stopped; /* CPUs that have obeyed it */
 
 uint32_t apic_id_of_cpu[CPUS_MAX];
@@ -99,7 +99,8 @@ uint32_t apic_id(void)
     return is_x2apic ? lapic_read(LAPIC_ID) : lapic_read(LAPIC_ID) >> 24;
 }
 
-/* Acknowledges what the firmware or the boot loader left in service; at most one for each vector. */
+/* Acknowledges what the firmware or the boot loader left in service; at most one for each vector.
+ */
 static void clear_in_service(void)
 {
     for (unsigned i = 0; i < 256; i++) {
@@ -265,7 +266,8 @@ static void wait_for_stopped(unsigned nr)
     uint64_t start_ns = clock_now_ns();
 
     for (unsigned i = 0; i < STOP_WAIT_ROUNDS && atomic_load(&nr_stopped) < nr &&
-                         clock_now_ns() - start_ns < STOP_WAIT_NS; i++)
+                         clock_now_ns() - start_ns < STOP_WAIT_NS;
+         i++)
         io_delay();
 }
 

@@ -2,8 +2,8 @@
  * The clock is the CPU's time stamp counter, whose rate is measured once against a clock of known
  * rate: CPUID's own word for it, the HPET, the ACPI PM timer, or the PIT, whichever is there.
  *
- * Times are nanoseconds since the first instruction: (tsc - boot_tsc) * mult >> 32, in 128 bits. The
- * counters of all CPUs are taken to run in step, as they do on every CPU with an invariant TSC.
+ * Times are nanoseconds since the first instruction: (tsc - boot_tsc) * mult >> 32, in 128 bits.
+ * The counters of all CPUs are taken to run in step, as they do on every CPU with an invariant TSC.
  */
 
 #include <arch/clock.h>
@@ -23,11 +23,11 @@
 #define TSC_HZ_MIN     1000000u
 
 /* HPET registers (IA-PC HPET specification 1.0a, 2.3.3). */
-#define HPET_CAPABILITIES   0x00
-#define HPET_CONFIGURATION  0x10
-#define HPET_COUNTER        0xf0
-#define HPET_PERIOD_FS_MAX  100000000u
-#define FEMTOSEC_PER_NSEC   1000000ull
+#define HPET_CAPABILITIES  0x00
+#define HPET_CONFIGURATION 0x10
+#define HPET_COUNTER       0xf0
+#define HPET_PERIOD_FS_MAX 100000000u
+#define FEMTOSEC_PER_NSEC  1000000ull
 
 /* ACPI 6.4, 4.8.3.3 */
 #define PM_TIMER_HZ 3579545ull
@@ -131,8 +131,7 @@ static bool find_pit(struct reference *ref)
     io_out8(PIT_COMMAND, COMMAND_CH2_MODE0);
     io_out8(PIT_CHANNEL2, 0xff);
     io_out8(PIT_CHANNEL2, 0xff);
-    *ref = (struct reference){"PIT", pit_read, 0xffff,
-                              NSEC_PER_SEC * FEMTOSEC_PER_NSEC / PIT_HZ};
+    *ref = (struct reference){"PIT", pit_read, 0xffff, NSEC_PER_SEC * FEMTOSEC_PER_NSEC / PIT_HZ};
     return is_moving(ref);
 }
 

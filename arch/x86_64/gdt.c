@@ -88,9 +88,8 @@ static void gdt_load(struct cpu_tables *tables)
                      "movw %w2, %%ss\n\t"
                      "movw %w2, %%ds\n\t"
                      "movw %w2, %%es\n\t"
-                     "ltr %w3"
-                     ::"m"(pointer), "i"(SELECTOR_KERNEL_CODE), "r"(SELECTOR_KERNEL_DATA),
-                     "r"(SELECTOR_TSS)
+                     "ltr %w3" ::"m"(pointer),
+                     "i"(SELECTOR_KERNEL_CODE), "r"(SELECTOR_KERNEL_DATA), "r"(SELECTOR_TSS)
                      : "rax", "memory");
 }
 
@@ -101,8 +100,8 @@ static void syscall_init(void)
     x86_write_msr(MSR_STAR, (uint64_t)(SELECTOR_KERNEL_DATA | 3) << 48 |
                                 (uint64_t)SELECTOR_KERNEL_CODE << 32);
     x86_write_msr(MSR_LSTAR, (uint64_t)syscall_entry);
-    x86_write_msr(MSR_SFMASK, RFLAGS_IF | RFLAGS_TF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT |
-                                  RFLAGS_AC);
+    x86_write_msr(MSR_SFMASK,
+                  RFLAGS_IF | RFLAGS_TF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_AC);
 }
 
 static void control_registers_init(void)

@@ -4,8 +4,8 @@
  * An exception in user mode is the program's fault: it goes up as a signal. A page fault in the
  * kernel is one of three things: a user copy touching memory that is not there yet (handled like a
  * fault of the program, then tried again), a user copy with a bad address (user_copy.asm's fix-up),
- * or a bug. Every other exception in the kernel is a bug, except a general protection fault in a user
- * copy: a non-canonical address.
+ * or a bug. Every other exception in the kernel is a bug, except a general protection fault in a
+ * user copy: a non-canonical address.
  */
 
 #include <arch/cpu.h>
@@ -214,9 +214,9 @@ void trap_exception(struct trap_frame *frame)
 }
 
 /*
- * Double fault, NMI, machine check and debug exception, on stacks of their own. The CPU's interrupts
- * stay off, so a debug exception of user mode is handed on by an interrupt that comes right after
- * the return.
+ * Double fault, NMI, machine check and debug exception, on stacks of their own. The CPU's
+ * interrupts stay off, so a debug exception of user mode is handed on by an interrupt that comes
+ * right after the return.
  */
 void trap_ist(struct trap_frame *frame)
 {
@@ -276,7 +276,8 @@ void trap_print_backtrace(uint64_t fp)
     for (unsigned depth = 0; depth < 32; depth++) {
         const uint64_t *frame = (const uint64_t *)fp;
 
-        if (!IS_ALIGNED(fp, 8) || fp < DIRECT_MAP_BASE || mmu_walk(mmu_kernel_context.root, fp).frame == PADDR_NONE ||
+        if (!IS_ALIGNED(fp, 8) || fp < DIRECT_MAP_BASE ||
+            mmu_walk(mmu_kernel_context.root, fp).frame == PADDR_NONE ||
             mmu_walk(mmu_kernel_context.root, fp + 8).frame == PADDR_NONE || frame[1] == 0)
             return;
         print_place("by", frame[1] - 1); /* inside the call, which may end its function */

@@ -55,7 +55,8 @@ static void set_input(const struct ioapic *io, uint32_t input, uint32_t low, uin
     ioapic_write(io, REG_REDIRECTION + 2 * input, low);
 }
 
-/* Polarity and trigger mode of an override (ACPI 6.4, table 5.26); 0: as the bus, ISA's are high and edge. */
+/* Polarity and trigger mode of an override (ACPI 6.4, table 5.26); 0: as the bus, ISA's are high
+ * and edge. */
 static uint32_t override_flags(uint16_t flags)
 {
     return ((flags & 3) == 3 ? REDIRECTION_ACTIVE_LOW : 0) |

@@ -80,8 +80,9 @@ static pte_t *table_of(pte_t entry)
 }
 
 /*
- * The entry of `va` at `level` (in the boot loader's tables as long as there are no others), or NULL when a table above it is missing (or a large page lies
- * there); with `create`, missing tables are made, and NULL means that memory is out.
+ * The entry of `va` at `level` (in the boot loader's tables as long as there are no others), or
+ * NULL when a table above it is missing (or a large page lies there); with `create`, missing tables
+ * are made, and NULL means that memory is out.
  */
 static pte_t *find_entry(paddr_t root, vaddr_t va, unsigned level, bool create)
 {
@@ -209,9 +210,9 @@ vaddr_t mmu_next_mapped(paddr_t root, vaddr_t va, vaddr_t end, struct mmu_page *
 }
 
 /*
- * Takes out the tables below `table`, which is of level `level` and maps from `base`, that lie wholly
- * in [va, end). They are put in front of `chain`, linked through their first words: as table entries
- * those are "not present", so a CPU that still walks through one finds nothing.
+ * Takes out the tables below `table`, which is of level `level` and maps from `base`, that lie
+ * wholly in [va, end). They are put in front of `chain`, linked through their first words: as table
+ * entries those are "not present", so a CPU that still walks through one finds nothing.
  */
 static paddr_t prune(pte_t *table, unsigned level, vaddr_t base, vaddr_t va, vaddr_t end,
                      paddr_t chain)
@@ -288,7 +289,8 @@ void mmu_switch(struct mmu_context *to)
     }
     if (from == to)
         return;
-    /* In the set before the first entry can get into the TLB, and out of the other after the last. */
+    /* In the set before the first entry can get into the TLB, and out of the other after the last.
+     */
     atomic_fetch_or(&to->cpus, self);
     this_cpu_write(loaded_context, to);
     this_cpu_write(loaded_generation, atomic_load(&to->generation));
@@ -360,7 +362,8 @@ static void map_direct_range(paddr_t start, paddr_t end)
         bool has_image = p < data && p + LARGE_PAGE_SIZE > image;
 
         if (IS_ALIGNED(p, LARGE_PAGE_SIZE) && end - p >= LARGE_PAGE_SIZE && !has_image) {
-            pte_t *entry = find_entry((paddr_t)kernel_root - KERNEL_VMA, DIRECT_MAP_BASE + p, 2, true);
+            pte_t *entry =
+                find_entry((paddr_t)kernel_root - KERNEL_VMA, DIRECT_MAP_BASE + p, 2, true);
 
             assert(entry != NULL);
             *entry = make_entry(p, MMU_WRITE) | PTE_LARGE;

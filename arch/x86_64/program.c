@@ -28,7 +28,8 @@ static uint64_t random_word(void)
         if (is_valid)
             break;
     }
-    /* The finaliser of SplitMix64 (Steele, Lea, Flood 2014) spreads the clock's few changing bits. */
+    /* The finaliser of SplitMix64 (Steele, Lea, Flood 2014) spreads the clock's few changing bits.
+     */
     word = (word ^ word >> 30) * 0xbf58476d1ce4e5b9;
     word = (word ^ word >> 27) * 0x94d049bb133111eb;
     return word ^ word >> 31;

@@ -1,9 +1,10 @@
 /*
- * The initial files: cpio archives that stay where they are in memory.
+ * The initial files.
  *
- * The first archive is the overlay that `./thrum run --add` passes in (fw_cfg file
- * opt/thrum/overlay.cpio), the second the boot module. A corrupt archive is good up to where it is
- * corrupt.
+ * They come in cpio archives: the boot module, and the overlay that `./thrum run --add` passes in
+ * (fw_cfg file opt/thrum/overlay.cpio). Unpacking goes from the front to the end, and the frames of
+ * the module are given back as it goes, so that no more than one file is in memory twice. A corrupt
+ * archive is good up to where it is corrupt.
  */
 
 #include <arch/mmu.h>
@@ -14,38 +15,146 @@
 #include <kernel/initrd.h>
 #include <kernel/log.h>
 #include <kernel/string.h>
+#include <kernel/vnode.h>
+#include <linux/fcntl.h>
+#include <linux/limits.h>
 #include <linux/stat.h>
+#include <mm/frame.h>
 #include <mm/slab.h>
 
-struct archive {
-    const char *name;
-    const void *bytes;
-    size_t nr_bytes;
+#define DIR_MODE (S_IFDIR | 0755)
+
+/* An archive's memory that is given back. */
+struct used_memory {
+    paddr_t start; /* up to here it has been */
+    paddr_t end;
 };
 
-static struct archive archives[2];
-static unsigned nr_archives;
+/* Gives back the whole pages below `up_to`. */
+static void give_back(struct used_memory *memory, paddr_t up_to)
+{
+    paddr_t end = ROUND_DOWN(MIN(up_to, memory->end), PAGE_SIZE);
 
-/* Reads the whole archive once and says what is wrong with it. */
-static void add_archive(const char *name, const void *bytes, size_t nr_bytes)
+    if (end <= memory->start)
+        return;
+    frame_add_range(memory->start, end);
+    memory->start = end;
+}
+
+/* Creates the folders above `path`, where they lack. 0 or -errno. */
+static int make_parents(const char *path)
+{
+    char parent[PATH_MAX / 8];
+    const char *slash = strchr(path, '/');
+
+    for (; slash != NULL; slash = strchr(slash + 1, '/')) {
+        size_t length = (size_t)(slash - path);
+        int error;
+
+        if (length >= sizeof(parent))
+            return -ENAMETOOLONG;
+        memcpy(parent, path, length);
+        parent[length] = '\0';
+        error = path_make(NULL, parent, DIR_MODE, 0);
+        if (error != 0 && error != -EEXIST)
+            return error;
+    }
+    return 0;
+}
+
+/* A new regular file at `path`, in place of what else was there. */
+static int unpack_file(const struct cpio_entry *entry)
+{
+    struct inode *created;
+    struct path_last last;
+    int64_t result;
+    int error = path_remove(NULL, entry->name, false);
+
+    if (error != 0 && error != -ENOENT)
+        return error;
+    error = path_find_parent(NULL, entry->name, &last);
+    if (error != 0)
+        return error;
+    error = last.dir->ops->create(last.dir, last.name, last.length, S_IFREG | (entry->mode & 07777),
+                                  0, &created);
+    inode_put(last.dir);
+    if (error != 0)
+        return error;
+    result = inode_write_kernel(created, entry->data, entry->nr_bytes, 0);
+    inode_put(created);
+    if (result < 0)
+        return (int)result;
+    return (size_t)result == entry->nr_bytes ? 0 : -ENOSPC;
+}
+
+static int unpack_entry(const struct cpio_entry *entry)
+{
+    int error;
+
+    if (strcmp(entry->name, ".") == 0)
+        return 0;
+    error = make_parents(entry->name);
+    if (error != 0)
+        return error;
+    if (S_ISREG(entry->mode))
+        return unpack_file(entry);
+    if (S_ISDIR(entry->mode)) {
+        error = path_make(NULL, entry->name, entry->mode & (S_IFMT | 07777), 0);
+        return error == -EEXIST ? 0 : error;
+    }
+    if (S_ISCHR(entry->mode)) {
+        error = path_make(NULL, entry->name, entry->mode & (S_IFMT | 07777),
+                          entry->device_major << 8 | entry->device_minor);
+        return error == -EEXIST ? 0 : error;
+    }
+    return -EOPNOTSUPP;
+}
+
+static const char *reason(int error)
+{
+    switch (error) {
+    case -ENOSPC:
+        return "out of memory";
+    case -EISDIR:
+        return "there is a folder of that name";
+    case -ENOTDIR:
+        return "a part of the path is no folder";
+    case -ENAMETOOLONG:
+        return "the name is too long";
+    case -EOPNOTSUPP:
+        return "neither a file nor a folder nor a device";
+    default:
+        return "error";
+    }
+}
+
+/* `memory` is that of the archive, if it is to be given back; else NULL. */
+static void unpack(const char *name, const char *bytes, size_t nr_bytes, struct used_memory *memory)
 {
     struct cpio_reader reader;
     struct cpio_entry entry;
     unsigned nr_entries = 0;
     int result;
 
-    archives[nr_archives++] = (struct archive){name, bytes, nr_bytes};
     cpio_open(&reader, bytes, nr_bytes);
     while ((result = cpio_next(&reader, &entry)) != 0) {
+        int error = result > 0 ? unpack_entry(&entry) : 0;
+
         if (result < 0)
             log_warn("initrd: %s: %s", name, reader.reason);
+        else if (error != 0)
+            log_warn("initrd: %s: %s is left out: %s", name, entry.name, reason(error));
         else
             nr_entries++;
+        if (memory != NULL)
+            give_back(memory, virt_to_phys(bytes + reader.position));
     }
+    if (memory != NULL)
+        give_back(memory, memory->end);
     log_info("initrd: %s: %u files, %lu KiB", name, nr_entries, nr_bytes >> 10);
 }
 
-static void add_overlay(void)
+static void unpack_overlay(void)
 {
     uint16_t selector;
     uint32_t nr_bytes;
@@ -54,68 +163,51 @@ static void add_overlay(void)
     if (fw_cfg_find("opt/thrum/overlay.cpio", &selector, &nr_bytes) != 0 || nr_bytes == 0)
         return;
     bytes = kmalloc(nr_bytes);
-    if (bytes == NULL) {
+    if (bytes == NULL)
         log_warn("initrd: no memory for the overlay of %u bytes", nr_bytes);
-    } else if (fw_cfg_read(selector, 0, bytes, nr_bytes) != 0) {
+    else if (fw_cfg_read(selector, 0, bytes, nr_bytes) != 0)
         log_warn("initrd: the overlay cannot be read");
-        kfree(bytes);
-    } else {
-        add_archive("overlay", bytes, nr_bytes);
+    else
+        unpack("overlay", bytes, nr_bytes, NULL);
+    kfree(bytes);
+}
+
+static void make_devices(void)
+{
+    static const struct {
+        const char *path;
+        uint32_t mode, device;
+    } nodes[] = {
+        {"/dev", DIR_MODE, 0},
+        {"/dev/console", S_IFCHR | 0600, 5 << 8 | 1},
+        {"/dev/null", S_IFCHR | 0666, 1 << 8 | 3},
+        {"/tmp", S_IFDIR | S_ISVTX | 0777, 0},
+    };
+
+    for (unsigned i = 0; i < ARRAY_LEN(nodes); i++) {
+        if (path_make(NULL, nodes[i].path, nodes[i].mode, nodes[i].device) != 0)
+            log_error("initrd: %s cannot be made", nodes[i].path);
     }
 }
 
-void initrd_init(void)
+void initrd_unpack(void)
 {
-    add_overlay();
+    bool is_there = false;
+
+    make_devices();
     for (size_t i = 0; i < boot_info.nr_modules; i++) {
         const struct boot_module *m = &boot_info.modules[i];
+        struct used_memory memory = {ROUND_UP(m->range.start, PAGE_SIZE),
+                                     MIN(m->range.end, frame_span_end())};
 
-        if (strcmp(m->name, "initrd") == 0 && nr_archives < ARRAY_LEN(archives))
-            add_archive("module", phys_to_virt(m->range.start), m->range.end - m->range.start);
-        else
+        if (strcmp(m->name, "initrd") == 0 && !is_there) {
+            is_there = true;
+            unpack("module", phys_to_virt(m->range.start), m->range.end - m->range.start, &memory);
+        } else {
             log_warn("initrd: boot module '%s' is not used", m->name);
-    }
-    if (nr_archives == 0)
-        log_error("initrd: there is none: the boot loader passed no module called 'initrd'");
-}
-
-/* Whether `name` is the path of a folder above `path`. */
-static bool is_above(const char *name, const char *path)
-{
-    size_t length = strlen(name);
-
-    return strncmp(name, path, length) == 0 && path[length] == '/';
-}
-
-/* 0, -ENOENT, or -ENOTDIR when something above the path is not a folder. */
-static int find_in(const struct archive *archive, const char *path, struct initrd_file *file)
-{
-    struct cpio_reader reader;
-    struct cpio_entry entry;
-    int result, found = -ENOENT;
-
-    cpio_open(&reader, archive->bytes, archive->nr_bytes);
-    while ((result = cpio_next(&reader, &entry)) != 0) {
-        if (result > 0 && strcmp(entry.name, path) == 0) {
-            *file = (struct initrd_file){entry.data, entry.nr_bytes, entry.mode};
-            found = 0;
-        } else if (result > 0 && found != 0 && is_above(entry.name, path) &&
-                   (entry.mode & S_IFMT) != S_IFDIR) {
-            found = -ENOTDIR;
         }
     }
-    return found;
-}
-
-int initrd_find(const char *path, struct initrd_file *file)
-{
-    while (*path == '/')
-        path++;
-    for (unsigned i = 0; i < nr_archives; i++) {
-        int error = find_in(&archives[i], path, file);
-
-        if (error != -ENOENT)
-            return error;
-    }
-    return -ENOENT;
+    if (!is_there)
+        log_error("initrd: there is none: the boot loader passed no module called 'initrd'");
+    unpack_overlay();
 }

@@ -102,7 +102,7 @@ int futex_wake(vaddr_t word_at, uint32_t nr)
     if (word_at >= USER_END)
         return -EFAULT;
     irq = spin_lock_irq(&bucket->lock);
-    list_for_each_entry_safe(waiter, next, &bucket->waiters, link) {
+    list_for_each_entry_safe (waiter, next, &bucket->waiters, link) {
         if (nr_woken >= nr)
             break;
         if (waiter->space != space || waiter->word_at != word_at)

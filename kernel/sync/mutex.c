@@ -1,14 +1,14 @@
 /*
  * Sleeping locks.
  *
- * Uncontended, a compare-and-swap of the owner word does. The first LWP that has to wait sets bit 0,
- * which sends the owner's unlock to the slow path: under the guard, the lock is freed and the oldest
- * waiter woken, which competes for it again. (Handing it over always would make every contended lock
- * cost a switch.) A waiter leaves bit 0 set when it takes the lock, so that whoever still waits is
- * not forgotten; at worst one unlock looks in vain.
+ * Uncontended, a compare-and-swap of the owner word does. The first LWP that has to wait sets bit
+ * 0, which sends the owner's unlock to the slow path: under the guard, the lock is freed and the
+ * oldest waiter woken, which competes for it again. (Handing it over always would make every
+ * contended lock cost a switch.) A waiter leaves bit 0 set when it takes the lock, so that whoever
+ * still waits is not forgotten; at worst one unlock looks in vain.
  *
- * A waiter that was woken and came too late could lose like that for ever to an owner that takes the
- * lock again at once. So it makes the next unlock hand the lock over to the oldest waiter.
+ * A waiter that was woken and came too late could lose like that for ever to an owner that takes
+ * the lock again at once. So it makes the next unlock hand the lock over to the oldest waiter.
  */
 
 #include <kernel/mutex.h>
@@ -66,9 +66,8 @@ void mutex_lock(struct mutex *mutex)
 
     debug_assert(irq_is_enabled());
     debug_assert(!mutex_is_held(mutex));
-    if (!atomic_compare_exchange_strong_explicit(&mutex->owner, &expected,
-                                                 (uintptr_t)lwp_current(), memory_order_acquire,
-                                                 memory_order_relaxed))
+    if (!atomic_compare_exchange_strong_explicit(&mutex->owner, &expected, (uintptr_t)lwp_current(),
+                                                 memory_order_acquire, memory_order_relaxed))
         lock_contended(mutex);
 }
 

@@ -23,7 +23,8 @@ static void waiter_timed_out(struct timer *timer)
     sched_wake(container_of(timer, struct waiter, timer)->lwp, WAKE_TIMEOUT);
 }
 
-int waitq_sleep(struct waitq *q, struct spinlock *guard, uint64_t deadline_ns, bool is_interruptible)
+int waitq_sleep(struct waitq *q, struct spinlock *guard, uint64_t deadline_ns,
+                bool is_interruptible)
 {
     struct waiter self = {.lwp = lwp_current()};
     enum wake_reason reason;

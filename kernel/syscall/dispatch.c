@@ -46,7 +46,8 @@ static int64_t unknown(uint64_t number, unsigned slot)
     uint64_t bit = 1ull << slot % 64;
 
     if (slot < ARRAY_LEN(table) && !(atomic_fetch_or(&is_reported[slot / 64], bit) & bit))
-        log_warn("syscall: %s called number %lu, which does not exist", lwp_current()->name, number);
+        log_warn("syscall: %s called number %lu, which does not exist", lwp_current()->name,
+                 number);
     return -ENOSYS;
 }
 

@@ -1,4 +1,4 @@
-/* System calls about the console and the machine, until there are files. */
+/* System calls about the machine. */
 
 #include <arch/irq.h>
 #include <arch/cpu.h>
@@ -6,34 +6,9 @@
 #include <kernel/errno.h>
 #include <kernel/log.h>
 #include <linux/reboot.h>
-#include <mm/user_copy.h>
 #include <proc/process.h>
 
 #include "sys.h"
-
-/* Interrupts are off while a piece is written, which on a real serial line takes 87 us a byte. */
-#define PIECE_BYTES 32
-
-int64_t sys_write(int fd, vaddr_t from, size_t nr_bytes)
-{
-    char piece[PIECE_BYTES];
-    size_t done = 0;
-
-    if (fd != 1 && fd != 2)
-        return -EBADF;
-    nr_bytes = MIN(nr_bytes, (size_t)INT32_MAX & ~(PAGE_SIZE - 1));
-    while (done < nr_bytes) {
-        size_t nr = MIN(nr_bytes - done, sizeof(piece));
-
-        if (atomic_load_explicit(&lwp_current()->interrupt, memory_order_relaxed))
-            return done > 0 ? (int64_t)done : -EINTR;
-        if (user_copy_from(piece, from + done, nr) != 0)
-            return done > 0 ? (int64_t)done : -EFAULT;
-        console_write(piece, nr);
-        done += nr;
-    }
-    return (int64_t)done;
-}
 
 /* Only the first process may, and it says so twice. */
 int64_t sys_reboot(unsigned magic1, unsigned magic2, unsigned command)

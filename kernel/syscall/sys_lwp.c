@@ -18,8 +18,8 @@
 #include "sys.h"
 
 /*
- * Attributes as the program gave them. A shorter structure than ours is of an older program: what is
- * missing is 0. A longer one, of a newer program, asks for what we do not have: -EINVAL.
+ * Attributes as the program gave them. A shorter structure than ours is of an older program: what
+ * is missing is 0. A longer one, of a newer program, asks for what we do not have: -EINVAL.
  */
 static int read_attr(vaddr_t attr_at, struct thrum_lwp_attr *attr)
 {
@@ -42,16 +42,15 @@ static int check_attr(const struct thrum_lwp_attr *attr)
     if (attr->stack_bytes != 0 && (attr->stack_bytes < THRUM_LWP_STACK_BYTES_MIN ||
                                    attr->stack_bytes > THRUM_LWP_STACK_BYTES_MAX))
         return -EINVAL;
-    if (attr->stack_low != 0 &&
-        (attr->stack_bytes == 0 || attr->stack_low >= USER_END ||
-         attr->stack_bytes > USER_END - attr->stack_low))
+    if (attr->stack_low != 0 && (attr->stack_bytes == 0 || attr->stack_low >= USER_END ||
+                                 attr->stack_bytes > USER_END - attr->stack_low))
         return -EINVAL;
     return 0;
 }
 
 /*
- * Where an LWP with these attributes starts: its stack pointer, below which the address is stored to
- * which its function returns. `stack` is the kernel's own, if it makes one. 0 or -errno.
+ * Where an LWP with these attributes starts: its stack pointer, below which the address is stored
+ * to which its function returns. `stack` is the kernel's own, if it makes one. 0 or -errno.
  */
 static int prepare_stack(const struct thrum_lwp_attr *attr, struct ustack *stack, vaddr_t *sp)
 {
@@ -63,7 +62,8 @@ static int prepare_stack(const struct thrum_lwp_attr *attr, struct ustack *stack
         *sp = trap_call_sp(attr->stack_low + attr->stack_bytes);
         return user_copy_to(*sp, &process->exit_stub, sizeof(process->exit_stub));
     }
-    /* A kept stack that the program has unmapped or protected is no stack any more: take the next. */
+    /* A kept stack that the program has unmapped or protected is no stack any more: take the next.
+     */
     for (unsigned i = 0; i <= USTACKS_KEPT_MAX; i++) {
         error = ustack_alloc(attr->stack_bytes, stack);
         if (error != 0)
@@ -159,7 +159,7 @@ int64_t sys_sched_getlev(void)
     return sched_level();
 }
 
-int64_t sys_stat(vaddr_t stat_at, size_t nr_bytes)
+int64_t sys_thrum_stat(vaddr_t stat_at, size_t nr_bytes)
 {
     struct thrum_stat stat = {.nr_cpus = nr_cpus_online};
     struct frame_stats frames;

@@ -9,7 +9,7 @@
 
 /* Flags of mmap() that mean something here, or that may be given and mean nothing. */
 #define KNOWN_FLAGS                                                                                \
-    (MAP_TYPE | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK |       \
+    (MAP_TYPE | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK |      \
      MAP_POPULATE | MAP_GROWSDOWN)
 
 static bool is_valid_prot(int prot)

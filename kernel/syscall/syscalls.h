@@ -6,9 +6,46 @@
  * Numbers below 1024 are Linux's for x86-64. A function returns its result or -errno. Pointers are
  * user addresses (vaddr_t), checked by the user_copy_* functions.
  */
+SYSCALL(__NR_read, read, (int fd, vaddr_t to, size_t nr_bytes), "read from a descriptor")
 SYSCALL(__NR_write, write, (int fd, vaddr_t from, size_t nr_bytes), "write to a descriptor")
-SYSCALL(__NR_mmap, mmap, (vaddr_t va, size_t nr_bytes, int prot, int flags, int fd, uint64_t offset),
-        "map memory")
+SYSCALL(__NR_open, open, (vaddr_t path_at, unsigned flags, uint32_t mode), "open a file")
+SYSCALL(__NR_openat, openat, (int dir_fd, vaddr_t path_at, unsigned flags, uint32_t mode),
+        "open a file, seen from a folder")
+SYSCALL(__NR_close, close, (int fd), "close a descriptor")
+SYSCALL(__NR_readv, readv, (int fd, vaddr_t pieces_at, int nr_pieces), "read into several buffers")
+SYSCALL(__NR_writev, writev, (int fd, vaddr_t pieces_at, int nr_pieces),
+        "write from several buffers")
+SYSCALL(__NR_pread64, pread64, (int fd, vaddr_t to, size_t nr_bytes, int64_t offset),
+        "read at an offset")
+SYSCALL(__NR_pwrite64, pwrite64, (int fd, vaddr_t from, size_t nr_bytes, int64_t offset),
+        "write at an offset")
+SYSCALL(__NR_lseek, lseek, (int fd, int64_t offset, int whence), "move a file's offset")
+SYSCALL(__NR_stat, stat, (vaddr_t path_at, vaddr_t stat_at), "what is known about a file")
+SYSCALL(__NR_lstat, lstat, (vaddr_t path_at, vaddr_t stat_at), "as stat")
+SYSCALL(__NR_fstat, fstat, (int fd, vaddr_t stat_at), "what is known about an open file")
+SYSCALL(__NR_newfstatat, newfstatat, (int dir_fd, vaddr_t path_at, vaddr_t stat_at, int flags),
+        "what is known about a file, seen from a folder")
+SYSCALL(__NR_ioctl, ioctl, (int fd, unsigned request), "what only a terminal could do")
+SYSCALL(__NR_dup, dup, (int fd), "another number for an open file")
+SYSCALL(__NR_dup2, dup2, (int fd, int new_fd), "make a number refer to an open file")
+SYSCALL(__NR_dup3, dup3, (int fd, int new_fd, unsigned flags), "as dup2, with O_CLOEXEC")
+SYSCALL(__NR_fcntl, fcntl, (int fd, int command, uint64_t arg), "what a descriptor is like")
+SYSCALL(__NR_pipe, pipe, (vaddr_t fds_at), "make a pipe")
+SYSCALL(__NR_pipe2, pipe2, (vaddr_t fds_at, unsigned flags), "make a pipe, with flags")
+SYSCALL(__NR_ftruncate, ftruncate, (int fd, int64_t nr_bytes), "set a file's size")
+SYSCALL(__NR_getdents64, getdents64, (int fd, vaddr_t to, unsigned nr_bytes), "list a folder")
+SYSCALL(__NR_getcwd, getcwd, (vaddr_t to, size_t nr_bytes), "the path of the current folder")
+SYSCALL(__NR_chdir, chdir, (vaddr_t path_at), "change the current folder")
+SYSCALL(__NR_fchdir, fchdir, (int fd), "change the current folder to an open one")
+SYSCALL(__NR_mkdir, mkdir, (vaddr_t path_at, uint32_t mode), "make a folder")
+SYSCALL(__NR_mkdirat, mkdirat, (int dir_fd, vaddr_t path_at, uint32_t mode),
+        "make a folder, seen from a folder")
+SYSCALL(__NR_rmdir, rmdir, (vaddr_t path_at), "remove an empty folder")
+SYSCALL(__NR_unlink, unlink, (vaddr_t path_at), "remove a file")
+SYSCALL(__NR_unlinkat, unlinkat, (int dir_fd, vaddr_t path_at, int flags),
+        "remove a file or a folder, seen from a folder")
+SYSCALL(__NR_mmap, mmap,
+        (vaddr_t va, size_t nr_bytes, int prot, int flags, int fd, uint64_t offset), "map memory")
 SYSCALL(__NR_mprotect, mprotect, (vaddr_t va, size_t nr_bytes, int prot),
         "change the permissions of mapped memory")
 SYSCALL(__NR_munmap, munmap, (vaddr_t va, size_t nr_bytes), "unmap memory")
@@ -55,7 +92,8 @@ SYSCALL(THRUM_SYS_lwp_cancel, lwp_cancel, (int tid), "make an LWP end")
 SYSCALL(THRUM_SYS_lwp_testcancel, lwp_testcancel, (void), "end here if cancelled")
 SYSCALL(THRUM_SYS_spawn, spawn, (vaddr_t path_at, vaddr_t argv_at, vaddr_t envp_at),
         "start a program as a child process")
-SYSCALL(THRUM_SYS_stat, stat, (vaddr_t stat_at, size_t nr_bytes), "what the kernel has handed out")
+SYSCALL(THRUM_SYS_stat, thrum_stat, (vaddr_t stat_at, size_t nr_bytes),
+        "what the kernel has handed out")
 SYSCALL(THRUM_SYS_sched_set_share, sched_set_share, (int percent),
         "guarantee the caller a share of a CPU")
 SYSCALL(THRUM_SYS_sched_getlev, sched_getlev, (void), "the caller's level in its scheduling class")

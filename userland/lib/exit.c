@@ -1,12 +1,12 @@
 /* The ends of a process: in order, at once, and because something is wrong. */
 
 #include <assert.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <thread.h>
 #include <unistd.h>
 
-#include <linux/signal.h>
 #include <sys/syscall.h>
 
 #include "runtime.h"
@@ -21,16 +21,26 @@ static size_t nr_atexit;
 extern void (*const __fini_array_start[])(void);
 extern void (*const __fini_array_end[])(void);
 
+void exit_lock(void)
+{
+    runtime_lock(&atexit_lock);
+}
+
+void exit_unlock(void)
+{
+    runtime_unlock(&atexit_lock);
+}
+
 int atexit(void (*function)(void))
 {
     int result = -1;
 
-    thread_mutex_lock(&atexit_lock);
+    runtime_lock(&atexit_lock);
     if (nr_atexit < ATEXIT_MAX) {
         atexit_functions[nr_atexit++] = function;
         result = 0;
     }
-    thread_mutex_unlock(&atexit_lock);
+    runtime_unlock(&atexit_lock);
     return result;
 }
 
@@ -39,10 +49,10 @@ static void (*atexit_take(void))(void)
 {
     void (*function)(void) = NULL;
 
-    thread_mutex_lock(&atexit_lock);
+    runtime_lock(&atexit_lock);
     if (nr_atexit > 0)
         function = atexit_functions[--nr_atexit];
-    thread_mutex_unlock(&atexit_lock);
+    runtime_unlock(&atexit_lock);
     return function;
 }
 
@@ -69,10 +79,10 @@ void _Exit(int status)
     _exit(status);
 }
 
-/* Where the kernel has no signals, the illegal instruction ends the process. */
+/* The first process cannot be killed: the illegal instruction ends it. */
 void abort(void)
 {
-    syscall6(__NR_kill, getpid(), SIGABRT, 0, 0, 0, 0);
+    kill(getpid(), SIGABRT);
     __builtin_trap();
 }
 

@@ -23,6 +23,8 @@
 
 #include <sys/mman.h>
 
+#include "runtime.h"
+
 #define NR_CLASSES  22
 #define CLASS_LARGE NR_CLASSES /* not a class: a mapping of its own */
 #define CHUNK_BYTES (256ul << 10)
@@ -49,6 +51,16 @@ static thread_mutex_t lock;
 static struct free_block *free_lists[NR_CLASSES];
 static char *chunk;
 static size_t chunk_bytes_left;
+
+void malloc_lock(void)
+{
+    runtime_lock(&lock);
+}
+
+void malloc_unlock(void)
+{
+    runtime_unlock(&lock);
+}
 
 static size_t class_bytes(unsigned class)
 {
@@ -91,7 +103,7 @@ static struct header *chunk_cut(size_t nr_bytes)
 
 static struct header *small_take(unsigned class)
 {
-    thread_mutex_lock(&lock);
+    runtime_lock(&lock);
     struct header *header;
     struct free_block *block = free_lists[class];
     if (block) {
@@ -100,7 +112,7 @@ static struct header *small_take(unsigned class)
     } else {
         header = chunk_cut(class_bytes(class));
     }
-    thread_mutex_unlock(&lock);
+    runtime_unlock(&lock);
 
     if (header)
         header->block_bytes = class_bytes(class);
@@ -160,10 +172,10 @@ void free(void *block)
     }
 
     struct free_block *freed = (struct free_block *)header;
-    thread_mutex_lock(&lock);
+    runtime_lock(&lock);
     freed->next = free_lists[header->class];
     free_lists[header->class] = freed;
-    thread_mutex_unlock(&lock);
+    runtime_unlock(&lock);
 }
 
 void *calloc(size_t count, size_t size)

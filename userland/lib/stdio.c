@@ -34,6 +34,18 @@ static FILE stderr_stream = {.fd = STDERR_FILENO};
 FILE *const stdout = &stdout_stream;
 FILE *const stderr = &stderr_stream;
 
+void stdio_lock(void)
+{
+    runtime_lock(&stdout->lock);
+    runtime_lock(&stderr->lock);
+}
+
+void stdio_unlock(void)
+{
+    runtime_unlock(&stderr->lock);
+    runtime_unlock(&stdout->lock);
+}
+
 static bool write_all(int fd, const char *from, size_t nr_bytes)
 {
     while (nr_bytes > 0) {
@@ -71,7 +83,7 @@ static void stream_put(char c, void *context)
 
 static void stream_begin(FILE *stream)
 {
-    thread_mutex_lock(&stream->lock);
+    runtime_lock(&stream->lock);
     stream->has_error = false;
 }
 
@@ -82,7 +94,7 @@ static int stream_end(FILE *stream, int result)
         stream_flush(stream);
     if (stream->has_error)
         result = EOF;
-    thread_mutex_unlock(&stream->lock);
+    runtime_unlock(&stream->lock);
     return result;
 }
 
@@ -189,10 +201,10 @@ int fflush(FILE *stream)
  */
 void stdio_flush_all(void)
 {
-    if (!thread_mutex_trylock(&stdout->lock))
+    if (!runtime_trylock(&stdout->lock))
         return;
     stream_flush(stdout);
-    thread_mutex_unlock(&stdout->lock);
+    runtime_unlock(&stdout->lock);
 }
 
 void perror(const char *what)

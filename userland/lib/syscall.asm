@@ -1,4 +1,4 @@
-; What C cannot say about entering the kernel and about the FS base.
+; What C cannot say about entering the kernel and about the FS register.
 
 bits 64
 
@@ -22,6 +22,12 @@ syscall6:
 global fs_base_write
 fs_base_write:
     wrfsbase rdi
+    ret
+
+; struct thrum_block *thread_block(void): the block begins with its own address.
+global thread_block
+thread_block:
+    mov rax, [fs:0]
     ret
 
 section .note.GNU-stack noalloc noexec nowrite progbits

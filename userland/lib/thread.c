@@ -42,6 +42,11 @@ int thread_detach(thread_t thread)
     return (int)syscall_result(syscall6(THRUM_SYS_lwp_detach, thread, 0, 0, 0, 0, 0));
 }
 
+int thread_exit_target(thread_t thread)
+{
+    return (int)syscall_result(syscall6(THRUM_SYS_lwp_cancel, thread, 0, 0, 0, 0, 0));
+}
+
 int yield(void)
 {
     return (int)syscall_result(syscall6(__NR_sched_yield, 0, 0, 0, 0, 0, 0));

@@ -2,11 +2,11 @@
  * Thread-local storage: "variant II" of U. Drepper, "ELF Handling For Thread-Local Storage".
  *
  *      area                                          thread pointer (FS base)
- *      |  padding  | initial image | zeroes | padding | self | reserved |
+ *      |  padding  | initial image | zeroes | padding | struct thrum_block | reserved |
  *
  * The compiler addresses a variable at a fixed, negative distance from the thread pointer, and
- * expects the pointer's own value at FS:0. What lies above it is reserved: compilers look for a
- * stack protector's canary at FS:0x28.
+ * expects the pointer's own value at FS:0, where struct thrum_block has it (abi/thrum.h). What lies
+ * above is reserved: compilers look for a stack protector's canary at FS:0x28.
  *
  * Each LWP's block is cut from the top of its own stack, by the LWP itself before it calls any C
  * code that could use it. So a block needs no allocation, and it goes with the stack: at the join,

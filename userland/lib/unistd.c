@@ -115,15 +115,25 @@ int brk(void *end)
     return -1;
 }
 
+static thread_mutex_t brk_lock;
+
+void sbrk_lock(void)
+{
+    runtime_lock(&brk_lock);
+}
+
+void sbrk_unlock(void)
+{
+    runtime_unlock(&brk_lock);
+}
+
 void *sbrk(intptr_t delta)
 {
-    static thread_mutex_t lock;
-
-    thread_mutex_lock(&lock);
+    sbrk_lock();
     uintptr_t old_end = kernel_brk(0);
     uintptr_t new_end = old_end + (uintptr_t)delta;
     bool is_set = delta == 0 || kernel_brk(new_end) == new_end;
-    thread_mutex_unlock(&lock);
+    sbrk_unlock();
 
     if (is_set)
         return (void *)old_end;

@@ -28,8 +28,8 @@ enum ipi {
 void irq_send_ipi(unsigned cpu, enum ipi kind);
 
 /*
- * Stops all other CPUs for good, whatever they are doing (NMI). With `report`, they print where they
- * were.
+ * Stops all other CPUs for good, whatever they are doing (NMI). With `report`, they print where
+ * they were.
  */
 void irq_stop_others(bool report);
 

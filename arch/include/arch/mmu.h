@@ -84,9 +84,9 @@ struct mmu_page mmu_unmap(paddr_t root, vaddr_t va);
 vaddr_t mmu_next_mapped(paddr_t root, vaddr_t va, vaddr_t end, struct mmu_page *page);
 
 /*
- * Takes out the user tables that lie wholly in [va, end), where nothing is mapped any more. CPUs may
- * still remember where they were: after the TLB flush, mmu_free_tables() gives them back. Returns
- * what to hand to it.
+ * Takes out the user tables that lie wholly in [va, end), where nothing is mapped any more. CPUs
+ * may still remember where they were: after the TLB flush, mmu_free_tables() gives them back.
+ * Returns what to hand to it.
  */
 paddr_t mmu_prune(paddr_t root, vaddr_t va, vaddr_t end) MUST_CHECK;
 void mmu_free_tables(paddr_t chain);
@@ -94,9 +94,9 @@ void mmu_free_tables(paddr_t chain);
 /*
  * An address space as the CPUs see it: its root, and which CPUs have it loaded.
  *
- * A CPU that goes on with a kernel thread keeps the last address space loaded but is *lazy*: it need
- * not be told when mappings change, because it forgets all of them before it uses them again if
- * `generation` has moved on meanwhile.
+ * A CPU that goes on with a kernel thread keeps the last address space loaded but is *lazy*: it
+ * need not be told when mappings change, because it forgets all of them before it uses them again
+ * if `generation` has moved on meanwhile.
  */
 struct mmu_context {
     paddr_t root;

@@ -6,8 +6,8 @@
 #include <kernel/types.h>
 
 /*
- * Interrupt controllers, and the boot CPU's stacks with guard pages. Boot CPU, once; memory and ACPI
- * are up.
+ * Interrupt controllers, and the boot CPU's stacks with guard pages. Boot CPU, once; memory and
+ * ACPI are up.
  */
 void platform_init(void);
 

@@ -6,8 +6,8 @@
 #include <kernel/types.h>
 
 /*
- * Position-independent user code, mapped into every program: at its start, what runs when a function
- * started by lwp_create() returns; it calls lwp_exit() with the function's result.
+ * Position-independent user code, mapped into every program: at its start, what runs when a
+ * function started by lwp_create() returns; it calls lwp_exit() with the function's result.
  */
 extern const unsigned char arch_user_stub[];
 extern const size_t arch_user_stub_bytes;

@@ -16,7 +16,8 @@ void smp_start(unsigned max_cpus);
 
 /* ---- Supplied by the kernel ----------------------------------------------------------------- */
 
-/* A page below 1 MiB that nothing else uses, for the first instructions of a CPU; PADDR_NONE: none */
+/* A page below 1 MiB that nothing else uses, for the first instructions of a CPU; PADDR_NONE: none
+ */
 paddr_t smp_low_page(void);
 
 /* Where a further CPU arrives, on its idle stack, interrupts off. */

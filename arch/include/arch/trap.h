@@ -10,9 +10,10 @@
  *     uint64_t trap_pc(frame), trap_sp(frame), trap_fp(frame)     program counter, stack, frame
  *     uint64_t trap_syscall_number(frame)
  *     int64_t trap_call(frame, fn)                                fn(the six arguments)
- *     vaddr_t trap_call_sp(stack_top)      stack pointer at a function's start; the return address is there
- *     void trap_set_result(frame, value)                          what a system call returns
- *     void trap_user_start(frame, pc, sp, arg, arg2)              a clean frame that enters user mode
+ *     vaddr_t trap_call_sp(stack_top)      stack pointer at a function's start; the return address
+ * is there void trap_set_result(frame, value)                          what a system call returns
+ *     void trap_user_start(frame, pc, sp, arg, arg2)              a clean frame that enters user
+ * mode
  */
 
 #include <arch/percpu.h>

@@ -2,8 +2,8 @@
 #define ARCH_USER_COPY_H
 
 /*
- * Copies that survive faults, for mm/user_copy.c, which checks the addresses first. The user side may
- * run into the kernel's half only by going on from the last user page, which is never mapped.
+ * Copies that survive faults, for mm/user_copy.c, which checks the addresses first. The user side
+ * may run into the kernel's half only by going on from the last user page, which is never mapped.
  */
 
 #include <kernel/types.h>

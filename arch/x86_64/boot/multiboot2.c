@@ -282,7 +282,7 @@ static struct boot_range elf_section_range(const uint8_t *section)
     uint64_t nr_bytes = section != NULL ? load_le64(section + 32) : 0;
 
     if (start == 0 || nr_bytes == 0 || nr_bytes > ELF_SECTION_BYTES_MAX ||
-        start + nr_bytes > UINT32_MAX)
+        start > UINT32_MAX - nr_bytes)
         return (struct boot_range){0, 0};
     return (struct boot_range){start, start + nr_bytes};
 }

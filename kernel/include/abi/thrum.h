@@ -26,9 +26,10 @@
  * process. Returning from entry is lwp_exit(value). `attr` may be NULL: all defaults, arg2 is 0.
  */
 struct thrum_lwp_attr {
-    uint32_t size_bytes;  /* of this structure, as the program knows it */
-    uint32_t flags;       /* THRUM_LWP_* */
-    uint64_t stack_low;   /* lowest address of a stack of the program's own; 0: the kernel makes one */
+    uint32_t size_bytes; /* of this structure, as the program knows it */
+    uint32_t flags;      /* THRUM_LWP_* */
+    uint64_t
+        stack_low; /* lowest address of a stack of the program's own; 0: the kernel makes one */
     uint64_t stack_bytes; /* 0: THRUM_LWP_STACK_BYTES */
     uint64_t tls;         /* first value of the FS base */
     uint64_t arg2;        /* second argument of entry: the runtime's trampoline needs two */
@@ -42,9 +43,9 @@ struct thrum_lwp_attr {
 #define THRUM_LWP_STACK_BYTES_MAX (1ull << 30)
 
 /*
- * What is at an LWP's FS base, if its first word is its own address: the beginning of its TLS block.
- * While nr_no_cancel is not 0, a cancelled LWP does not leave; is_cancel_pending is then set, and the
- * LWP calls lwp_testcancel() when it lets go.
+ * What is at an LWP's FS base, if its first word is its own address: the beginning of its TLS
+ * block. While nr_no_cancel is not 0, a cancelled LWP does not leave; is_cancel_pending is then
+ * set, and the LWP calls lwp_testcancel() when it lets go.
  */
 struct thrum_block {
     uint64_t self;
@@ -57,13 +58,13 @@ struct thrum_block {
 
 /*
  * lwp_exit(value): ends the calling LWP; does not return.
- * lwp_join(tid, uint64_t *value): waits for the end of tid; `value` may be NULL. 0 or ESRCH (no such
- *     LWP in this process), EINVAL (detached, or being joined already), EDEADLK (itself, or a
+ * lwp_join(tid, uint64_t *value): waits for the end of tid; `value` may be NULL. 0 or ESRCH (no
+ * such LWP in this process), EINVAL (detached, or being joined already), EDEADLK (itself, or a
  *     cycle), EFAULT (bad `value`; the LWP stays joinable).
  * lwp_detach(tid): 0, ESRCH, EINVAL (detached already, or being joined).
  *
- * lwp_cancel(tid): the LWP leaves at its next return to user mode; out of a wait at once. 0, or ESRCH.
- * lwp_testcancel(): does not return if the caller has been cancelled.
+ * lwp_cancel(tid): the LWP leaves at its next return to user mode; out of a wait at once. 0, or
+ * ESRCH. lwp_testcancel(): does not return if the caller has been cancelled.
  *
  * pid = spawn(path, argv, envp): starts a program as a child process of the caller.
  */
@@ -77,14 +78,14 @@ struct thrum_stat {
     uint64_t processes;    /* including zombies */
     uint64_t lwps;         /* of user processes, including zombies */
     uint64_t kernel_threads;
-    uint64_t cpu;          /* number of the CPU that answers */
+    uint64_t cpu;             /* number of the CPU that answers */
     uint64_t boot_to_user_ns; /* from the first kernel instruction to the first user instruction */
 };
 
 /*
  * sched_set_share(percent): a guaranteed share of one CPU for the caller; 0 gives it back. EINVAL
- *     outside 0 ... 100, EAGAIN when the sum of shares would leave the default group less than 20 %.
- * sched_getlev(): the caller's MLFQ level, -1 outside MLFQ.
+ *     outside 0 ... 100, EAGAIN when the sum of shares would leave the default group less than 20
+ * %. sched_getlev(): the caller's MLFQ level, -1 outside MLFQ.
  */
 
 #endif

@@ -49,7 +49,7 @@ struct boot_info {
     /* The kernel's own ELF symbols and their names, for backtraces; empty: not loaded. */
     struct boot_range symbols, symbol_names;
 
-    paddr_t rsdp;           /* physical address of a copy of the ACPI RSDP; 0: none */
+    paddr_t rsdp; /* physical address of a copy of the ACPI RSDP; 0: none */
     char loader[BOOT_NAME_MAX];
 };
 
@@ -64,13 +64,14 @@ void boot_info_reserve(struct boot_info *out, paddr_t start, paddr_t end);
  * sense are left out with a warning; -EINVAL when the whole is not readable. Pure: touches nothing
  * outside [info, info + nr_bytes).
  */
-int multiboot2_parse(const void *info, size_t nr_bytes, paddr_t info_paddr, struct boot_info *out) MUST_CHECK;
+int multiboot2_parse(const void *info, size_t nr_bytes, paddr_t info_paddr,
+                     struct boot_info *out) MUST_CHECK;
 
 /*
  * Sorts, clips to whole pages and merges RAM, and subtracts everything reserved. `out` has room for
  * out_max ranges; returns how many it holds. Ranges that are empty, wrap or end beyond
- * max_paddr are dropped or clipped; of overlapping RAM and reserved memory, reserved wins; what does not fit
- * in `out` is dropped, smallest ranges first. Pure.
+ * max_paddr are dropped or clipped; of overlapping RAM and reserved memory, reserved wins; what
+ * does not fit in `out` is dropped, smallest ranges first. Pure.
  */
 size_t physmap_build(const struct boot_range *ram, size_t nr_ram, const struct boot_range *reserved,
                      size_t nr_reserved, paddr_t max_paddr, struct boot_range *out, size_t out_max);

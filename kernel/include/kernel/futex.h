@@ -13,8 +13,8 @@
 void futex_init(void);
 
 /*
- * Sleeps if the word is still `expected`, until futex_wake() or deadline_ns. 0, -EAGAIN (it is not),
- * -ETIMEDOUT, -EINTR, -EFAULT.
+ * Sleeps if the word is still `expected`, until futex_wake() or deadline_ns. 0, -EAGAIN (it is
+ * not), -ETIMEDOUT, -EINTR, -EFAULT.
  */
 int futex_wait(vaddr_t word_at, uint32_t expected, uint64_t deadline_ns) MUST_CHECK;
 

@@ -19,7 +19,12 @@ struct list {
     struct list_node head;
 };
 
-#define LIST_INIT(name) {{&(name).head, &(name).head}}
+#define LIST_INIT(name)                                                                            \
+    {                                                                                              \
+        {                                                                                          \
+            &(name).head, &(name).head                                                             \
+        }                                                                                          \
+    }
 
 static inline void list_node_init(struct list_node *node)
 {

@@ -51,8 +51,8 @@ typedef uint64_t vaddr_t; /* a virtual address, in bytes */
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* A function whose result says whether it worked: dropping it is a bug. */
-#define MUST_CHECK __attribute__((warn_unused_result))
-#define NORETURN   __attribute__((noreturn))
+#define MUST_CHECK             __attribute__((warn_unused_result))
+#define NORETURN               __attribute__((noreturn))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
 #define likely(x)   __builtin_expect(!!(x), 1)

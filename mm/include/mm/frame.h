@@ -46,6 +46,9 @@ void frame_init(const struct frame_range *ranges, size_t nr_ranges);
  */
 void frame_add_range(paddr_t start, paddr_t end);
 
+/* The end of the last range of frame_init(). */
+paddr_t frame_span_end(void);
+
 /* One frame with one reference, or PADDR_NONE. */
 paddr_t frame_alloc(unsigned flags);
 

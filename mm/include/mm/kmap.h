@@ -12,8 +12,8 @@
 /*
  * Maps physical memory that the direct map need not hold (device registers, framebuffer, firmware
  * tables), for ever. `base` and `nr_bytes` need no alignment. `prot`: enum mmu_prot. While booting
- * only. Returns where `base` is, or NULL: out of memory, or a range that wraps or that the CPU cannot
- * address (firmware may say anything).
+ * only. Returns where `base` is, or NULL: out of memory, or a range that wraps or that the CPU
+ * cannot address (firmware may say anything).
  */
 void *kmap_phys(paddr_t base, size_t nr_bytes, unsigned prot);
 

@@ -32,7 +32,8 @@ unsigned kstack_nr_kept(void);
 /* Puts the stacks that the calling CPU keeps on the common list. Interrupts are off. */
 void kstack_release_kept(void);
 
-/* Gives the frames of the stacks on the common list back. Interrupts are on, no spinlock is held. */
+/* Gives the frames of the stacks on the common list back. Interrupts are on, no spinlock is held.
+ */
 void kstack_reclaim(void);
 
 #endif

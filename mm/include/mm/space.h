@@ -15,8 +15,8 @@
 enum area_prot { AREA_READ = 1, AREA_WRITE = 2, AREA_EXEC = 4 };
 
 enum space_map_flags {
-    SPACE_FIXED = 1,   /* exactly at `va`; what is there goes away */
-    SPACE_EXACT = 2,   /* exactly at `va`; -EEXIST when something is there */
+    SPACE_FIXED = 1, /* exactly at `va`; what is there goes away */
+    SPACE_EXACT = 2, /* exactly at `va`; -EEXIST when something is there */
 };
 
 struct space {
@@ -86,7 +86,8 @@ int space_fault(struct space *space, vaddr_t addr, unsigned access) MUST_CHECK;
  */
 int space_write(struct space *space, vaddr_t va, const void *from, size_t nr_bytes) MUST_CHECK;
 
-/* Maps one frame, sharing it (its reference count is raised), at an address of the kernel's choice. */
+/* Maps one frame, sharing it (its reference count is raised), at an address of the kernel's choice.
+ */
 int64_t space_map_frame(struct space *space, paddr_t frame, unsigned prot) MUST_CHECK;
 
 #endif

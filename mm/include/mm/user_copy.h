@@ -2,10 +2,10 @@
 #define MM_USER_COPY_H
 
 /*
- * The only way in which the kernel touches user memory: of the calling LWP's process. Pages that are
- * not there yet are brought in; a bad address is -EFAULT, and part of the copy may have been done.
- * These functions may sleep: no spinlock and no address space's lock is held. With interrupts off
- * they do not: a page that is not there is -EFAULT then, too.
+ * The only way in which the kernel touches user memory: of the calling LWP's process. Pages that
+ * are not there yet are brought in; a bad address is -EFAULT, and part of the copy may have been
+ * done. These functions may sleep: no spinlock and no address space's lock is held. With interrupts
+ * off they do not: a page that is not there is -EFAULT then, too.
  */
 
 #include <kernel/types.h>

@@ -3,6 +3,7 @@
 
 /* Making an address space out of a program. */
 
+#include <kernel/vnode.h>
 #include <mm/space.h>
 #include <proc/process.h>
 
@@ -12,10 +13,11 @@ struct image_start {
 };
 
 /*
- * Loads the program at `path` into the empty `space`, with the stack that a new program finds. 0,
- * -ENOENT, -EACCES, -ENOEXEC (logged with the reason), -ENOMEM. May sleep.
+ * Loads the program at `path`, seen from folder `cwd`, into the empty `space`, with the stack that
+ * a new program finds. 0, -ENOENT, -ENOTDIR, -EACCES, -ENOEXEC (logged with the reason), -ENOMEM.
+ * May sleep.
  */
-int image_load(struct space *space, const char *path, const struct program_args *args,
-               struct image_start *start) MUST_CHECK;
+int image_load(struct space *space, struct inode *cwd, const char *path,
+               const struct program_args *args, struct image_start *start) MUST_CHECK;
 
 #endif

@@ -13,6 +13,8 @@
 #include <sched/lwp.h>
 
 struct process;
+struct fd_table;
+struct inode;
 
 /* A user stack that the kernel made (proc/ustack.h). */
 struct ustack {
@@ -47,25 +49,27 @@ struct process {
     char name[LWP_NAME_MAX];
 
     struct spinlock lock;
-    struct list lwps;         /* p  all that have not been reaped */
-    unsigned nr_live;         /* p  those that have not begun to end */
-    unsigned nr_present;      /* p  those that are not off their stack for good */
-    struct waitq others_gone; /* p  the last one waits here for the others */
-    atomic_bool is_ending;    /* p to write; no LWP may go back to user mode */
+    struct list lwps;                 /* p  all that have not been reaped */
+    unsigned nr_live;                 /* p  those that have not begun to end */
+    unsigned nr_present;              /* p  those that are not off their stack for good */
+    struct waitq others_gone;         /* p  the last one waits here for the others */
+    atomic_bool is_ending;            /* p to write; no LWP may go back to user mode */
     struct user_lwp *_Atomic exec_by; /* p to write; the only LWP that may, while it is in exec */
-    int status;               /* p  as wait4() reports it */
+    int status;                       /* p  as wait4() reports it */
     vaddr_t kept_stacks[USTACKS_KEPT_MAX]; /* p  user stacks of LWPs that have ended */
     unsigned nr_kept_stacks;               /* p */
+    struct fd_table *files;                /* c while an LWP is alive */
+    struct inode *cwd;                     /* p  the current folder; a reference */
 
-    int group, session;           /* f  numbers of the process group and the session */
-    struct list_node all_link;    /* f  on the list of all processes */
-    bool has_started_anew;        /* f  it has called exec since it was forked, or has ended */
-    struct process *parent;       /* f  NULL: the kernel */
-    struct list children;         /* f */
+    int group, session;            /* f  numbers of the process group and the session */
+    struct list_node all_link;     /* f  on the list of all processes */
+    bool has_started_anew;         /* f  it has called exec since it was forked, or has ended */
+    struct process *parent;        /* f  NULL: the kernel */
+    struct list children;          /* f */
     struct list_node sibling_link; /* f  on parent->children */
-    bool is_zombie;               /* f  all that is left is the status */
-    struct waitq child_ended;     /* f  wait4() waits here */
-    uint64_t run_ns;              /* p  of LWPs that are gone */
+    bool is_zombie;                /* f  all that is left is the status */
+    struct waitq child_ended;      /* f  wait4() waits here */
+    uint64_t run_ns;               /* p  of LWPs that are gone */
 };
 
 /* The number of the first process, which waits for every orphan and must not end. */
@@ -102,15 +106,16 @@ struct program_args {
 
 /*
  * Starts the program in the file at `path` as a new child of `parent` (NULL: of the kernel, for the
- * first process). Returns its pid, or -ENOENT, -ENOTDIR, -EACCES, -ENOEXEC, -ENOMEM, -EAGAIN; nothing is left
- * behind then. May sleep.
+ * first process). Returns its pid, or -ENOENT, -ENOTDIR, -EACCES, -ENOEXEC, -ENOMEM, -EAGAIN;
+ * nothing is left behind then. May sleep.
  */
-int process_spawn(struct process *parent, const char *path, const struct program_args *args) MUST_CHECK;
+int process_spawn(struct process *parent, const char *path,
+                  const struct program_args *args) MUST_CHECK;
 
 /*
- * A copy of the calling process with one LWP, a copy of the caller, in which the system call returns
- * 0. Returns its pid, -EAGAIN or -ENOMEM. With `wait`, returns when the child has called exec or
- * ended (vfork), or the caller is interrupted. May sleep.
+ * A copy of the calling process with one LWP, a copy of the caller, in which the system call
+ * returns 0. Returns its pid, -EAGAIN or -ENOMEM. With `wait`, returns when the child has called
+ * exec or ended (vfork), or the caller is interrupted. May sleep.
  */
 int process_fork(bool wait) MUST_CHECK;
 
@@ -132,7 +137,8 @@ int process_kill(int pid, int signal) MUST_CHECK;
 /* The same to one LWP, `tid` of process `pid` (0: any), which ends its whole process. */
 int process_kill_lwp(int pid, int tid, int signal) MUST_CHECK;
 
-/* Process groups and sessions (POSIX): what the functions of these names do, pid 0 is the caller. */
+/* Process groups and sessions (POSIX): what the functions of these names do, pid 0 is the caller.
+ */
 int process_get_group(int pid) MUST_CHECK;
 int process_get_session(int pid) MUST_CHECK;
 int process_set_group(int pid, int group) MUST_CHECK;
@@ -167,13 +173,18 @@ struct process_end_info {
 };
 
 /*
- * Waits for a child (pid > 0: that one; -1: any; 0: of the caller's group; < -1: of group -pid) to end
- * and takes what is left of it. The child's pid, 0, -ECHILD or -EINTR. May sleep.
+ * Waits for a child (pid > 0: that one; -1: any; 0: of the caller's group; < -1: of group -pid) to
+ * end and takes what is left of it. The child's pid, 0, -ECHILD or -EINTR. May sleep.
  */
 int process_wait(int pid, unsigned flags, struct process_end_info *info) MUST_CHECK;
 
 /* The calling process's parent's number; 0: it has none. */
 int process_parent_pid(void);
+
+/* The current folder, with a reference; and the caller's becomes `dir`, whose reference is taken
+ * over. */
+struct inode *process_get_cwd(struct process *process);
+void process_set_cwd(struct inode *dir);
 
 /* If the calling LWP is the first one: what the process's status is when the last LWP has left. */
 void process_set_exit_code(int code);

@@ -12,8 +12,8 @@
 int ustack_alloc(size_t nr_bytes, struct ustack *stack) MUST_CHECK;
 
 /*
- * `child`, a copy of `parent` that does not run yet, keeps the stacks that the parent keeps and that
- * are in its address space.
+ * `child`, a copy of `parent` that does not run yet, keeps the stacks that the parent keeps and
+ * that are in its address space.
  */
 void ustack_inherit(struct process *child, struct process *parent);
 

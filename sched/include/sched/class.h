@@ -56,8 +56,8 @@ struct sched_params {
 };
 
 struct sched_entity {
-    struct sched_queue *queue; /* the queue that it belongs to, also while away; NULL: none */
-    struct sched_queue *group; /* the queue that it stands for; NULL: an LWP */
+    struct sched_queue *queue;     /* the queue that it belongs to, also while away; NULL: none */
+    struct sched_queue *group;     /* the queue that it stands for; NULL: an LWP */
     struct list_node waiting_link; /* on queue->waiting exactly while it is waiting */
     struct sched_params params;
 
@@ -71,7 +71,7 @@ struct sched_queue {
     struct sched_entity *running; /* NULL: none */
     struct list waiting;          /* every waiting entity, in no useful order */
     uint32_t nr_waiting;
-    bool is_preempted; /* a waiting entity is to take over from `running` */
+    bool is_preempted;                    /* a waiting entity is to take over from `running` */
     uint64_t tunable[SCHED_TUNABLES_MAX]; /* values of class->tunables, same index */
 
     /* Of the class: class->queue_bytes, all zero before queue_init(). */
@@ -85,7 +85,8 @@ enum sched_enqueue {
     SCHED_ENQUEUE_WAKE,     /* after it was blocked */
     SCHED_ENQUEUE_MOVED_IN, /* from another queue of the same class (another CPU) */
     /* It was running. */
-    SCHED_ENQUEUE_PREEMPTED, /* before its slice was over: it keeps its place where that has a sense */
+    SCHED_ENQUEUE_PREEMPTED, /* before its slice was over: it keeps its place where that has a sense
+                              */
     SCHED_ENQUEUE_EXPIRED,   /* slice_ns() said 0 */
     SCHED_ENQUEUE_YIELD,     /* it asked for it */
 };
@@ -148,8 +149,8 @@ struct sched_class {
                  const struct sched_params *params);
 
     /*
-     * `e`, with zeroed state, becomes a member of `q`; it is away. `creator` is the entity that made
-     * it, in the same class, or NULL: costs are not inherited. NULL: zeroes are right.
+     * `e`, with zeroed state, becomes a member of `q`; it is away. `creator` is the entity that
+     * made it, in the same class, or NULL: costs are not inherited. NULL: zeroes are right.
      */
     void (*join)(struct sched_queue *q, struct sched_entity *e, const struct sched_entity *creator,
                  uint64_t now_ns);
@@ -173,14 +174,16 @@ struct sched_class {
      */
     struct sched_entity *(*pick)(struct sched_queue *q, uint64_t now_ns);
 
-    /* The running entity ran for ran_ns up to now_ns. Never called twice for the same time. NULL: not counted. */
+    /* The running entity ran for ran_ns up to now_ns. Never called twice for the same time. NULL:
+     * not counted. */
     void (*charge)(struct sched_queue *q, struct sched_entity *e, uint64_t ran_ns, uint64_t now_ns);
 
     /*
      * How much longer the running entity may run while others wait; 0: its slice is over.
      * All time up to now_ns has been charged. NULL: for ever (SCHED_TIME_NEVER).
      */
-    uint64_t (*slice_ns)(const struct sched_queue *q, const struct sched_entity *e, uint64_t now_ns);
+    uint64_t (*slice_ns)(const struct sched_queue *q, const struct sched_entity *e,
+                         uint64_t now_ns);
 
     /* Whether waiting `woken` is to take the CPU from q->running at once. NULL: never. */
     bool (*preempts)(const struct sched_queue *q, const struct sched_entity *woken,
@@ -193,8 +196,8 @@ struct sched_class {
     uint64_t (*next_event_ns)(const struct sched_queue *q, uint64_t now_ns);
 
     /*
-     * e->params have changed from `old` while e was waiting or running. Slices may be over by it: the
-     * core asks slice_ns() again. NULL: nothing to do.
+     * e->params have changed from `old` while e was waiting or running. Slices may be over by it:
+     * the core asks slice_ns() again. NULL: nothing to do.
      */
     void (*params_changed)(struct sched_queue *q, struct sched_entity *e,
                            const struct sched_params *old, uint64_t now_ns);

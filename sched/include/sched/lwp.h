@@ -52,19 +52,19 @@ struct lwp_ops {
 
 /* Locks: q run queue of `cpu`, c constant after creation, o only the LWP itself, a atomic. */
 struct lwp {
-    struct arch_context context;     /* o, or whoever switches */
-    struct mmu_context *mmu;         /* o  address space; NULL: kernel thread */
-    enum lwp_state state;            /* q */
-    enum wake_reason wake_reason;    /* q  of the last sched_block() */
-    bool is_interruptible;           /* q  while blocked */
-    atomic_uint cpu;                 /* q  where it runs, ran last, or is to run */
-    unsigned move_to;                /* q  CPU to go to at the next switch; LWP_CPU_NOWHERE: stay */
-    uint64_t affinity;               /* q  bit n: may run on CPU n */
-    struct sched_entity entity;      /* q */
-    unsigned share_percent;          /* q  guaranteed share of one CPU; 0: in the default group */
-    atomic_bool interrupt;           /* a  to be looked at before returning to user mode */
-    const struct lwp_ops *ops;       /* c */
-    char name[LWP_NAME_MAX];         /* o */
+    struct arch_context context;  /* o, or whoever switches */
+    struct mmu_context *mmu;      /* o  address space; NULL: kernel thread */
+    enum lwp_state state;         /* q */
+    enum wake_reason wake_reason; /* q  of the last sched_block() */
+    bool is_interruptible;        /* q  while blocked */
+    atomic_uint cpu;              /* q  where it runs, ran last, or is to run */
+    unsigned move_to;             /* q  CPU to go to at the next switch; LWP_CPU_NOWHERE: stay */
+    uint64_t affinity;            /* q  bit n: may run on CPU n */
+    struct sched_entity entity;   /* q */
+    unsigned share_percent;       /* q  guaranteed share of one CPU; 0: in the default group */
+    atomic_bool interrupt;        /* a  to be looked at before returning to user mode */
+    const struct lwp_ops *ops;    /* c */
+    char name[LWP_NAME_MAX];      /* o */
 
     uint64_t since_ns;      /* q  when it entered `state` */
     uint64_t run_ns;        /* q  time on a CPU, */

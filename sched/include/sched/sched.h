@@ -25,7 +25,8 @@ void sched_start(struct lwp *lwp);
 /*
  * Blocks the caller until sched_wake(). Interrupts are off; `guard` (may be NULL) is held and is
  * released once the caller counts as blocked, so a waker that takes `guard` first is never missed.
- * With `is_interruptible`, returns WAKE_INTERRUPT at once when lwp->interrupt is set. Returns with interrupts off and `guard` not held.
+ * With `is_interruptible`, returns WAKE_INTERRUPT at once when lwp->interrupt is set. Returns with
+ * interrupts off and `guard` not held.
  */
 enum wake_reason sched_block(struct spinlock *guard, bool is_interruptible);
 
@@ -55,8 +56,8 @@ NORETURN void sched_exit(void);
 
 /*
  * Moves the caller out of the default group with a guaranteed share of one CPU, in percent; 0 gives
- * the share back. -EINVAL outside 0...100, -EAGAIN when no CPU of its affinity can promise that much
- * (SCHED_PROMISE_MAX_PERCENT in all, on each); then nothing has changed. Interrupts are on.
+ * the share back. -EINVAL outside 0...100, -EAGAIN when no CPU of its affinity can promise that
+ * much (SCHED_PROMISE_MAX_PERCENT in all, on each); then nothing has changed. Interrupts are on.
  */
 int sched_set_share(int percent) MUST_CHECK;
 

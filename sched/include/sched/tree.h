@@ -9,7 +9,8 @@
 
 #include <sched/class.h>
 
-/* Prepares a queue; `state` is class->queue_bytes long and zeroed, and tunables get their initial values. `self`: see struct sched_queue. */
+/* Prepares a queue; `state` is class->queue_bytes long and zeroed, and tunables get their initial
+ * values. `self`: see struct sched_queue. */
 void sched_queue_init(struct sched_queue *q, const struct sched_class *class,
                       struct sched_entity *self, void *state, uint64_t now_ns);
 

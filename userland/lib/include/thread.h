@@ -38,6 +38,17 @@ int thread_join(thread_t thread, void **value);
 /* Nobody will join `thread`: it goes away by itself. ESRCH, EINVAL as thread_join(). */
 int thread_detach(thread_t thread);
 
+/* What thread_join() gives for a thread that thread_exit_target() has ended. */
+#define THREAD_CANCELED ((void *)-1)
+
+/*
+ * Ends `thread`, wherever it is: a sleeping one wakes up for it, and one inside the runtime
+ * (malloc, printf) comes out of it first. Locks of the program's own that it holds stay locked.
+ * Returns at once; thread_join() tells when it is over. 0 also for one that has ended already;
+ * ESRCH: no such thread.
+ */
+int thread_exit_target(thread_t thread);
+
 /* The calling thread's number. */
 pid_t gettid(void);
 

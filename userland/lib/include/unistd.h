@@ -7,9 +7,61 @@
 #define STDOUT_FILENO 1
 #define STDERR_FILENO 2
 
+#define SEEK_SET 0
+#define SEEK_CUR 1
+#define SEEK_END 2
+
 /* As POSIX: -1 with `errno` set on an error. */
 ssize_t write(int fd, const void *from, size_t nr_bytes);
+ssize_t read(int fd, void *to, size_t nr_bytes);
+ssize_t pread(int fd, void *to, size_t nr_bytes, off_t offset);
+ssize_t pwrite(int fd, const void *from, size_t nr_bytes, off_t offset);
+off_t lseek(int fd, off_t offset, int whence);
+int ftruncate(int fd, off_t nr_bytes);
+int close(int fd);
+int dup(int fd);
+int dup2(int fd, int new_fd);
+int dup3(int fd, int new_fd, int flags);
+int pipe(int fds[2]);
+int pipe2(int fds[2], int flags);
+int unlink(const char *path);
+int unlinkat(int dir_fd, const char *path, int flags);
+int rmdir(const char *path);
+int chdir(const char *path);
+int fchdir(int fd);
+char *getcwd(char *to, size_t nr_bytes); /* `to`, or NULL */
 pid_t getpid(void);
+
+pid_t getppid(void);
+
+/*
+ * Makes a copy of the process with one LWP, a copy of the caller: 0 in the child, the child's pid
+ * in the parent. The runtime's own locks are free in the child; those of the program are as they
+ * were at that moment, whoever held them. EAGAIN, ENOMEM.
+ */
+pid_t fork(void);
+
+/*
+ * The same, and waits until the child has called exec or has ended. The child has its own copy of
+ * the memory; it may only call exec or _exit(), since the runtime's locks are not looked after.
+ */
+pid_t vfork(void);
+
+/*
+ * Runs another program in this process; all other LWPs end. Returns only on an error, and
+ * everything is as before then. execv() hands on `environ`; execvp() looks for a name without a
+ * slash in the folders of PATH.
+ */
+int execve(const char *path, char *const argv[], char *const envp[]);
+int execv(const char *path, char *const argv[]);
+int execvp(const char *name, char *const argv[]);
+
+/* Process groups and sessions; a `pid` of 0 is the caller's. */
+int setpgid(pid_t pid, pid_t group);
+pid_t getpgid(pid_t pid);
+pid_t getpgrp(void);
+pid_t setsid(void);
+pid_t getsid(pid_t pid);
 
 /* The number of the calling LWP; that of a process's first LWP is the process's number. */
 pid_t gettid(void);

@@ -19,8 +19,7 @@ DECLARE_PERCPU(uint64_t, percpu_distance);
 #define this_cpu_write(name, value) ((void)(PERCPU_GS(name) = (value)))
 #define this_cpu_add(name, n)       ((void)(PERCPU_GS(name) += (n)))
 
-#define this_cpu_ptr(name)                                                                         \
-    ((__typeof__(name) *)((char *)&(name) + this_cpu_read(percpu_distance)))
+#define this_cpu_ptr(name) ((__typeof__(name) *)((char *)&(name) + this_cpu_read(percpu_distance)))
 #define cpu_ptr(name, cpu)                                                                         \
     ((__typeof__(name) *)(percpu_base[cpu] + ((char *)&(name)-__percpu_start)))
 

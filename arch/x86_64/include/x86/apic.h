@@ -1,13 +1,15 @@
 #ifndef X86_APIC_H
 #define X86_APIC_H
 
-/* Interrupt controllers: local APIC, I/O APIC, and the old pair of 8259 PICs. Inside arch/x86_64. */
+/* Interrupt controllers: local APIC, I/O APIC, and the old pair of 8259 PICs. Inside arch/x86_64.
+ */
 
 #include <kernel/types.h>
 
 struct trap_frame;
 
-/* Finds the controllers (ACPI MADT) and masks every line. Boot CPU, once, after memory management. */
+/* Finds the controllers (ACPI MADT) and masks every line. Boot CPU, once, after memory management.
+ */
 void apic_init(void);
 
 /* Enables the calling CPU's local APIC. */

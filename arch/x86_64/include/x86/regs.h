@@ -63,7 +63,8 @@ static inline struct cpuid_result x86_cpuid(uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_result r;
 
-    __asm__ volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+    __asm__ volatile("cpuid"
+                     : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
                      : "a"(leaf), "c"(subleaf));
     return r;
 }

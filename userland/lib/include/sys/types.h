@@ -8,5 +8,6 @@ typedef int64_t ssize_t;
 typedef int64_t off_t;
 typedef int64_t time_t;
 typedef int32_t pid_t;
+typedef uint32_t mode_t;
 
 #endif

@@ -1,0 +1,330 @@
+/*
+ * Open files: what read(), write() and their kin do before and after the file's own functions.
+ *
+ * A file that can be positioned has one offset for all who share it. Its mutex makes each read and
+ * write, with the move of the offset, one step. Streams (pipes, the console) have no offset and
+ * take no lock here: reading them may wait for ever.
+ */
+
+#include <kernel/errno.h>
+#include <kernel/file.h>
+#include <kernel/string.h>
+#include <linux/fcntl.h>
+#include <linux/fs.h>
+#include <linux/stat.h>
+#include <mm/slab.h>
+#include <mm/user_copy.h>
+
+/* The most that one call moves, as on Linux. */
+#define TRANSFER_BYTES_MAX ((size_t)INT32_MAX & ~(PAGE_SIZE - 1))
+
+static struct slab_cache *file_cache;
+
+void file_init(void)
+{
+    file_cache = slab_cache_create("file", sizeof(struct file), 0, SLAB_USER);
+}
+
+struct file *file_create(const struct file_ops *ops, unsigned flags, struct inode *inode,
+                         void *private)
+{
+    struct file *file = slab_alloc(file_cache);
+
+    if (file == NULL)
+        return NULL;
+    memset(file, 0, sizeof(*file));
+    file->ops = ops;
+    file->inode = inode;
+    file->private = private;
+    atomic_init(&file->nr_refs, 1);
+    atomic_init(&file->flags, flags);
+    mutex_init(&file->offset_lock, "file offset");
+    return file;
+}
+
+struct file *file_get(struct file *file)
+{
+    atomic_fetch_add_explicit(&file->nr_refs, 1, memory_order_relaxed);
+    return file;
+}
+
+void file_put(struct file *file)
+{
+    if (file == NULL || atomic_fetch_sub(&file->nr_refs, 1) != 1)
+        return;
+    if (file->ops->release != NULL)
+        file->ops->release(file);
+    inode_put(file->inode);
+    slab_free(file_cache, file);
+}
+
+/* ---- Opening -------------------------------------------------------------------------------- */
+
+static bool wants_write(unsigned flags)
+{
+    return (flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* The inode that `last` names; made, if the flags say so. */
+static int find_or_create(const struct path_last *last, unsigned flags, uint32_t mode,
+                          struct inode **inode)
+{
+    struct inode *dir = last->dir;
+    bool is_dots = last->length == 0 || path_is_dot(last) || path_is_dotdot(last);
+    int error;
+
+    if (is_dots) {
+        *inode = path_is_dotdot(last) ? dir->ops->parent(dir) : inode_get(dir);
+        return 0;
+    }
+    for (;;) {
+        error = dir->ops->lookup(dir, last->name, last->length, inode);
+        if (error != -ENOENT || !(flags & O_CREAT))
+            return error;
+        if (last->has_slash)
+            return -EISDIR;
+        error = dir->ops->create(dir, last->name, last->length, S_IFREG | (mode & 07777), 0, inode);
+        if (error == 0) {
+            return 1; /* new */
+        }
+        if (error != -EEXIST)
+            return error;
+    }
+}
+
+/* Whether what is there may be opened like that. */
+static int check_open(const struct inode *inode, unsigned flags, bool has_slash)
+{
+    if ((flags & O_CREAT) && (flags & O_EXCL))
+        return -EEXIST;
+    if (inode_is_dir(inode))
+        return wants_write(flags) || (flags & (O_CREAT | O_TRUNC)) ? -EISDIR : 0;
+    return has_slash || (flags & O_DIRECTORY) ? -ENOTDIR : 0;
+}
+
+static const struct file_ops *ops_of(const struct inode *inode)
+{
+    if (inode_is_dir(inode))
+        return &dir_file_ops;
+    return inode_is_regular(inode) ? &regular_file_ops : device_file_ops(inode->device);
+}
+
+int file_open(struct inode *start, const char *path, unsigned flags, uint32_t mode,
+              struct file **file)
+{
+    struct inode *inode = NULL;
+    struct path_last last;
+    int error;
+
+    if ((flags & O_ACCMODE) == O_ACCMODE ||
+        (flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
+        return -EINVAL;
+    error = path_find_parent(start, path, &last);
+    if (error != 0)
+        return error;
+    error = find_or_create(&last, flags, mode, &inode);
+    inode_put(last.dir);
+    if (error < 0)
+        return error;
+    error = error == 1 ? 0 : check_open(inode, flags, last.has_slash);
+    if (error == 0 && ops_of(inode) == NULL)
+        error = -ENXIO;
+    if (error == 0) {
+        *file =
+            file_create(ops_of(inode), flags & (O_ACCMODE | O_APPEND | O_NONBLOCK), inode, NULL);
+        if (*file == NULL)
+            error = -ENOMEM;
+    }
+    if (error != 0) {
+        inode_put(inode);
+        return error;
+    }
+    if ((flags & O_TRUNC) && inode_is_regular(inode)) {
+        error = inode_truncate(inode, 0);
+        if (error != 0)
+            file_put(*file);
+    }
+    return error;
+}
+
+/* ---- Reading and writing -------------------------------------------------------------------- */
+
+static int check_read(const struct file *file)
+{
+    if ((atomic_load(&file->flags) & O_ACCMODE) == O_WRONLY)
+        return -EBADF;
+    return file->ops->read != NULL ? 0 : -EISDIR;
+}
+
+static int check_write(const struct file *file)
+{
+    return wants_write(atomic_load(&file->flags)) && file->ops->write != NULL ? 0 : -EBADF;
+}
+
+int64_t file_read(struct file *file, vaddr_t to, size_t nr_bytes)
+{
+    int64_t result = check_read(file);
+
+    if (result != 0)
+        return result;
+    nr_bytes = MIN(nr_bytes, TRANSFER_BYTES_MAX);
+    if (!file->ops->is_seekable)
+        return file->ops->read(file, to, nr_bytes, NULL);
+    mutex_lock(&file->offset_lock);
+    result = file->ops->read(file, to, nr_bytes, &file->offset);
+    mutex_unlock(&file->offset_lock);
+    return result;
+}
+
+int64_t file_write(struct file *file, vaddr_t from, size_t nr_bytes)
+{
+    int64_t result = check_write(file);
+
+    if (result != 0)
+        return result;
+    nr_bytes = MIN(nr_bytes, TRANSFER_BYTES_MAX);
+    if (!file->ops->is_seekable)
+        return file->ops->write(file, from, nr_bytes, NULL);
+    mutex_lock(&file->offset_lock);
+    result = file->ops->write(file, from, nr_bytes, &file->offset);
+    mutex_unlock(&file->offset_lock);
+    return result;
+}
+
+static int check_offset(const struct file *file, int64_t offset)
+{
+    if (offset < 0)
+        return -EINVAL;
+    return file->ops->is_seekable ? 0 : -ESPIPE;
+}
+
+int64_t file_read_at(struct file *file, vaddr_t to, size_t nr_bytes, int64_t offset)
+{
+    uint64_t at = (uint64_t)offset;
+    int error = check_offset(file, offset);
+
+    if (error == 0)
+        error = check_read(file);
+    return error != 0 ? error : file->ops->read(file, to, MIN(nr_bytes, TRANSFER_BYTES_MAX), &at);
+}
+
+int64_t file_write_at(struct file *file, vaddr_t from, size_t nr_bytes, int64_t offset)
+{
+    uint64_t at = (uint64_t)offset;
+    int error = check_offset(file, offset);
+
+    if (error == 0)
+        error = check_write(file);
+    return error != 0 ? error
+                      : file->ops->write(file, from, MIN(nr_bytes, TRANSFER_BYTES_MAX), &at);
+}
+
+int64_t file_seek(struct file *file, int64_t offset, int whence)
+{
+    int64_t base = 0, result;
+
+    if (!file->ops->is_seekable)
+        return -ESPIPE;
+    if (whence != SEEK_SET && whence != SEEK_CUR && whence != SEEK_END)
+        return -EINVAL;
+    mutex_lock(&file->offset_lock);
+    if (whence == SEEK_CUR)
+        base = (int64_t)file->offset;
+    else if (whence == SEEK_END)
+        base = (int64_t)inode_size(file->inode);
+    if (__builtin_add_overflow(base, offset, &result))
+        result = -EOVERFLOW;
+    else if (result < 0)
+        result = -EINVAL;
+    else
+        file->offset = (uint64_t)result;
+    mutex_unlock(&file->offset_lock);
+    return result;
+}
+
+int64_t file_getdents(struct file *file, vaddr_t to, size_t nr_bytes)
+{
+    int64_t result;
+
+    if (file->ops->getdents == NULL)
+        return -ENOTDIR;
+    mutex_lock(&file->offset_lock);
+    result = file->ops->getdents(file, to, nr_bytes, &file->offset);
+    mutex_unlock(&file->offset_lock);
+    return result;
+}
+
+void file_stat(struct file *file, struct stat *stat)
+{
+    if (file->ops->stat != NULL)
+        file->ops->stat(file, stat);
+    else
+        inode_stat(file->inode, stat);
+}
+
+/* ---- Regular files and folders -------------------------------------------------------------- */
+
+static int64_t regular_read(struct file *file, vaddr_t to, size_t nr_bytes, uint64_t *offset)
+{
+    int64_t result = inode_read(file->inode, to, nr_bytes, *offset);
+
+    if (result > 0)
+        *offset += (uint64_t)result;
+    return result;
+}
+
+static int64_t regular_write(struct file *file, vaddr_t from, size_t nr_bytes, uint64_t *offset)
+{
+    bool is_append = atomic_load(&file->flags) & O_APPEND;
+    int64_t result = inode_write(file->inode, from, nr_bytes, offset, is_append);
+
+    if (result > 0)
+        *offset += (uint64_t)result;
+    return result;
+}
+
+/* Linux's struct linux_dirent64, with room for the longest name. */
+struct dirent_record {
+    uint64_t number;
+    int64_t next_offset;
+    uint16_t record_bytes;
+    uint8_t type;
+    char name[NAME_BYTES_MAX + 1];
+};
+
+#define DIRENT_HEAD_BYTES offsetof(struct dirent_record, name)
+
+static int64_t dir_getdents(struct file *file, vaddr_t to, size_t nr_bytes, uint64_t *offset)
+{
+    struct dirent_record record;
+    struct dir_entry entry;
+    size_t done = 0;
+
+    while (file->inode->ops->next_entry(file->inode, *offset, record.name, &entry) != 0) {
+        size_t nr = DIRENT_HEAD_BYTES + strlen(record.name) + 1, padded = ROUND_UP(nr, 8);
+
+        if (padded > nr_bytes - done)
+            return done > 0 ? (int64_t)done : -EINVAL;
+        record.number = entry.number;
+        record.next_offset = (int64_t)entry.position;
+        record.record_bytes = (uint16_t)padded;
+        record.type = (uint8_t)((entry.mode & S_IFMT) >> 12);
+        memset((char *)&record + nr, 0, MIN(padded, sizeof(record)) - nr);
+        if (user_copy_to(to + done, &record, MIN(padded, sizeof(record))) != 0)
+            return done > 0 ? (int64_t)done : -EFAULT;
+        done += padded;
+        *offset = entry.position;
+    }
+    return (int64_t)done;
+}
+
+const struct file_ops regular_file_ops = {
+    .is_seekable = true,
+    .read = regular_read,
+    .write = regular_write,
+};
+
+const struct file_ops dir_file_ops = {
+    .is_seekable = true,
+    .getdents = dir_getdents,
+};

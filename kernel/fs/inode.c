@@ -1,0 +1,257 @@
+/*
+ * What all inodes have in common, and the contents of regular files.
+ *
+ * A file system only says which frame holds a page of a file. Copying is done here, directly
+ * between the frame and user memory, with a reference to the frame and without inode->lock:
+ * touching user memory may fault, and a fault may one day read a file. A page that is cut off the
+ * file meanwhile stays until the copy is done.
+ *
+ * Writers of a file take turns (write_lock), so that appending is atomic; readers do not wait for
+ * them, and may see half of a write. The size grows when the bytes are there.
+ */
+
+#include <arch/mmu.h>
+#include <kernel/clock.h>
+#include <kernel/errno.h>
+#include <kernel/realtime.h>
+#include <kernel/string.h>
+#include <kernel/vnode.h>
+#include <linux/stat.h>
+#include <mm/frame.h>
+#include <mm/space.h>
+#include <mm/user_copy.h>
+
+#define FILE_BYTES_MAX (1ull << 48)
+
+/* Where bytes come from or go to: user memory, unless `kernel` is set. */
+struct place {
+    char *kernel;
+    vaddr_t user;
+};
+
+struct inode *inode_get(struct inode *inode)
+{
+    atomic_fetch_add_explicit(&inode->nr_refs, 1, memory_order_relaxed);
+    return inode;
+}
+
+void inode_put(struct inode *inode)
+{
+    while (inode != NULL && atomic_fetch_sub(&inode->nr_refs, 1) == 1)
+        inode = inode->ops->free(inode);
+}
+
+uint64_t inode_time_ns(void)
+{
+    return realtime_at_boot_ns() + clock_now_ns();
+}
+
+uint64_t inode_size(struct inode *inode)
+{
+    uint64_t nr_bytes;
+
+    mutex_lock(&inode->lock);
+    nr_bytes = inode->nr_bytes;
+    mutex_unlock(&inode->lock);
+    return nr_bytes;
+}
+
+void inode_stat(struct inode *inode, struct stat *stat)
+{
+    memset(stat, 0, sizeof(*stat));
+    stat->st_dev = 1;
+    stat->st_ino = inode->number;
+    stat->st_mode = inode->mode;
+    stat->st_rdev = inode->device;
+    stat->st_blksize = PAGE_SIZE;
+    mutex_lock(&inode->lock);
+    stat->st_nlink = inode->nr_links;
+    stat->st_size = (__kernel_long_t)inode->nr_bytes;
+    stat->st_mtime = inode->modified_ns / NSEC_PER_SEC;
+    stat->st_mtime_nsec = inode->modified_ns % NSEC_PER_SEC;
+    mutex_unlock(&inode->lock);
+    stat->st_blocks = (__kernel_long_t)ROUND_UP((uint64_t)stat->st_size, PAGE_SIZE) / 512;
+    stat->st_atime = stat->st_ctime = stat->st_mtime;
+    stat->st_atime_nsec = stat->st_ctime_nsec = stat->st_mtime_nsec;
+}
+
+/* ---- Reading -------------------------------------------------------------------------------- */
+
+static int copy_out(const struct place *to, size_t done, const char *from, size_t nr)
+{
+    if (to->kernel == NULL)
+        return from != NULL ? user_copy_to(to->user + done, from, nr)
+                            : user_zero(to->user + done, nr);
+    if (from != NULL)
+        memcpy(to->kernel + done, from, nr);
+    else
+        memset(to->kernel + done, 0, nr);
+    return 0;
+}
+
+/* Bytes of one page: nr of them, which do not cross its end, at `offset` of the file. */
+static int read_piece(struct inode *inode, const struct place *to, size_t done, uint64_t offset,
+                      size_t nr)
+{
+    paddr_t frame;
+    int error = inode->ops->page(inode, offset / PAGE_SIZE, false, &frame);
+
+    if (error != 0)
+        return error;
+    if (frame == PADDR_NONE)
+        return copy_out(to, done, NULL, nr);
+    error = copy_out(to, done, (char *)phys_to_virt(frame) + offset % PAGE_SIZE, nr);
+    frame_unref(frame);
+    return error;
+}
+
+static int64_t read_to(struct inode *inode, const struct place *to, size_t nr_bytes,
+                       uint64_t offset)
+{
+    uint64_t size = inode_size(inode);
+    size_t done = 0;
+
+    if (offset >= size)
+        return 0;
+    nr_bytes = MIN(nr_bytes, size - offset);
+    while (done < nr_bytes) {
+        size_t nr = MIN(nr_bytes - done, PAGE_SIZE - (offset + done) % PAGE_SIZE);
+        int error = read_piece(inode, to, done, offset + done, nr);
+
+        if (error != 0)
+            return done > 0 ? (int64_t)done : error;
+        done += nr;
+    }
+    return (int64_t)done;
+}
+
+int64_t inode_read(struct inode *inode, vaddr_t to, size_t nr_bytes, uint64_t offset)
+{
+    return read_to(inode, &(struct place){.user = to}, nr_bytes, offset);
+}
+
+int64_t inode_read_kernel(struct inode *inode, void *to, size_t nr_bytes, uint64_t offset)
+{
+    return read_to(inode, &(struct place){.kernel = to}, nr_bytes, offset);
+}
+
+int inode_read_into(struct inode *inode, uint64_t offset, struct space *space, vaddr_t va,
+                    size_t nr_bytes)
+{
+    if (offset > inode_size(inode) || nr_bytes > inode_size(inode) - offset)
+        return -ENOEXEC;
+    while (nr_bytes > 0) {
+        size_t nr = MIN(nr_bytes, PAGE_SIZE - offset % PAGE_SIZE);
+        paddr_t frame;
+        int error = inode->ops->page(inode, offset / PAGE_SIZE, false, &frame);
+
+        if (error == 0 && frame != PADDR_NONE) {
+            error = space_write(space, va, (char *)phys_to_virt(frame) + offset % PAGE_SIZE, nr);
+            frame_unref(frame);
+        }
+        if (error != 0)
+            return error;
+        offset += nr;
+        va += nr;
+        nr_bytes -= nr;
+    }
+    return 0;
+}
+
+/* ---- Writing -------------------------------------------------------------------------------- */
+
+static int copy_in(char *to, const struct place *from, size_t done, size_t nr)
+{
+    if (from->kernel == NULL)
+        return user_copy_from(to, from->user + done, nr);
+    memcpy(to, from->kernel + done, nr);
+    return 0;
+}
+
+/* The size is now at least `end`. The write lock is held. */
+static void written_up_to(struct inode *inode, uint64_t end)
+{
+    mutex_lock(&inode->lock);
+    inode->nr_bytes = MAX(inode->nr_bytes, end);
+    inode->modified_ns = inode_time_ns();
+    mutex_unlock(&inode->lock);
+}
+
+/* As read_piece(). Behind the end of the file a page is zeroes, also after a copy that failed. */
+static int write_piece(struct inode *inode, const struct place *from, size_t done, uint64_t offset,
+                       size_t nr)
+{
+    paddr_t frame;
+    int error = inode->ops->page(inode, offset / PAGE_SIZE, true, &frame);
+    char *page;
+
+    if (error != 0)
+        return error;
+    page = phys_to_virt(frame);
+    error = copy_in(page + offset % PAGE_SIZE, from, done, nr);
+    if (error != 0 && inode->nr_bytes < offset + nr) {
+        uint64_t first = MAX(inode->nr_bytes, offset);
+
+        memset(page + first % PAGE_SIZE, 0, offset + nr - first);
+    }
+    frame_unref(frame);
+    return error;
+}
+
+/* The write lock is held. */
+static int64_t write_from(struct inode *inode, const struct place *from, size_t nr_bytes,
+                          uint64_t offset)
+{
+    size_t done = 0;
+
+    if (nr_bytes > 0 && offset >= FILE_BYTES_MAX)
+        return -EFBIG;
+    nr_bytes = MIN(nr_bytes, FILE_BYTES_MAX - offset);
+    while (done < nr_bytes) {
+        size_t nr = MIN(nr_bytes - done, PAGE_SIZE - (offset + done) % PAGE_SIZE);
+        int error = write_piece(inode, from, done, offset + done, nr);
+
+        if (error != 0)
+            return done > 0 ? (int64_t)done : error;
+        done += nr;
+        written_up_to(inode, offset + done);
+    }
+    return (int64_t)done;
+}
+
+int64_t inode_write(struct inode *inode, vaddr_t from, size_t nr_bytes, uint64_t *offset,
+                    bool is_append)
+{
+    int64_t result;
+
+    mutex_lock(&inode->write_lock);
+    if (is_append)
+        *offset = inode->nr_bytes;
+    result = write_from(inode, &(struct place){.user = from}, nr_bytes, *offset);
+    mutex_unlock(&inode->write_lock);
+    return result;
+}
+
+int64_t inode_write_kernel(struct inode *inode, const void *from, size_t nr_bytes, uint64_t offset)
+{
+    int64_t result;
+
+    mutex_lock(&inode->write_lock);
+    result = write_from(inode, &(struct place){.kernel = (char *)from}, nr_bytes, offset);
+    mutex_unlock(&inode->write_lock);
+    return result;
+}
+
+int inode_truncate(struct inode *inode, uint64_t nr_bytes)
+{
+    int error;
+
+    if (!inode_is_regular(inode))
+        return -EINVAL;
+    if (nr_bytes > FILE_BYTES_MAX)
+        return -EFBIG;
+    mutex_lock(&inode->write_lock);
+    error = inode->ops->resize(inode, nr_bytes);
+    mutex_unlock(&inode->write_lock);
+    return error;
+}

@@ -1,0 +1,119 @@
+#ifndef KERNEL_FILE_H
+#define KERNEL_FILE_H
+
+/*
+ * Open files, and the table of a process that gives them numbers.
+ *
+ * An open file is what open() or pipe() makes: flags, a position, and what it is open on.
+ * Descriptors of any number of processes may refer to it. Whoever uses one has a reference, so it
+ * stays while it is in use, whoever closes its descriptor meanwhile.
+ */
+
+#include <stdatomic.h>
+
+#include <kernel/mutex.h>
+#include <kernel/types.h>
+#include <kernel/vnode.h>
+
+struct file_ops;
+
+struct file {
+    const struct file_ops *ops; /* constant */
+    atomic_uint nr_refs;
+    atomic_uint flags;        /* as open() has them: access mode, O_APPEND, O_NONBLOCK */
+    struct inode *inode;      /* constant; a reference; NULL: none (pipes) */
+    void *private;            /* constant; the ops' own */
+    struct mutex offset_lock; /* held during a read, write or seek that uses the offset */
+    uint64_t offset;          /* offset_lock */
+};
+
+/*
+ * What a kind of file can do. `offset` is where to read or write, and is moved; NULL where
+ * is_seekable is false. The access mode has been checked. All may sleep. Results are a number of
+ * bytes or -errno.
+ */
+struct file_ops {
+    bool is_seekable;
+    int64_t (*read)(struct file *file, vaddr_t to, size_t nr_bytes,
+                    uint64_t *offset); /* NULL: -EISDIR */
+    int64_t (*write)(struct file *file, vaddr_t from, size_t nr_bytes,
+                     uint64_t *offset); /* NULL: -EBADF */
+    /* Entries of a folder as getdents64() has them. NULL: -ENOTDIR. */
+    int64_t (*getdents)(struct file *file, vaddr_t to, size_t nr_bytes, uint64_t *offset);
+    void (*stat)(struct file *file, struct stat *stat); /* NULL: the inode's */
+    void (*release)(struct file *file); /* the last reference is gone; NULL: nothing to do */
+};
+
+/* Once, while booting. */
+void file_init(void);
+
+/*
+ * A new open file with one reference; takes over the caller's reference to `inode`. NULL: out of
+ * memory, and the caller keeps it.
+ */
+struct file *file_create(const struct file_ops *ops, unsigned flags, struct inode *inode,
+                         void *private);
+
+/*
+ * open(): `flags` and `mode` as there, the path seen from folder `start`. 0 or -errno.
+ */
+int file_open(struct inode *start, const char *path, unsigned flags, uint32_t mode,
+              struct file **file) MUST_CHECK;
+
+struct file *file_get(struct file *file);
+void file_put(struct file *file); /* NULL is allowed */
+
+/* As read(), write(), lseek(), fstat() and getdents64(). */
+int64_t file_read(struct file *file, vaddr_t to, size_t nr_bytes) MUST_CHECK;
+int64_t file_write(struct file *file, vaddr_t from, size_t nr_bytes) MUST_CHECK;
+int64_t file_read_at(struct file *file, vaddr_t to, size_t nr_bytes, int64_t offset) MUST_CHECK;
+int64_t file_write_at(struct file *file, vaddr_t from, size_t nr_bytes, int64_t offset) MUST_CHECK;
+int64_t file_seek(struct file *file, int64_t offset, int whence) MUST_CHECK;
+int64_t file_getdents(struct file *file, vaddr_t to, size_t nr_bytes) MUST_CHECK;
+void file_stat(struct file *file, struct stat *stat);
+
+/* The ops of regular files and folders (kernel/fs/file.c); of a device, NULL: there is none. */
+extern const struct file_ops regular_file_ops, dir_file_ops;
+const struct file_ops *device_file_ops(uint32_t device);
+
+/* ---- Descriptor tables (kernel/fs/fdtable.c) ------------------------------------------------ */
+
+#define FDS_MAX 1024 /* of a process */
+
+struct fd_table;
+
+/* An empty table; or one with the same files, for fork(). NULL: out of memory. May sleep. */
+struct fd_table *fd_table_create(void);
+struct fd_table *fd_table_clone(struct fd_table *table);
+
+/* Closes everything and frees the table; NULL is allowed. Nobody uses it any more. May sleep. */
+void fd_table_release(struct fd_table *table);
+
+/* exec(): closes what has the close-on-exec bit. May sleep. */
+void fd_table_close_on_exec(struct fd_table *table);
+
+/* The file of descriptor `fd` with a reference; NULL: it is not open. */
+struct file *fd_get(struct fd_table *table, int fd) MUST_CHECK;
+
+/*
+ * Reserves the lowest free number that is at least `min`: fd_install() makes it a descriptor,
+ * fd_cancel() frees it. The number, -EMFILE or -ENOMEM.
+ */
+int fd_reserve(struct fd_table *table, int min, bool close_on_exec) MUST_CHECK;
+void fd_install(struct fd_table *table, int fd, struct file *file); /* takes over the reference */
+void fd_cancel(struct fd_table *table, int fd);
+
+/*
+ * Makes `fd` refer to `file`, closing what it was before. Takes over the reference if it works. 0,
+ * -EBADF (no such number), -EBUSY (another LWP is just opening it), -ENOMEM.
+ */
+int fd_replace(struct fd_table *table, int fd, struct file *file, bool close_on_exec) MUST_CHECK;
+
+/* 0 or -EBADF. */
+int fd_close(struct fd_table *table, int fd) MUST_CHECK;
+
+/* The close-on-exec bit: 0 or 1, -EBADF; and setting it. */
+int fd_get_close_on_exec(struct fd_table *table, int fd) MUST_CHECK;
+int fd_set_close_on_exec(struct fd_table *table, int fd, bool close_on_exec) MUST_CHECK;
+
+#endif

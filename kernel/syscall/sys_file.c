@@ -1,0 +1,528 @@
+/*
+ * System calls about files, folders and pipes.
+ *
+ * Each gets what its descriptors and paths stand for, with references, asks kernel/fs, and gives
+ * the references back.
+ */
+
+#include <kernel/errno.h>
+#include <kernel/file.h>
+#include <kernel/pipe.h>
+#include <linux/fcntl.h>
+#include <linux/limits.h>
+#include <linux/stat.h>
+#include <linux/uio.h>
+#include <mm/slab.h>
+#include <mm/user_copy.h>
+#include <proc/process.h>
+
+#include "sys.h"
+
+static struct fd_table *files(void)
+{
+    return process_current()->files;
+}
+
+/* ---- Paths ---------------------------------------------------------------------------------- */
+
+/* A path from user memory, and the folder from which it is seen. */
+struct user_path {
+    char *text;
+    struct inode *start; /* a reference */
+};
+
+/* 0, or -EBADF, -ENOTDIR. */
+static int find_start(int dir_fd, struct inode **start)
+{
+    struct file *file;
+    bool is_dir;
+
+    if (dir_fd == AT_FDCWD) {
+        *start = process_get_cwd(process_current());
+        return 0;
+    }
+    file = fd_get(files(), dir_fd);
+    if (file == NULL)
+        return -EBADF;
+    is_dir = file->inode != NULL && inode_is_dir(file->inode);
+    if (is_dir)
+        *start = inode_get(file->inode);
+    file_put(file);
+    return is_dir ? 0 : -ENOTDIR;
+}
+
+/* 0 or -errno; then nothing is held. */
+static int get_path(int dir_fd, vaddr_t path_at, struct user_path *path)
+{
+    int64_t length;
+    int error = 0;
+
+    path->text = kmalloc_user(PATH_MAX);
+    if (path->text == NULL)
+        return -ENOMEM;
+    length = user_copy_string(path->text, path_at, PATH_MAX);
+    if (length < 0)
+        error = (int)length;
+    else
+        error = find_start(path->text[0] == '/' ? AT_FDCWD : dir_fd, &path->start);
+    if (error != 0)
+        kfree(path->text);
+    return error;
+}
+
+static void put_path(struct user_path *path)
+{
+    inode_put(path->start);
+    kfree(path->text);
+}
+
+/* ---- Opening and closing -------------------------------------------------------------------- */
+
+int64_t sys_openat(int dir_fd, vaddr_t path_at, unsigned flags, uint32_t mode)
+{
+    struct user_path path;
+    struct file *file;
+    int fd, error = get_path(dir_fd, path_at, &path);
+
+    if (error != 0)
+        return error;
+    fd = fd_reserve(files(), 0, flags & O_CLOEXEC);
+    if (fd >= 0) {
+        error = file_open(path.start, path.text, flags, mode, &file);
+        if (error == 0)
+            fd_install(files(), fd, file);
+        else
+            fd_cancel(files(), fd);
+    }
+    put_path(&path);
+    return error != 0 ? error : fd;
+}
+
+int64_t sys_open(vaddr_t path_at, unsigned flags, uint32_t mode)
+{
+    return sys_openat(AT_FDCWD, path_at, flags, mode);
+}
+
+int64_t sys_close(int fd)
+{
+    return fd_close(files(), fd);
+}
+
+/* ---- Reading and writing -------------------------------------------------------------------- */
+
+int64_t sys_read(int fd, vaddr_t to, size_t nr_bytes)
+{
+    struct file *file = fd_get(files(), fd);
+    int64_t result;
+
+    if (file == NULL)
+        return -EBADF;
+    result = file_read(file, to, nr_bytes);
+    file_put(file);
+    return result;
+}
+
+int64_t sys_write(int fd, vaddr_t from, size_t nr_bytes)
+{
+    struct file *file = fd_get(files(), fd);
+    int64_t result;
+
+    if (file == NULL)
+        return -EBADF;
+    result = file_write(file, from, nr_bytes);
+    file_put(file);
+    return result;
+}
+
+int64_t sys_pread64(int fd, vaddr_t to, size_t nr_bytes, int64_t offset)
+{
+    struct file *file = fd_get(files(), fd);
+    int64_t result;
+
+    if (file == NULL)
+        return -EBADF;
+    result = file_read_at(file, to, nr_bytes, offset);
+    file_put(file);
+    return result;
+}
+
+int64_t sys_pwrite64(int fd, vaddr_t from, size_t nr_bytes, int64_t offset)
+{
+    struct file *file = fd_get(files(), fd);
+    int64_t result;
+
+    if (file == NULL)
+        return -EBADF;
+    result = file_write_at(file, from, nr_bytes, offset);
+    file_put(file);
+    return result;
+}
+
+/* Reads or writes one piece after the other, until one is not done whole. */
+static int64_t transfer_pieces(int fd, vaddr_t pieces_at, int nr_pieces,
+                               int64_t (*transfer)(struct file *, vaddr_t, size_t))
+{
+    struct file *file = fd_get(files(), fd);
+    int64_t done = 0, result = 0;
+    struct iovec piece;
+
+    if (file == NULL)
+        return -EBADF;
+    if (nr_pieces < 0 || nr_pieces > UIO_MAXIOV)
+        result = -EINVAL;
+    for (int i = 0; i < nr_pieces && result >= 0; i++) {
+        if (user_copy_from(&piece, pieces_at + (unsigned)i * sizeof(piece), sizeof(piece)) != 0)
+            result = -EFAULT;
+        else if (piece.iov_len > INT64_MAX)
+            result = -EINVAL;
+        else
+            result = transfer(file, (vaddr_t)piece.iov_base, piece.iov_len);
+        if (result > 0)
+            done += result;
+        if (result >= 0 && (size_t)result < piece.iov_len)
+            break;
+    }
+    file_put(file);
+    return done > 0 || result >= 0 ? done : result;
+}
+
+int64_t sys_readv(int fd, vaddr_t pieces_at, int nr_pieces)
+{
+    return transfer_pieces(fd, pieces_at, nr_pieces, file_read);
+}
+
+int64_t sys_writev(int fd, vaddr_t pieces_at, int nr_pieces)
+{
+    return transfer_pieces(fd, pieces_at, nr_pieces, file_write);
+}
+
+int64_t sys_lseek(int fd, int64_t offset, int whence)
+{
+    struct file *file = fd_get(files(), fd);
+    int64_t result;
+
+    if (file == NULL)
+        return -EBADF;
+    result = file_seek(file, offset, whence);
+    file_put(file);
+    return result;
+}
+
+int64_t sys_ftruncate(int fd, int64_t nr_bytes)
+{
+    struct file *file;
+    int64_t result;
+
+    if (nr_bytes < 0)
+        return -EINVAL;
+    file = fd_get(files(), fd);
+    if (file == NULL)
+        return -EBADF;
+    if (file->inode == NULL || (atomic_load(&file->flags) & O_ACCMODE) == O_RDONLY)
+        result = -EINVAL;
+    else
+        result = inode_truncate(file->inode, (uint64_t)nr_bytes);
+    file_put(file);
+    return result;
+}
+
+/* ---- What is known about files -------------------------------------------------------------- */
+
+int64_t sys_fstat(int fd, vaddr_t stat_at)
+{
+    struct file *file = fd_get(files(), fd);
+    struct stat stat;
+
+    if (file == NULL)
+        return -EBADF;
+    file_stat(file, &stat);
+    file_put(file);
+    return user_copy_to(stat_at, &stat, sizeof(stat));
+}
+
+int64_t sys_newfstatat(int dir_fd, vaddr_t path_at, vaddr_t stat_at, int flags)
+{
+    struct user_path path;
+    struct inode *inode;
+    struct stat stat;
+    int error;
+
+    if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH))
+        return -EINVAL;
+    error = get_path(dir_fd, path_at, &path);
+    if (error == -ENOTDIR && (flags & AT_EMPTY_PATH))
+        return sys_fstat(dir_fd, stat_at);
+    if (error != 0)
+        return error;
+    if ((flags & AT_EMPTY_PATH) && path.text[0] == '\0')
+        inode = inode_get(path.start);
+    else
+        error = path_find(path.start, path.text, &inode);
+    put_path(&path);
+    if (error != 0)
+        return error;
+    inode_stat(inode, &stat);
+    inode_put(inode);
+    return user_copy_to(stat_at, &stat, sizeof(stat));
+}
+
+int64_t sys_stat(vaddr_t path_at, vaddr_t stat_at)
+{
+    return sys_newfstatat(AT_FDCWD, path_at, stat_at, 0);
+}
+
+/* There are no symbolic links. */
+int64_t sys_lstat(vaddr_t path_at, vaddr_t stat_at)
+{
+    return sys_newfstatat(AT_FDCWD, path_at, stat_at, AT_SYMLINK_NOFOLLOW);
+}
+
+int64_t sys_ioctl(int fd, unsigned request)
+{
+    struct file *file = fd_get(files(), fd);
+
+    (void)request;
+    file_put(file);
+    return file != NULL ? -ENOTTY : -EBADF;
+}
+
+int64_t sys_getdents64(int fd, vaddr_t to, unsigned nr_bytes)
+{
+    struct file *file = fd_get(files(), fd);
+    int64_t result;
+
+    if (file == NULL)
+        return -EBADF;
+    result = file_getdents(file, to, nr_bytes);
+    file_put(file);
+    return result;
+}
+
+/* ---- Descriptors ---------------------------------------------------------------------------- */
+
+/* The lowest free number from `min` on, for what `fd` refers to. */
+static int64_t duplicate(int fd, int min, bool close_on_exec)
+{
+    struct file *file = fd_get(files(), fd);
+    int new_fd;
+
+    if (file == NULL)
+        return -EBADF;
+    new_fd = fd_reserve(files(), min, close_on_exec);
+    if (new_fd >= 0)
+        fd_install(files(), new_fd, file);
+    else
+        file_put(file);
+    return new_fd;
+}
+
+int64_t sys_dup(int fd)
+{
+    return duplicate(fd, 0, false);
+}
+
+int64_t sys_dup3(int fd, int new_fd, unsigned flags)
+{
+    struct file *file;
+    int error;
+
+    if (fd == new_fd || (flags & ~(unsigned)O_CLOEXEC))
+        return -EINVAL;
+    file = fd_get(files(), fd);
+    if (file == NULL)
+        return -EBADF;
+    error = fd_replace(files(), new_fd, file, flags & O_CLOEXEC);
+    if (error != 0)
+        file_put(file);
+    return error != 0 ? error : new_fd;
+}
+
+int64_t sys_dup2(int fd, int new_fd)
+{
+    struct file *file;
+
+    if (fd != new_fd)
+        return sys_dup3(fd, new_fd, 0);
+    file = fd_get(files(), fd);
+    file_put(file);
+    return file != NULL ? fd : -EBADF;
+}
+
+#define CHANGEABLE_FLAGS ((unsigned)(O_APPEND | O_NONBLOCK))
+
+static int64_t set_flags(struct file *file, unsigned flags)
+{
+    unsigned old = atomic_load(&file->flags);
+
+    while (!atomic_compare_exchange_weak(&file->flags, &old,
+                                         (old & ~CHANGEABLE_FLAGS) | (flags & CHANGEABLE_FLAGS)))
+        ;
+    return 0;
+}
+
+int64_t sys_fcntl(int fd, int command, uint64_t arg)
+{
+    struct file *file = fd_get(files(), fd);
+    int64_t result = -EINVAL;
+
+    if (file == NULL)
+        return -EBADF;
+    switch (command) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC:
+        if (arg < FDS_MAX)
+            result = duplicate(fd, (int)arg, command == F_DUPFD_CLOEXEC);
+        break;
+    case F_GETFD:
+        result = fd_get_close_on_exec(files(), fd);
+        break;
+    case F_SETFD:
+        result = fd_set_close_on_exec(files(), fd, arg & FD_CLOEXEC);
+        break;
+    case F_GETFL:
+        result = atomic_load(&file->flags);
+        break;
+    case F_SETFL:
+        result = set_flags(file, (unsigned)arg);
+        break;
+    }
+    file_put(file);
+    return result;
+}
+
+/* Gives both ends of a pipe numbers and tells the program. 0 or -errno; then nothing is open. */
+static int install_pipe(struct file *ends[2], vaddr_t fds_at, bool close_on_exec)
+{
+    int fds[2], error = 0;
+
+    fds[0] = fd_reserve(files(), 0, close_on_exec);
+    if (fds[0] < 0)
+        return fds[0];
+    fds[1] = fd_reserve(files(), 0, close_on_exec);
+    if (fds[1] < 0)
+        error = fds[1];
+    else
+        error = user_copy_to(fds_at, fds, sizeof(fds));
+    for (int i = 0; i < 2; i++) {
+        if (error == 0)
+            fd_install(files(), fds[i], ends[i]);
+        else if (fds[i] >= 0)
+            fd_cancel(files(), fds[i]);
+    }
+    return error;
+}
+
+int64_t sys_pipe2(vaddr_t fds_at, unsigned flags)
+{
+    struct file *ends[2];
+    int error;
+
+    if (flags & ~(unsigned)(O_CLOEXEC | O_NONBLOCK))
+        return -EINVAL;
+    error = pipe_create(flags & O_NONBLOCK, &ends[0], &ends[1]);
+    if (error != 0)
+        return error;
+    error = install_pipe(ends, fds_at, flags & O_CLOEXEC);
+    if (error != 0) {
+        file_put(ends[0]);
+        file_put(ends[1]);
+    }
+    return error;
+}
+
+int64_t sys_pipe(vaddr_t fds_at)
+{
+    return sys_pipe2(fds_at, 0);
+}
+
+/* ---- Folders -------------------------------------------------------------------------------- */
+
+int64_t sys_mkdirat(int dir_fd, vaddr_t path_at, uint32_t mode)
+{
+    struct user_path path;
+    int error = get_path(dir_fd, path_at, &path);
+
+    if (error != 0)
+        return error;
+    error = path_make(path.start, path.text, S_IFDIR | (mode & 01777), 0);
+    put_path(&path);
+    return error;
+}
+
+int64_t sys_mkdir(vaddr_t path_at, uint32_t mode)
+{
+    return sys_mkdirat(AT_FDCWD, path_at, mode);
+}
+
+int64_t sys_unlinkat(int dir_fd, vaddr_t path_at, int flags)
+{
+    struct user_path path;
+    int error;
+
+    if (flags & ~AT_REMOVEDIR)
+        return -EINVAL;
+    error = get_path(dir_fd, path_at, &path);
+    if (error != 0)
+        return error;
+    error = path_remove(path.start, path.text, flags & AT_REMOVEDIR);
+    put_path(&path);
+    return error;
+}
+
+int64_t sys_rmdir(vaddr_t path_at)
+{
+    return sys_unlinkat(AT_FDCWD, path_at, AT_REMOVEDIR);
+}
+
+int64_t sys_unlink(vaddr_t path_at)
+{
+    return sys_unlinkat(AT_FDCWD, path_at, 0);
+}
+
+int64_t sys_chdir(vaddr_t path_at)
+{
+    struct user_path path;
+    struct inode *dir;
+    int error = get_path(AT_FDCWD, path_at, &path);
+
+    if (error != 0)
+        return error;
+    error = path_find(path.start, path.text, &dir);
+    put_path(&path);
+    if (error != 0)
+        return error;
+    if (!inode_is_dir(dir)) {
+        inode_put(dir);
+        return -ENOTDIR;
+    }
+    process_set_cwd(dir);
+    return 0;
+}
+
+int64_t sys_fchdir(int fd)
+{
+    struct inode *dir;
+    int error = fd == AT_FDCWD ? -EBADF : find_start(fd, &dir);
+
+    if (error == 0)
+        process_set_cwd(dir);
+    return error;
+}
+
+int64_t sys_getcwd(vaddr_t to, size_t nr_bytes)
+{
+    struct inode *dir = process_get_cwd(process_current());
+    char *path = kmalloc_user(PATH_MAX);
+    int64_t start = -ENOMEM, result;
+
+    if (path != NULL)
+        start = path_of_dir(dir, path, PATH_MAX);
+    inode_put(dir);
+    result = start < 0 ? start : PATH_MAX - start;
+    if (result > 0 && (size_t)result > nr_bytes)
+        result = -ERANGE;
+    if (result > 0 && user_copy_to(to, path + start, (size_t)result) != 0)
+        result = -EFAULT;
+    kfree(path);
+    return result;
+}
