@@ -49,16 +49,16 @@ level_of() {
         arch/* | kernel/include/abi/* | kernel/lib/* | kernel/boot/*) level=0 ;;
         kernel/@(log|panic|symbols).c | kernel/sync/spinlock.c) level=0 ;;
         kernel/include/kernel/@(bootinfo|bytes|clock|cmdline|errno|format|list|log).h) level=0 ;;
-        kernel/include/kernel/@(panic|rbtree|realtime|spinlock|string|symbols|types).h) level=0 ;;
+        kernel/include/kernel/@(panic|perturb|rbtree|realtime|spinlock|string|symbols|types).h) level=0 ;;
         mm/@(frame|init|kmap|kstack|reclaim|slab|tlb).c) level=1 ;;
         mm/include/mm/@(frame|init|kmap|kstack|reclaim|slab|tlb).h) level=1 ;;
         drivers/*) level=2 ;;
-        sched/* | kernel/sync/@(mutex|waitq).c | kernel/include/kernel/@(mutex|waitq).h) level=3 ;;
+        sched/* | kernel/sync/@(mutex|perturb|waitq).c | kernel/include/kernel/@(mutex|waitq).h) level=3 ;;
         mm/@(space|fault|user_copy).c | mm/include/mm/@(space|fault|user_copy).h) level=4 ;;
-        kernel/fs/* | kernel/include/kernel/@(cpio|initrd).h) level=5 ;;
+        kernel/fs/* | kernel/include/kernel/@(cpio|file|initrd|vnode).h) level=5 ;;
         proc/*) level=6 ;;
         kernel/init.c | kernel/ipi.c | kernel/ipc/* | kernel/syscall/*) level=7 ;;
-        kernel/include/kernel/@(futex|init).h) level=7 ;;
+        kernel/include/kernel/@(futex|init|pipe).h) level=7 ;;
         *) level= ;;
     esac
 }

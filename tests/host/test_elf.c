@@ -84,7 +84,7 @@ static int parse(const struct file *f, struct elf_image *image, const char **why
     int result;
 
     memcpy(copy + 1, f->bytes, f->nr_bytes);
-    result = elf_parse(copy + 1, f->nr_bytes, LOW, HIGH, image, why);
+    result = elf_parse(copy + 1, f->nr_bytes, f->nr_bytes, LOW, HIGH, image, why);
     free(copy);
     return result;
 }

@@ -95,6 +95,38 @@ static void put_framebuffer(struct builder *b, uint64_t base, uint32_t pitch, ui
     put_tag(b, 8, c.bytes, c.nr_bytes);
 }
 
+struct section {
+    uint32_t type;
+    uint64_t start, nr_bytes;
+    uint32_t link; /* index of another section */
+};
+
+enum { SECTION_PROGBITS = 1, SECTION_SYMTAB = 2, SECTION_STRTAB = 3 };
+
+/* The tag says that there are `nr` sections, each of `entry_bytes`; the table has nr_there. */
+static void put_sections(struct builder *b, uint32_t nr, uint32_t entry_bytes,
+                         const struct section *sections, size_t nr_there)
+{
+    struct builder c = {.nr_bytes = 0};
+
+    put32(&c, nr);
+    put32(&c, entry_bytes);
+    put32(&c, 0);
+    for (size_t i = 0; i < nr_there; i++) {
+        put32(&c, 0); /* name */
+        put32(&c, sections[i].type);
+        put64(&c, 0); /* flags */
+        put64(&c, sections[i].start);
+        put64(&c, 0); /* offset in the file */
+        put64(&c, sections[i].nr_bytes);
+        put32(&c, sections[i].link);
+        put32(&c, 0);  /* info */
+        put64(&c, 8);  /* alignment */
+        put64(&c, 24); /* bytes of an entry */
+    }
+    put_tag(b, 9, c.bytes, c.nr_bytes);
+}
+
 /* Adds the end tag and the total size. */
 static void finish(struct builder *b)
 {
@@ -117,6 +149,13 @@ static int parse(const uint8_t *bytes, size_t nr_bytes)
     free(copy);
     return error;
 }
+
+static const struct section typical_sections[] = {
+    {0, 0, 0, 0},
+    {SECTION_PROGBITS, 0x100000, 0x8000, 0},
+    {SECTION_SYMTAB, 0x110000, 0x3000, 3},
+    {SECTION_STRTAB, 0x113000, 0x1234, 0},
+};
 
 /* What GRUB hands over on a PC, more or less. */
 static void build_typical(struct builder *b)
@@ -141,7 +180,7 @@ static void build_typical(struct builder *b)
     put_framebuffer(b, 0xfd000000, 1024 * 4, 1024, 768, 32, 1);
     put_tag(b, 14, rsdp, 20);
     put_tag(b, 15, rsdp, 36);
-    put_tag(b, 9, "ELF sections", 12);
+    put_sections(b, 4, 64, typical_sections, ARRAY_LEN(typical_sections));
     finish(b);
 }
 
@@ -183,7 +222,99 @@ static void modules_the_structure_and_overlaps_are_reserved_and_device_holes_are
     assert_true(is_reserved(0x200000, 0x345678));
     assert_true(is_reserved(INFO_PADDR, INFO_PADDR + b.nr_bytes));
     assert_true(is_reserved(0x9f000, 0x100000));
-    assert_int_equal(info.nr_reserved, 3);
+    assert_true(is_reserved(0x110000, 0x113000));
+    assert_true(is_reserved(0x113000, 0x114234));
+    assert_int_equal(info.nr_reserved, 5);
+}
+
+static void the_kernels_symbols_are_found_among_its_sections(void **state)
+{
+    struct builder b;
+
+    build_typical(&b);
+    assert_int_equal(parse(b.bytes, b.nr_bytes), 0);
+    assert_int_equal(info.symbols.start, 0x110000);
+    assert_int_equal(info.symbols.end, 0x113000);
+    assert_int_equal(info.symbol_names.start, 0x113000);
+    assert_int_equal(info.symbol_names.end, 0x114234);
+}
+
+/* Parses a structure that has these sections and nothing else. */
+static void parse_sections(uint32_t nr, uint32_t entry_bytes, const struct section *sections,
+                           size_t nr_there)
+{
+    struct builder b;
+
+    begin(&b);
+    put_sections(&b, nr, entry_bytes, sections, nr_there);
+    finish(&b);
+    assert_int_equal(parse(b.bytes, b.nr_bytes), 0);
+}
+
+static void assert_no_symbols(void)
+{
+    assert_int_equal(info.symbols.end, 0);
+    assert_int_equal(info.symbol_names.end, 0);
+    assert_int_equal(info.nr_reserved, 1); /* the information itself */
+}
+
+static void section_tables_of_an_impossible_shape_are_passed_over(void **state)
+{
+    static const struct {
+        uint32_t nr, entry_bytes;
+    } shapes[] = {
+        {4, 0},          {4, 1},  {4, 40}, {4, 63},        {4, 65},
+        {4, UINT32_MAX}, {0, 64}, {5, 64}, {1u << 26, 64}, {UINT32_MAX, 64},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
+        parse_sections(shapes[i].nr, shapes[i].entry_bytes, typical_sections,
+                       ARRAY_LEN(typical_sections));
+        assert_no_symbols();
+    }
+    parse_sections(0, 64, NULL, 0);
+    assert_no_symbols();
+}
+
+static void a_tag_too_short_for_its_header_has_no_sections(void **state)
+{
+    for (size_t nr_bytes = 0; nr_bytes < 12; nr_bytes++) {
+        struct builder b;
+
+        begin(&b);
+        put_tag(&b, 9, "\1\0\0\0\100\0\0\0\0\0\0", nr_bytes);
+        finish(&b);
+        assert_int_equal(parse(b.bytes, b.nr_bytes), 0);
+        assert_no_symbols();
+    }
+}
+
+static void symbols_where_none_can_be_are_passed_over(void **state)
+{
+    static const struct section symbols[] = {
+        {SECTION_SYMTAB, 0, 0x3000, 1},               /* not loaded */
+        {SECTION_SYMTAB, 0x110000, 0, 1},             /* empty */
+        {SECTION_SYMTAB, 0x110000, MIB(16) + 1, 1},   /* too large */
+        {SECTION_SYMTAB, 0x110000, UINT64_MAX, 1},    /* wraps */
+        {SECTION_SYMTAB, GIB(4) - 0x1000, 0x3000, 1}, /* beyond what the loader can reach */
+        {SECTION_SYMTAB, UINT64_MAX - 0xfff, 0x3000, 1},
+        {SECTION_PROGBITS, 0x110000, 0x3000, 1}, /* no symbols */
+        {SECTION_SYMTAB, 0x110000, 0x3000, 2},   /* no such section for the names */
+        {SECTION_SYMTAB, 0x110000, 0x3000, UINT32_MAX},
+    };
+    struct section table[2] = {[1] = {SECTION_STRTAB, 0x113000, 0x1000, 0}};
+
+    for (size_t i = 0; i < ARRAY_LEN(symbols); i++) {
+        table[0] = symbols[i];
+        parse_sections(2, 64, table, 2);
+        assert_no_symbols();
+    }
+    table[0] = (struct section){SECTION_SYMTAB, 0x110000, 0x3000, 1};
+    for (size_t i = 0; i < 6; i++) { /* the same wrong places, for the names */
+        table[1] = (struct section){SECTION_STRTAB, symbols[i].start, symbols[i].nr_bytes, 0};
+        parse_sections(2, 64, table, 2);
+        assert_no_symbols();
+    }
 }
 
 static void the_new_rsdp_is_preferred_in_any_order(void **state)
@@ -264,28 +395,46 @@ static void when_the_table_of_reservations_is_full_none_is_lost(void **state)
 static void text_screens_are_known_and_odd_framebuffers_refused(void **state)
 {
     static const struct {
+        uint64_t base;
         uint32_t pitch, width, height;
         uint8_t bits, type;
         int kind;
     } cases[] = {
-        {160, 80, 25, 16, 2, BOOT_FB_TEXT},
-        {4096, 1024, 768, 32, 1, BOOT_FB_RGB},
-        {3072, 1024, 768, 24, 1, BOOT_FB_RGB},
-        {1024, 1024, 768, 8, 0, BOOT_FB_NONE},
-        {100, 1024, 768, 32, 1, BOOT_FB_NONE},
-        {4096, 0, 768, 32, 1, BOOT_FB_NONE},
-        {4096, 1024, 0, 32, 1, BOOT_FB_NONE},
-        {4096, 1024, 768, 64, 1, BOOT_FB_NONE},
-        {2048, 1024, 768, 16, 1, BOOT_FB_NONE}, /* its masks are those of 24 bits */
-        {UINT32_MAX, UINT32_MAX, UINT32_MAX, 32, 1, BOOT_FB_NONE},
+        {0xb8000, 160, 80, 25, 16, 2, BOOT_FB_TEXT},
+        {0xa0000, 160, 80, 25, 16, 2, BOOT_FB_TEXT},
+        {0xb8000, 264, 132, 50, 16, 2, BOOT_FB_TEXT},
+        {0xbf060, 160, 80, 25, 16, 2, BOOT_FB_TEXT}, /* to the last byte of the window */
+        {0xbf062, 160, 80, 25, 16, 2, BOOT_FB_NONE},
+        {0xb8000, 159, 80, 25, 16, 2, BOOT_FB_NONE},
+        {0xb8000, 131072, 80, 25, 16, 2, BOOT_FB_NONE},
+        {0xb8000, UINT32_MAX, 80, 25, 16, 2, BOOT_FB_NONE},
+        {0xb8000, 160, 80, 0, 16, 2, BOOT_FB_NONE},
+        {0, 160, 80, 25, 16, 2, BOOT_FB_NONE},
+        {0x9fffe, 160, 80, 25, 16, 2, BOOT_FB_NONE},
+        {0x100000, 160, 80, 25, 16, 2, BOOT_FB_NONE},
+        {0xfffffffffffff000, 160, 80, 25, 16, 2, BOOT_FB_NONE}, /* it would wrap */
+        {0xfd000000, 4096, 1024, 768, 32, 1, BOOT_FB_RGB},
+        {0xfd000000, 3072, 1024, 768, 24, 1, BOOT_FB_RGB},
+        {0xfd000000, 131072, 16384, 768, 32, 1, BOOT_FB_RGB},
+        {0xfd000000, 131073, 16384, 768, 32, 1, BOOT_FB_NONE},
+        {0xfd000000, 131072, 16385, 768, 32, 1, BOOT_FB_NONE},
+        {0xfd000000, 1024, 1024, 768, 8, 0, BOOT_FB_NONE},
+        {0xfd000000, 100, 1024, 768, 32, 1, BOOT_FB_NONE},
+        {0xfd000000, 4096, 0, 768, 32, 1, BOOT_FB_NONE},
+        {0xfd000000, 4096, 1024, 0, 32, 1, BOOT_FB_NONE},
+        {0xfd000000, 4096, 1024, 768, 64, 1, BOOT_FB_NONE},
+        {0xfd000000, 2048, 1024, 768, 16, 1, BOOT_FB_NONE}, /* its masks are those of 24 bits */
+        {0, 4096, 1024, 768, 32, 1, BOOT_FB_NONE},
+        {0xfffffffffff00000, 4096, 1024, 768, 32, 1, BOOT_FB_NONE},
+        {0xfd000000, UINT32_MAX, UINT32_MAX, UINT32_MAX, 32, 1, BOOT_FB_NONE},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct builder b;
 
         begin(&b);
-        put_framebuffer(&b, 0xb8000, cases[i].pitch, cases[i].width, cases[i].height, cases[i].bits,
-                        cases[i].type);
+        put_framebuffer(&b, cases[i].base, cases[i].pitch, cases[i].width, cases[i].height,
+                        cases[i].bits, cases[i].type);
         finish(&b);
         assert_int_equal(parse(b.bytes, b.nr_bytes), 0);
         assert_int_equal(info.framebuffer.kind, cases[i].kind);
@@ -339,6 +488,9 @@ static void assert_sane(void)
     assert_true(strnlen(info.loader, BOOT_NAME_MAX) < BOOT_NAME_MAX);
     for (size_t i = 0; i < info.nr_ram; i++)
         assert_true(info.ram[i].start <= info.ram[i].end);
+    assert_true(info.symbols.start <= info.symbols.end);
+    assert_true(info.symbol_names.start <= info.symbol_names.end);
+    assert_true((info.symbols.end == 0) == (info.symbol_names.end == 0));
     for (size_t i = 0; i < info.nr_modules; i++)
         assert_true(strnlen(info.modules[i].name, BOOT_NAME_MAX) < BOOT_NAME_MAX);
 }
@@ -378,6 +530,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_typical_structure_is_understood),
         cmocka_unit_test(modules_the_structure_and_overlaps_are_reserved_and_device_holes_are_not),
+        cmocka_unit_test(the_kernels_symbols_are_found_among_its_sections),
+        cmocka_unit_test(section_tables_of_an_impossible_shape_are_passed_over),
+        cmocka_unit_test(a_tag_too_short_for_its_header_has_no_sections),
+        cmocka_unit_test(symbols_where_none_can_be_are_passed_over),
         cmocka_unit_test(the_new_rsdp_is_preferred_in_any_order),
         cmocka_unit_test(basic_sizes_serve_when_there_is_no_map),
         cmocka_unit_test(a_map_with_impossible_entries_is_not_used),

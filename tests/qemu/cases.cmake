@@ -16,6 +16,21 @@ foreach(suite IN LISTS suites)
       EXPECT exit=0 ktap LABELS guest)
   endforeach()
 endforeach()
+
+# LWPs on a machine where memory runs out before their numbers do.
+thrum_qemu_case(guest.t_lwp.short_of_memory MEMORY 24M EXEC /test/t_lwp TIMEOUT 240
+  EXPECT exit=0 ktap LABELS guest)
+
+# A tree of processes that do everything at once, for minutes; with another seed each time:
+# ./thrum run --exec "/test/t_stress SEED ROUNDS".
+foreach(row IN ITEMS "1 24M" "2 512M" "4 24M" "4 32M" "4 512M" "8 128M")
+  separate_arguments(cell UNIX_COMMAND ${row})
+  list(GET cell 0 cpus)
+  list(GET cell 1 memory)
+  thrum_qemu_case(soak.stress.${cpus}cpu.${memory} CPUS ${cpus} MEMORY ${memory}
+    EXEC "/test/t_stress 1 300" TIMEOUT 900 EXPECT exit=0 ktap LABELS soak)
+endforeach()
+
 if(THRUM_DEBUG)
   return()
 endif()
@@ -57,6 +72,7 @@ thrum_qemu_case(machine.disk.uefi BOOT disk FIRMWARE uefi TIMEOUT 90 EXPECT ${DE
 thrum_qemu_case(cpu.max CPU max EXPECT ${DEMO_OK})
 thrum_qemu_case(cpu.plain CPU qemu64 EXPECT ${DEMO_OK})
 thrum_qemu_case(cpu.core2 CPU core2duo EXPECT ${DEMO_OK})
+thrum_qemu_case(cpu.few_leaves CPU max,level=4 EXPECT ${DEMO_OK})
 thrum_qemu_case(cpu.no_nx CPU qemu64,-nx EXPECT refused=NX "screen=Thrum cannot run here.*NX")
 thrum_qemu_case(cpu.no_long_mode CPU qemu64,-lm
   EXPECT "refused=long mode" "screen=Thrum cannot run here.*long mode")
@@ -66,6 +82,19 @@ thrum_qemu_case(cpu.32bit CPU qemu32
 # Machines with parts missing. Without ACPI there is no way to switch the machine off.
 thrum_qemu_case(machine.no_acpi MACHINE pc,acpi=off EXPECT ${DEMO_OK} no-power-off)
 thrum_qemu_case(machine.no_hpet MACHINE q35,hpet=off EXPECT ${DEMO_OK})
+
+# Machines that lie, and machines with more than the kernel can use.
+thrum_qemu_case(machine.wild_hpet MACHINE q35,hpet=off EXPECT ${DEMO_OK} "text=clock: .*PM timer"
+  QEMU -acpitable sig=HPET,rev=1,data=${BAD_DIR}/wild-hpet)
+thrum_qemu_case(machine.66cpu CPUS 66 EXPECT ${DEMO_OK} "text=one too many" "text=smp: 64 CPUs")
+
+# What strikes from outside, whatever the kernel is doing.
+string(REPEAT "nmi;" 40 nmis)
+thrum_qemu_case(strike.nmi CPUS 4 EXEC /test/t_proc MONITOR ${nmis}
+  EXPECT exit=0 ktap "text=non-maskable interrupt")
+thrum_qemu_case(strike.machine_check EXEC "lwpdemo 10000"
+  MONITOR "mce 1 1 0xbe00000000000005 0x5 0x1234000 0x8c"
+  EXPECT panic "text=PANIC on CPU 1.*machine check" "text=CPU 0 was at")
 
 # Counted time: everything happens in the same order each time.
 thrum_qemu_case(icount.1cpu ICOUNT CPUS 1 EXPECT ${DEMO_OK})
@@ -84,7 +113,15 @@ foreach(policy IN ITEMS rr mlfq stride)
 endforeach()
 thrum_qemu_case(run.nonsense_cmdline
   CMDLINE "sched=nonsense cpus=-1 log==== =x unknown \"not closed" EXPECT ${DEMO_OK})
+thrum_qemu_case(run.unknown_class CMDLINE sched=nonsense
+  EXPECT ${DEMO_OK} "text=there is no class 'nonsense'")
 thrum_qemu_case(run.one_cpu_of_four CPUS 4 CMDLINE cpus=1 EXPECT ${DEMO_OK})
+
+# Memory runs out: whoever needs it then is ended, and never the first process.
+thrum_qemu_case(memory.used_up MEMORY 64M EXEC "/test/t_memory eat-memory"
+  EXPECT signal=9 "text=out of memory: ")
+thrum_qemu_case(memory.used_up_around_init MEMORY 64M CMDLINE init=/test/poor_init
+  EXPECT exit=0 "text=out of memory: ")
 
 # What the boot loader hands over is broken: said in words, and nothing hangs in silence.
 set(NO_INIT panic "text=init: /bin/init cannot be started")
@@ -92,4 +129,6 @@ thrum_qemu_case(bad.no_initrd ISO ${BAD_DIR}/no-initrd.iso EXPECT ${NO_INIT})
 thrum_qemu_case(bad.text_as_initrd ISO ${BAD_DIR}/text-initrd.iso EXPECT ${NO_INIT} text=initrd:)
 thrum_qemu_case(bad.short_initrd ISO ${BAD_DIR}/short-initrd.iso EXPECT ${NO_INIT} text=initrd:)
 thrum_qemu_case(bad.text_as_init ADD ${CMAKE_SOURCE_DIR}/README.md:/bin/init EXPECT ${NO_INIT})
+thrum_qemu_case(bad.init_below_a_file CMDLINE init=/bin/init/x
+  EXPECT panic "text=init: /bin/init/x cannot be started .a part of the path is no folder")
 thrum_qemu_case(bad.short_init ADD ${BAD_DIR}/short-init:/bin/init EXPECT ${NO_INIT})

@@ -2,9 +2,11 @@
 #
 # Runs one case: boots an ISO on a machine and compares what became of it with what is expected.
 #
-#     run-case.sh --name NAME --log FILE [--expect WHAT]... MACHINE-OPTIONS
+#     run-case.sh --name NAME --log FILE [--expect WHAT]... [--monitor COMMAND]... MACHINE-OPTIONS
+#                 [-- QEMU-OPTIONS]
 #
-# Machine options are those of `./thrum run`; --iso and --timeout are needed. WHAT is one of
+# Machine options are those of `./thrum run`; --iso and --timeout are needed. COMMANDs are for QEMU's
+# monitor, which gets one every 50 ms from when the first program runs. WHAT is one of
 #
 #     exit=N  signal=N  panic  refused=REGEX  timeout
 #                     how it ends; exit=0 unless said. After exit and signal the machine has to be
@@ -27,6 +29,7 @@ done
 
 name='' log='' how='exit=0' check_ktap=no may_stay_on=no
 texts=() no_texts=() screens=()
+monitor_commands=()
 problems=()
 
 parse_options() {
@@ -45,6 +48,14 @@ parse_options() {
             --expect)
                 take_value "$@"
                 expect "$value"
+                ;;
+            --monitor)
+                take_value "$@"
+                monitor_commands+=("$value")
+                ;;
+            --)
+                machine_extra=("${@:2}")
+                break
                 ;;
             *) parse_machine_option "$@" || usage_error "unknown option '$1'" ;;
         esac
@@ -69,6 +80,13 @@ expect() {
 
 problem() {
     problems+=("$*")
+}
+
+# Gives the next command to the monitor, if the time has come.
+feed_monitor() {
+    ((${#monitor_commands[@]} > 0)) && grep -aq 'init: user mode' "$guest_log" || return 0
+    guest_monitor "${monitor_commands[0]}"
+    monitor_commands=("${monitor_commands[@]:1}")
 }
 
 # Copies the VGA text memory: 25 rows of 80 cells, a character and its colours each.
@@ -130,6 +148,7 @@ main() {
     parse_options "$@"
     guest_prepare "$log"
     ((${#screens[@]} > 0)) && guest_before_stop=dump_screen
+    ((${#monitor_commands[@]} > 0)) && guest_at_poll=feed_monitor
     started=$(now_us)
     guest_run "${machine[iso]}" quiet </dev/null
     local ms=$((($(now_us) - started) / 1000))

@@ -7,6 +7,7 @@
  * the tests ask for one round among many that leaves exactly what it found.
  */
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <thread.h>
@@ -15,6 +16,7 @@
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "ktap.h"
 
@@ -127,17 +129,94 @@ static void run_child_with_orphans(void)
     ktap_role_status("leave-orphans", NULL);
 }
 
+static void fork_and_write(void)
+{
+    enum { NR_PAGES = 64 };
+    char *pages =
+        mmap(NULL, NR_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    memset(pages, 1, NR_PAGES * PAGE);
+    pid_t child = fork();
+    memset(pages, 2, NR_PAGES * PAGE / 2);
+    if (child == 0) {
+        create_and_join();
+        _exit(0);
+    }
+    munmap(pages, NR_PAGES * PAGE);
+    waitpid(child, NULL, 0);
+}
+
+static void start_sleepers(void)
+{
+    for (int i = 0; i < 5; i++) {
+        thread_t lwp;
+        thread_create(&lwp, i % 2 ? return_argument : sleep_for_ever, NULL);
+    }
+}
+
+static void fork_and_exec(void)
+{
+    char *argv[] = {"t_leak", "nothing", NULL};
+    pid_t child = fork();
+
+    if (child == 0) {
+        start_sleepers();
+        execv("/no/such/program", argv);
+        execv("/test/broken/headers-outside", argv);
+        execv(ktap_program(), argv);
+        _exit(1);
+    }
+    waitpid(child, NULL, 0);
+    child = vfork();
+    if (child == 0) {
+        execv(ktap_program(), argv);
+        _exit(1);
+    }
+    waitpid(child, NULL, 0);
+}
+
+static void fork_and_kill(void)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        setsid();
+        start_sleepers();
+        sleep_for_ever(NULL);
+    }
+    yield();
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+}
+
+static void create_and_cancel(void)
+{
+    enum { NR_LWPS = 10 };
+    thread_t lwp[NR_LWPS];
+
+    for (int i = 0; i < NR_LWPS; i++) {
+        thread_create(&lwp[i], i % 2 ? sleep_for_ever : yield_a_little, NULL);
+        thread_exit_target(lwp[i]);
+    }
+    for (int i = 0; i < NR_LWPS; i++)
+        thread_join(lwp[i], NULL);
+}
+
 static void run_mixture(void)
 {
+    fork_and_write();
     map_and_unmap();
     create_and_join();
     run_child();
     fail_in_every_way();
     create_and_detach();
+    fork_and_kill();
     run_faulting_child();
+    create_and_cancel();
     grow_and_shrink();
     run_child_with_lwps();
     share_and_exit();
+    fork_and_exec();
     run_child_with_orphans();
 }
 
@@ -220,6 +299,10 @@ static const struct {
     {"a child that faults", run_faulting_child},
     {"a child that exits with LWPs asleep, ready and not joined", run_child_with_lwps},
     {"a child that leaves orphans", run_child_with_orphans},
+    {"fork, and writing on both sides", fork_and_write},
+    {"exec, also one that fails, beside LWPs", fork_and_exec},
+    {"killing a child with LWPs", fork_and_kill},
+    {"creating and cancelling LWPs", create_and_cancel},
     {"a mixture of them all", run_mixture},
 };
 

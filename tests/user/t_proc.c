@@ -151,7 +151,7 @@ static bool push_nowhere_ends_the_process(void)
 
 static bool abort_is_abnormal(void)
 {
-    return KTAP_TRUE(WIFSIGNALED(ktap_role_status("abort", NULL)));
+    return KTAP_ROLE_DIES("abort", SIGABRT);
 }
 
 /* What a program finds at its start. */
@@ -635,7 +635,7 @@ static const struct ktap_test tests[] = {
     {"the parent hears the exit status", exit_status_arrives},
     {"of an exit status eight bits count", exit_status_has_eight_bits},
     {"a push to a non-canonical address ends the process", push_nowhere_ends_the_process},
-    {"abort ends the process by a signal", abort_is_abnormal},
+    {"abort ends the process by SIGABRT", abort_is_abnormal},
     {"a thousand arguments arrive", many_arguments_arrive},
     {"the program from which the broken ones are made runs, without arguments", good_file_runs},
     {"a path that is too long is ENAMETOOLONG", long_path_is_refused},

@@ -4,6 +4,7 @@
  */
 
 #include <errno.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/futex.h>
 #include <sys/syscall.h>
 
 #include "ktap.h"
@@ -330,6 +332,107 @@ static bool lwps_spread_over_cpus(void)
     return KTAP_TRUE(are_all_seen);
 }
 
+/*
+ * LWPs that last ran on the same CPU and are woken together. They get there because hogs keep all
+ * other CPUs busy while they fall asleep.
+ */
+
+struct sleepers {
+    _Atomic uint32_t go; /* the futex: 0 until they are woken */
+    _Atomic size_t nr_asleep, nr_awake;
+    _Atomic uint64_t cpus; /* on which they woke */
+    size_t nr_sleepers;
+};
+
+/* Keeps the CPU until all are awake: who shares it has to wait, and finds itself on the same one.
+ */
+static void *sleep_and_note_cpu(void *arg)
+{
+    struct sleepers *sleepers = arg;
+
+    atomic_fetch_add(&sleepers->nr_asleep, 1);
+    while (atomic_load(&sleepers->go) == 0)
+        syscall6(__NR_futex, (long)&sleepers->go, FUTEX_WAIT_PRIVATE, 0, 0, 0, 0);
+    atomic_fetch_or(&sleepers->cpus, 1ull << current_cpu() % CPUS_MAX);
+    atomic_fetch_add(&sleepers->nr_awake, 1);
+    while (atomic_load(&sleepers->nr_awake) < sleepers->nr_sleepers)
+        __builtin_ia32_pause();
+    return NULL;
+}
+
+/* Waits without giving up the CPU. */
+static void keep_cpu_until(_Atomic size_t *count, size_t wanted)
+{
+    uint64_t then_ns;
+
+    while (atomic_load(count) < wanted)
+        __builtin_ia32_pause();
+    /* The last one has counted itself; now it falls asleep. */
+    then_ns = monotonic_ns() + 2 * NSEC_PER_MSEC;
+    while (monotonic_ns() < then_ns)
+        __builtin_ia32_pause();
+}
+
+struct cpu_keeper {
+    _Atomic int *stop;
+    _Atomic size_t *nr_running;
+};
+
+static void *keep_cpu(void *arg)
+{
+    const struct cpu_keeper *keeper = arg;
+
+    atomic_fetch_add(keeper->nr_running, 1);
+    return spin_until_set(keeper->stop);
+}
+
+/* One sleeper for each CPU but ours: on how many CPUs did they wake? */
+static size_t count_cpus_of_woken(thread_t *lwp)
+{
+    size_t nr_cpus = ktap_cpus(), nr_keepers = nr_cpus - 2;
+    struct sleepers sleepers = {.nr_sleepers = nr_cpus - 1};
+    thread_t *keeper_lwp = lwp + sleepers.nr_sleepers;
+    _Atomic int stop = 0;
+    _Atomic size_t nr_keeping = 0;
+    struct cpu_keeper keeper = {&stop, &nr_keeping};
+
+    for (size_t i = 0; i < nr_keepers; i++) {
+        keeper_lwp[i] = start(keep_cpu, &keeper);
+        keep_cpu_until(&nr_keeping, i + 1);
+    }
+    for (size_t i = 0; i < sleepers.nr_sleepers; i++) {
+        lwp[i] = start(sleep_and_note_cpu, &sleepers);
+        keep_cpu_until(&sleepers.nr_asleep, i + 1);
+    }
+    atomic_store(&stop, 1);
+    for (size_t i = 0; i < nr_keepers; i++)
+        thread_join(keeper_lwp[i], NULL);
+    sleep_ns(5 * NSEC_PER_MSEC); /* until the other CPUs idle */
+
+    atomic_store(&sleepers.go, 1);
+    syscall6(__NR_futex, (long)&sleepers.go, FUTEX_WAKE_PRIVATE, INT_MAX, 0, 0, 0);
+    for (size_t i = 0; i < sleepers.nr_sleepers; i++)
+        thread_join(lwp[i], NULL);
+    return (size_t)__builtin_popcountll(sleepers.cpus);
+}
+
+static bool lwps_woken_together_spread(void)
+{
+    enum { NR_ROUNDS = 5 }; /* not in each do all fall asleep on one CPU */
+    size_t nr_cpus = ktap_cpus(), nr_most = 0;
+
+    if (nr_cpus < 3 || nr_cpus > CPUS_MAX)
+        return ktap_skip("for three CPUs or more");
+    thread_t *lwp = calloc(2 * nr_cpus, sizeof(*lwp));
+    for (int round = 0; round < NR_ROUNDS; round++) {
+        size_t nr_used = count_cpus_of_woken(lwp);
+        if (nr_used > nr_most)
+            nr_most = nr_used;
+    }
+    free(lwp);
+    return KTAP_EQUAL((long)nr_most, (long)nr_cpus - 1);
+}
+
 /* Levels. */
 
 static void *own_level(void *arg)
@@ -563,6 +666,7 @@ static const struct ktap_test tests[] = {
     {"LWPs that spin on every CPU do not stop another one", spinning_stops_nobody},
     {"every one of many LWPs that compute gets its turn", every_hog_gets_its_turn},
     {"LWPs spread over all CPUs", lwps_spread_over_cpus},
+    {"LWPs that are woken together spread over idle CPUs", lwps_woken_together_spread},
     {"a new LWP starts at level 0", new_lwps_start_at_level_0},
     {"an LWP that computes sinks to the last level", hog_sinks_to_the_last_level},
     {"an LWP that mostly sleeps stays at level 0", sleeper_stays_at_level_0},

@@ -137,6 +137,26 @@ static const struct pointer_argument pointer_arguments[] = {
      .nr_bytes = sizeof(char *),
      .direction = READS_STRINGS,
      .may_be_null = true},
+    {.name = "execve: path",
+     .number = __NR_execve,
+     .argument = {0, (long)no_strings, (long)no_strings},
+     .index = 0,
+     .nr_bytes = 1,
+     .direction = READS_STRING},
+    {.name = "execve: arguments",
+     .number = __NR_execve,
+     .argument = {0, 0, (long)no_strings},
+     .index = 1,
+     .nr_bytes = sizeof(char *),
+     .direction = READS_STRINGS,
+     .may_be_null = true},
+    {.name = "execve: environment",
+     .number = __NR_execve,
+     .argument = {0, (long)no_strings, 0},
+     .index = 2,
+     .nr_bytes = sizeof(char *),
+     .direction = READS_STRINGS,
+     .may_be_null = true},
     {.name = "stat: numbers",
      .number = THRUM_SYS_stat,
      .argument = {0, sizeof(struct thrum_stat)},
@@ -244,7 +264,7 @@ static bool is_efault(const struct pointer_argument *argument, enum wildness wil
     long a[6];
 
     memcpy(a, argument->argument, sizeof(a));
-    if (argument->number == THRUM_SYS_spawn)
+    if (argument->number == THRUM_SYS_spawn || argument->number == __NR_execve)
         a[0] = (long)ktap_program(); /* the address is not a constant */
     a[argument->index] = (long)wild_pointer(argument, wildness);
     long answer = syscall6(argument->number, a[0], a[1], a[2], a[3], a[4], a[5]);
