@@ -210,6 +210,7 @@ int image_load(struct space *space, struct inode *cwd, const char *path,
         error = map_stub(space, &start->exit_stub);
     if (error == 0)
         error = build_stack(space, &image, path, args, &start->sp);
-    start->pc = image.entry;
+    if (error == 0)
+        start->pc = image.entry;
     return error;
 }
