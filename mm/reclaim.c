@@ -38,10 +38,12 @@ void reclaim_serve_request(void)
 void reclaim_all(void)
 {
     for (unsigned cpu = 0; cpu < nr_cpus_online; cpu++) {
-        if (atomic_fetch_or(&was_asked, 1ull << cpu) >> cpu & 1)
-            continue;
+        /* Counted first: the CPU may answer as soon as its bit is set. */
         atomic_fetch_add(&nr_asked, 1);
-        irq_send_ipi(cpu, IPI_RECLAIM);
+        if (atomic_fetch_or(&was_asked, 1ull << cpu) >> cpu & 1)
+            atomic_fetch_sub(&nr_asked, 1);
+        else
+            irq_send_ipi(cpu, IPI_RECLAIM);
     }
     while (atomic_load(&nr_asked) != 0) {
         irq_disable();
