@@ -244,16 +244,19 @@ static void unmap_pages(struct unmapping *u, vaddr_t va, vaddr_t end)
     }
 }
 
-/* Takes out the page tables around [va, end), all areas in it being gone. Locked. */
+/* Takes out the page tables of [va, end) that no area needs any more. Locked. */
 static void take_tables(struct unmapping *u, vaddr_t va, vaddr_t end)
 {
     struct area *above = area_find(u->space, va);
     struct area *below = above != NULL ? area_prev(above) : area_of(rb_last(&u->space->areas));
+    struct mmu_pruning pruning = {
+        .va = va,
+        .end = end,
+        .low = below != NULL ? below->end : 0,
+        .high = above != NULL ? above->start : USER_END + PAGE_SIZE,
+    };
 
-    if (u->tables != 0)
-        unmapping_finish(u);
-    u->tables = mmu_prune(u->space->mmu.root, below != NULL ? below->end : 0,
-                          above != NULL ? above->start : USER_END + PAGE_SIZE);
+    u->tables = mmu_prune(u->space->mmu.root, &pruning, u->tables);
     u->low = MIN(u->low, va);
     u->high = MAX(u->high, end);
 }
@@ -269,17 +272,13 @@ static int remove_range(struct unmapping *u, vaddr_t va, vaddr_t end)
         error = area_split(space, end);
     if (error != 0)
         return error;
-    area = area_find(space, va);
-    if (area == NULL || area->start >= end)
-        return 0;
-    while (area != NULL && area->start < end) {
-        struct area *next = area_next(area);
+    while ((area = area_find(space, va)) != NULL && area->start < end) {
+        vaddr_t area_start = area->start, area_end = area->end;
 
         area_remove(space, area);
-        area = next;
+        unmap_pages(u, area_start, area_end);
+        take_tables(u, area_start, area_end);
     }
-    unmap_pages(u, va, end);
-    take_tables(u, va, end);
     if (end > space->search_from && end <= SPACE_STACK_TOP - SPACE_STACK_BYTES)
         space->search_from = end;
     return 0;
@@ -319,15 +318,11 @@ struct space *space_create(void)
 
 void space_destroy(struct space *space)
 {
-    struct unmapping u;
-    struct rb_node *node;
+    int error;
 
     tlb_drop_context(&space->mmu);
-    while ((node = rb_first(&space->areas)) != NULL)
-        area_remove(space, area_of(node));
-    unmapping_init(&u, space);
-    unmap_pages(&u, 0, USER_END);
-    unmapping_finish(&u);
+    error = remove_now(space, 0, USER_END);
+    assert(error == 0); /* no area had to be split */
     mmu_root_destroy(space->mmu.root);
     slab_free(space_cache, space);
 }

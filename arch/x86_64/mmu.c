@@ -183,51 +183,88 @@ struct mmu_page mmu_unmap(paddr_t root, vaddr_t va)
     return read_entry(__atomic_exchange_n(entry, 0, __ATOMIC_RELAXED));
 }
 
+/* Entries that are passed at a time where all are empty, as most of a small process's are. */
+#define STRIDE 16
+
+static bool is_stride_empty(const pte_t *entries)
+{
+    pte_t all = 0;
+
+    for (unsigned i = 0; i < STRIDE; i++)
+        all |= entries[i];
+    return all == 0;
+}
+
+/* The index of the first used entry in [i, end), or `end`. */
+static unsigned next_used(const pte_t *table, unsigned i, unsigned end)
+{
+    while (i < end) {
+        if (i % STRIDE == 0 && is_stride_empty(&table[i]))
+            i += STRIDE;
+        else if (table[i] == 0)
+            i++;
+        else
+            return i;
+    }
+    return end;
+}
+
+/* The index behind the last entry of a table of this level that maps a part of [va, end). */
+static unsigned index_end(vaddr_t va, vaddr_t end, unsigned level)
+{
+    unsigned shift = PAGE_SHIFT + 9 * (level - 1);
+
+    return (unsigned)MIN((uint64_t)ENTRIES,
+                         table_index(va, level) + ((end - 1) >> shift) - (va >> shift) + 1);
+}
+
+/* Down from the root to the next used entry at each level; from the root again behind a table. */
 vaddr_t mmu_next_mapped(paddr_t root, vaddr_t va, vaddr_t end, struct mmu_page *page)
 {
+    const pte_t *table = phys_to_virt(root);
+    unsigned level = 4;
+
     while (va < end) {
-        pte_t *table = phys_to_virt(root);
-        unsigned level = 4;
+        uint64_t span = PAGE_SIZE << (9 * (level - 1));
+        unsigned first = table_index(va, level), behind = index_end(va, end, level);
+        unsigned i = next_used(table, first, behind);
 
-        while (level > 1 && table[table_index(va, level)] & PTE_PRESENT) {
-            table = table_of(table[table_index(va, level)]);
+        if (i > first)
+            va = ROUND_DOWN(va, span) + (i - first) * span;
+        if (i == behind) {
+            table = phys_to_virt(root);
+            level = 4;
+        } else if (level > 1) {
+            table = table_of(table[i]);
             level--;
-        }
-        if (level == 1) {
-            for (unsigned i = table_index(va, 1); i < ENTRIES && va < end; i++, va += PAGE_SIZE) {
-                if (is_mapped(table[i])) {
-                    *page = read_entry(table[i]);
-                    return va;
-                }
-            }
         } else {
-            uint64_t span = PAGE_SIZE << (9 * (level - 1));
-
-            va = ROUND_DOWN(va, span) + span;
+            *page = read_entry(table[i]);
+            return va;
         }
     }
     return end;
 }
 
 /*
- * Takes out the tables below `table`, which is of level `level` and maps from `base`, that lie
- * wholly in [va, end). They are put in front of `chain`, linked through their first words: as table
- * entries those are "not present", so a CPU that still walks through one finds nothing.
+ * Of the tables below `table`, which is of level `level` and maps from `base`, takes out those that
+ * map a part of [va, end) and lie wholly in [low, high). They are put in front of `chain`, linked
+ * through their first words: as table entries those are "not present", so a CPU that still walks
+ * through one finds nothing.
  */
-static paddr_t prune(pte_t *table, unsigned level, vaddr_t base, vaddr_t va, vaddr_t end,
+static paddr_t prune(pte_t *table, unsigned level, vaddr_t base, const struct mmu_pruning *p,
                      paddr_t chain)
 {
     uint64_t span = PAGE_SIZE << (9 * (level - 1));
-    unsigned first = va > base ? (unsigned)((va - base) / span) : 0;
+    vaddr_t va = MAX(p->va, base), end = MIN(p->end, base + span * ENTRIES);
+    unsigned behind = index_end(va, end, level);
 
-    for (unsigned i = first; i < ENTRIES && base + i * span < end; i++) {
+    for (unsigned i = next_used(table, table_index(va, level), behind); i < behind;
+         i = next_used(table, i + 1, behind)) {
         vaddr_t start = base + i * span;
 
-        if (!(table[i] & PTE_PRESENT))
-            continue;
         if (level > 2)
-            chain = prune(table_of(table[i]), level - 1, start, va, end, chain);
-        if (start >= va && start + span <= end) {
+            chain = prune(table_of(table[i]), level - 1, start, p, chain);
+        if (start >= p->low && start + span <= p->high) {
             paddr_t frame = table[i] & PTE_FRAME;
 
             table[i] = 0;
@@ -238,9 +275,9 @@ static paddr_t prune(pte_t *table, unsigned level, vaddr_t base, vaddr_t va, vad
     return chain;
 }
 
-paddr_t mmu_prune(paddr_t root, vaddr_t va, vaddr_t end)
+paddr_t mmu_prune(paddr_t root, const struct mmu_pruning *p, paddr_t chain)
 {
-    return prune(phys_to_virt(root), 4, 0, va, end, 0);
+    return prune(phys_to_virt(root), 4, 0, p, chain);
 }
 
 void mmu_free_tables(paddr_t chain)
@@ -265,7 +302,9 @@ paddr_t mmu_root_create(void)
 
 void mmu_root_destroy(paddr_t root)
 {
-    mmu_free_tables(mmu_prune(root, 0, USER_END + PAGE_SIZE));
+    const struct mmu_pruning all = {0, USER_END, 0, USER_END + PAGE_SIZE};
+
+    mmu_free_tables(mmu_prune(root, &all, 0));
     mmu_table_free(root);
 }
 

@@ -84,11 +84,17 @@ struct mmu_page mmu_unmap(paddr_t root, vaddr_t va);
 vaddr_t mmu_next_mapped(paddr_t root, vaddr_t va, vaddr_t end, struct mmu_page *page);
 
 /*
- * Takes out the user tables that lie wholly in [va, end), where nothing is mapped any more. CPUs
- * may still remember where they were: after the TLB flush, mmu_free_tables() gives them back.
- * Returns what to hand to it.
+ * Takes out the user tables that map a part of [va, end) and lie wholly in [low, high), where
+ * nothing is mapped any more. CPUs may still remember where they were: after the TLB flush,
+ * mmu_free_tables() gives them back. Returns what to hand to it, with `chain` (0: none), what an
+ * earlier call returned, as its rest.
  */
-paddr_t mmu_prune(paddr_t root, vaddr_t va, vaddr_t end) MUST_CHECK;
+struct mmu_pruning {
+    vaddr_t va, end;
+    vaddr_t low, high; /* around them; a table ends at USER_END + PAGE_SIZE at the highest */
+};
+
+paddr_t mmu_prune(paddr_t root, const struct mmu_pruning *pruning, paddr_t chain) MUST_CHECK;
 void mmu_free_tables(paddr_t chain);
 
 /*
