@@ -4,7 +4,7 @@ command_help() {
     (($# <= 1)) || usage_error "help: one command at a time"
     case ${1:-} in
         '') help_overview ;;
-        run | test | iso | gdb | doctor | cc) "help_$1" ;;
+        run | test | bench | iso | gdb | doctor | cc) "help_$1" ;;
         help) echo "./thrum help [COMMAND]" ;;
         *) usage_error "help: unknown command '$1'" ;;
     esac
@@ -16,6 +16,7 @@ Thrum: an operating system about threads and who gets to run next.
 
   ./thrum run       build the ISO and boot it in QEMU, with this terminal as its console
   ./thrum test      build everything and run all tests
+  ./thrum bench     measure what operations cost, beside Linux and the targets
   ./thrum iso       build the ISO, to boot it elsewhere
   ./thrum cc        compile a C program for Thrum
   ./thrum gdb       boot under the debugger
@@ -92,6 +93,30 @@ Examples
   ./thrum test
   ./thrum test uefi
   ./thrum test --label host --preset release
+TEXT
+}
+
+help_bench() {
+    cat <<'TEXT'
+./thrum bench [OPTIONS]
+
+Measures what operations cost in instructions, with the release build in a guest with one CPU and
+--icount, and prints that beside the target and beside what Linux 6.1 needs in the same emulator.
+The ratio says how many times better than Linux. The same image gives the same counts each time.
+docs/benchmarks.md says what each row is.
+
+  --row NAME          only this row; may be repeated
+  --big               also the rows that need a guest of 6 GiB
+  --rtc BASE[,BASE]   the date that the guest starts at (2024-01-01T00:00:00). Counts depend on it a
+                      little: with several, the median over one run each is shown
+  --json FILE         also write the results to FILE; "-": print them instead of the table
+  --short             a fiftieth of the operations: shows that the rows work, not what they cost
+  --list              the names of all rows
+  --preset NAME  --iso FILE  --cmdline "TEXT"  --timeout S    as in ./thrum run
+
+Examples
+  ./thrum bench --row fork_exit_wait --row exec
+  ./thrum bench --rtc 2024-01-01T00:00:00,2024-02-02T02:02:02,2024-03-03T03:03:03 --json bench.json
 TEXT
 }
 

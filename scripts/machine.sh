@@ -4,6 +4,7 @@
 declare -A machine=(
     [smp]=2 [mem]=512M [type]=q35 [firmware]=bios [cpu]='' [accel]=tcg [icount]=no
     [display]=none [cmdline]='' [exec]='' [timeout]='' [iso]='' [boot]=cd
+    [rtc]=2024-01-01T00:00:00
 )
 # What --add collected: host file, guest path, host file, guest path ...
 machine_files=()
@@ -179,7 +180,7 @@ make_qemu_arguments() {
         kvm/*) qemu+=(-accel kvm -cpu "${machine[cpu]:-host}") ;;
         # The same run again gives the same instructions: time is counted, not measured.
         tcg/yes) qemu+=(-accel tcg,thread=single -icount shift=0,sleep=off
-            -rtc base=2024-01-01T00:00:00,clock=vm -seed 1 -cpu "${machine[cpu]:-$default_cpu}") ;;
+            -rtc "base=${machine[rtc]},clock=vm" -seed 1 -cpu "${machine[cpu]:-$default_cpu}") ;;
         tcg/no) qemu+=(-accel tcg,thread=multi -cpu "${machine[cpu]:-$default_cpu}") ;;
     esac
 

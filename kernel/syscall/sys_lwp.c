@@ -171,6 +171,7 @@ int64_t sys_thrum_stat(vaddr_t stat_at, size_t nr_bytes)
     stat.frames_total = frames.nr_total;
     stat.frames_free = frames.nr_free + heap.nr_frames;
     stat.heap_objects = heap.nr_objects;
+    stat.heap_frames = heap.nr_frames;
     stat.processes = atomic_load(&nr_processes);
     stat.lwps = atomic_load(&nr_user_lwps);
     stat.kernel_threads = atomic_load(&nr_kthreads);

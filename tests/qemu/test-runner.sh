@@ -140,6 +140,10 @@ test_options() {
     refused 'no file' run --iso /no/such/file
     refused "not a number" test --jobs many
     refused 'not a TCP port' gdb --port 70000
+    refused 'no row .frob.' bench --row frob
+    refused 'not a date' bench --rtc today
+    refused 'chosen by --row' bench exec
+    refused 'unknown option' bench --smp 2
     refused 'no source file' cc
     refused 'cannot read' cc none.c
     refused 'unknown command' help frob
@@ -148,7 +152,7 @@ test_options() {
 
 test_help() {
     local command
-    for command in '' run test iso gdb cc doctor; do
+    for command in '' run test bench iso gdb cc doctor; do
         "$THRUM_ROOT/thrum" help $command | grep -q '^\./thrum\|^  \./thrum' || fail "help $command"
     done
 }

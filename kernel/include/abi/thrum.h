@@ -80,6 +80,7 @@ struct thrum_stat {
     uint64_t kernel_threads;
     uint64_t cpu;             /* number of the CPU that answers */
     uint64_t boot_to_user_ns; /* from the first kernel instruction to the first user instruction */
+    uint64_t heap_frames;     /* that the kernel heap holds, for objects and for caches of them */
 };
 
 /*
