@@ -17,6 +17,8 @@
  * So a write of up to PIPE_BUF bytes is one turn, and whole among the others' (POSIX). Each end of
  * a turn wakes at most one reader and one writer, the one that has waited longest, and only when it
  * can go on; who finds that somebody else was faster sleeps again, and is woken by that one's end.
+ * With room for less than PIPE_BUF bytes any of the writers may be the one for which it is enough:
+ * then all are woken.
  */
 
 #include <arch/mmu.h>
@@ -46,6 +48,7 @@ struct pipe {
     struct spinlock lock;
     struct end reader, writer;    /* lock */
     uint64_t nr_read, nr_written; /* lock; each is moved by who has its end's turn */
+    size_t least_needed;      /* lock; no writer that waits can go on with less room than this */
     paddr_t frames[NR_PAGES]; /* up to byte nr_written the reader's, from there on the writer's */
 };
 
@@ -82,8 +85,14 @@ static void wake(struct pipe *pipe)
 {
     if (!pipe->reader.is_busy && can_read(pipe))
         waitq_wake_first(&pipe->reader.waiting);
-    if (!pipe->writer.is_busy && can_write(pipe, PIPE_BUF))
+    if (pipe->writer.is_busy)
+        return;
+    if (can_write(pipe, PIPE_BUF)) {
         waitq_wake_first(&pipe->writer.waiting);
+    } else if (room(pipe) >= pipe->least_needed) {
+        pipe->least_needed = PIPE_BUF;
+        waitq_wake_all(&pipe->writer.waiting);
+    }
 }
 
 /* The place for the frame of byte `at`. */
@@ -184,10 +193,12 @@ static int64_t begin_write(struct file *file, size_t nr_bytes)
     int64_t result = 0;
 
     while (result == 0 && (pipe->writer.is_busy || !can_write(pipe, needed))) {
-        if (!can_write(pipe, needed) && is_nonblocking(file))
+        if (!can_write(pipe, needed) && is_nonblocking(file)) {
             result = -EAGAIN;
-        else
+        } else {
+            pipe->least_needed = MIN(pipe->least_needed, needed);
             result = waitq_sleep(&pipe->writer.waiting, &pipe->lock, WAITQ_FOREVER, true);
+        }
     }
     if (result == 0 && !pipe->reader.is_open) {
         result = -EPIPE;
@@ -306,6 +317,7 @@ int pipe_create(unsigned flags, struct file **reader, struct file **writer)
     spin_init(&pipe->lock, "pipe", LOCK_RANK_WAIT);
     waitq_init(&pipe->reader.waiting);
     waitq_init(&pipe->writer.waiting);
+    pipe->least_needed = PIPE_BUF;
     for (unsigned i = 0; i < NR_PAGES; i++)
         pipe->frames[i] = PADDR_NONE;
     *reader = file_create(&reader_ops, O_RDONLY | flags, NULL, pipe);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <thread.h>
 #include <thrum.h>
@@ -178,6 +179,40 @@ static bool last_reader_wakes_a_writer(void)
     close(ends[0]);
     thread_join(lwp, &result);
     return KTAP_EQUAL((long)result, 1) && KTAP_EQUAL(close(ends[1]), 0);
+}
+
+static atomic_bool has_written;
+
+static void *write_one(void *arg)
+{
+    long result = write(ends[1], "x", 1);
+
+    (void)arg;
+    atomic_store(&has_written, true);
+    return (void *)result;
+}
+
+static bool is_written(void *arg)
+{
+    (void)arg;
+    return atomic_load(&has_written);
+}
+
+/* Nobody reads on: the writer must not wait for more room than it needs. */
+static bool writer_waits_for_no_more_room_than_it_needs(void)
+{
+    thread_t lwp;
+
+    pipe(ends);
+    write(ends[1], buffer, CAPACITY);
+    atomic_store(&has_written, false);
+    thread_create(&lwp, write_one, NULL);
+    sleep_ns(5000000);
+    bool is_right =
+        KTAP_EQUAL(read(ends[0], buffer, 1), 1) && KTAP_TRUE(ktap_wait_for(is_written, NULL));
+    read(ends[0], buffer, CAPACITY);
+    thread_join(lwp, NULL);
+    return is_right && close_both();
 }
 
 /* Records of PIPE_BUF bytes at most: whose, which, and filled with a number that belongs to both.
@@ -391,6 +426,7 @@ static const struct ktap_test tests[] = {
     {"a close by another LWP leaves a blocked reader its pipe", close_does_not_disturb_a_reader},
     {"the last writer's close wakes all readers", last_writer_wakes_all_readers},
     {"the last reader's close wakes a writer", last_reader_wakes_a_writer},
+    {"a writer waits for no more room than it needs", writer_waits_for_no_more_room_than_it_needs},
     {"records of ten writers up to PIPE_BUF bytes stay whole", records_stay_whole},
     {"ten writers and ten readers lose and double no byte", bytes_are_exact},
     {"a child writes to its parent", child_and_parent_talk},
