@@ -472,14 +472,16 @@ paddr_t frame_alloc_contig(size_t nr_frames, size_t align_frames, unsigned flags
 static struct frame_desc *claimed_desc(paddr_t paddr, const char *verb)
 {
     size_t frame = paddr >> PAGE_SHIFT;
+    struct frame_desc *desc;
 
     if (!IS_ALIGNED(paddr, PAGE_SIZE))
         panic("frame: cannot %s %#lx: not aligned", verb, paddr);
     if (frame >= pool.nr_span || !pool.sections[frame / SECTION_FRAMES].is_ready)
         panic("frame: cannot %s %#lx: not managed, or never handed out", verb, paddr);
-    if (!(desc_of(frame)->state & STATE_REFS))
+    desc = desc_of(frame);
+    if (!(desc->state & STATE_REFS))
         panic("frame: cannot %s %#lx: not handed out (freed twice?)", verb, paddr);
-    return desc_of(frame);
+    return desc;
 }
 
 /* As above, of a frame by itself. */

@@ -29,8 +29,6 @@
 #include <mm/space.h>
 #include <mm/tlb.h>
 
-#define UNMAP_BATCH 64
-
 struct area {
     struct rb_node node;
     vaddr_t start, end;
@@ -199,49 +197,37 @@ static unsigned frame_prot(unsigned prot, paddr_t frame)
  */
 struct unmapping {
     struct space *space;
-    vaddr_t low, high; /* the pages lie in here */
-    paddr_t tables;    /* for mmu_free_tables() */
-    unsigned nr_frames;
-    paddr_t frames[UNMAP_BATCH];
+    paddr_t tables; /* for mmu_free_tables() */
+    struct mmu_batch pages;
 };
-
-/* Flushes, and gives back. Locked. */
-static void unmapping_finish(struct unmapping *u)
-{
-    if (u->nr_frames > 0 || u->tables != 0)
-        tlb_flush_user(&u->space->mmu, u->low, u->high, u->tables != 0);
-    while (u->nr_frames > 0)
-        frame_unref(u->frames[--u->nr_frames]);
-    mmu_free_tables(u->tables);
-    u->low = USER_END;
-    u->high = 0;
-    u->tables = 0;
-}
 
 static void unmapping_init(struct unmapping *u, struct space *space)
 {
     u->space = space;
-    u->low = USER_END;
-    u->high = 0;
     u->tables = 0;
-    u->nr_frames = 0;
+    u->pages.low = USER_END;
+    u->pages.high = 0;
+    u->pages.nr_frames = 0;
+}
+
+/* Flushes, and gives back. Locked. */
+static void unmapping_finish(struct unmapping *u)
+{
+    struct mmu_batch *pages = &u->pages;
+
+    if (pages->nr_frames > 0 || u->tables != 0)
+        tlb_flush_user(&u->space->mmu, pages->low, pages->high, u->tables != 0);
+    for (unsigned i = 0; i < pages->nr_frames; i++)
+        frame_unref(pages->frames[i]);
+    mmu_free_tables(u->tables);
+    unmapping_init(u, u->space);
 }
 
 /* Clears the entries of [va, end). Locked. */
 static void unmap_pages(struct unmapping *u, vaddr_t va, vaddr_t end)
 {
-    paddr_t root = u->space->mmu.root;
-    struct mmu_page page;
-
-    for (va = mmu_next_mapped(root, va, end, &page); va < end;
-         va = mmu_next_mapped(root, va + PAGE_SIZE, end, &page)) {
-        if (u->nr_frames == UNMAP_BATCH)
-            unmapping_finish(u);
-        mmu_unmap(root, va);
-        u->frames[u->nr_frames++] = page.frame;
-        u->low = MIN(u->low, va);
-        u->high = MAX(u->high, va + PAGE_SIZE);
-    }
+    while ((va = mmu_unmap_batch(u->space->mmu.root, va, end, &u->pages)) < end)
+        unmapping_finish(u);
 }
 
 /* Takes out the page tables of [va, end) that no area needs any more. Locked. */
@@ -257,8 +243,8 @@ static void take_tables(struct unmapping *u, vaddr_t va, vaddr_t end)
     };
 
     u->tables = mmu_prune(u->space->mmu.root, &pruning, u->tables);
-    u->low = MIN(u->low, va);
-    u->high = MAX(u->high, end);
+    u->pages.low = MIN(u->pages.low, va);
+    u->pages.high = MAX(u->pages.high, end);
 }
 
 /* Removes [va, end); what is left to do is in `u`. Locked. 0 or -ENOMEM (nothing has changed). */
@@ -328,28 +314,9 @@ void space_destroy(struct space *space)
 }
 
 /*
- * Maps the pages of `area` in `to` as well; both read-only, so that the first write is a fault.
- * `from` is locked, and to be flushed afterwards. 0 or -ENOMEM.
+ * Copies areas and shares their pages. `from` is locked, and to be flushed afterwards. 0 or
+ * -ENOMEM.
  */
-static int share_pages(struct space *from, struct space *to, const struct area *area)
-{
-    struct mmu_page page;
-    vaddr_t va = area->start;
-
-    while ((va = mmu_next_mapped(from->mmu.root, va, area->end, &page)) < area->end) {
-        frame_ref(page.frame);
-        if (mmu_map(to->mmu.root, va, page.frame, frame_prot(area->prot, page.frame)) != 0) {
-            frame_unref(page.frame);
-            return -ENOMEM;
-        }
-        if (page.prot & MMU_WRITE)
-            mmu_change(from->mmu.root, va, page.frame, frame_prot(area->prot, page.frame));
-        va += PAGE_SIZE;
-    }
-    return 0;
-}
-
-/* `from` is locked. 0 or -ENOMEM. */
 static int clone_areas(struct space *from, struct space *to)
 {
     for (struct rb_node *node = rb_first(&from->areas); node != NULL; node = rb_next(node)) {
@@ -358,7 +325,7 @@ static int clone_areas(struct space *from, struct space *to)
 
         if (area_add(to, area->start, area->end, area->prot, area->guard_bytes) == NULL)
             return -ENOMEM;
-        error = share_pages(from, to, area);
+        error = mmu_share(from->mmu.root, to->mmu.root, area->start, area->end, frame_ref);
         if (error != 0)
             return error;
     }

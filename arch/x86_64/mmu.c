@@ -38,10 +38,20 @@
 #define PTE_GLOBAL   (1ull << 8)
 #define PTE_HIDDEN   (1ull << 9) /* not present, but the frame is kept */
 #define PTE_NX       (1ull << 63)
-#define PTE_FRAME    0x000ffffffffff000ull
+
+/*
+ * In the entry of a user table, ignored by the hardware: bit n says that the n-th eighth of the
+ * table may have used entries. Set when one is made, and never cleared. So walks pass what is empty
+ * without looking at it.
+ */
+#define PTE_EIGHTH_0 (1ull << 52)
+#define PTE_EIGHTHS  (0xffull << 52)
+
+#define PTE_FRAME 0x000ffffffffff000ull
 
 #define ENTRIES         512
 #define LARGE_PAGE_SIZE MIB(2)
+#define LEAF_SPAN       MIB(2) /* what a level-1 table maps */
 #define KERNEL_VMA      0xffffffff80000000ull
 #define DIRECT_MAP_BITS 46
 
@@ -79,28 +89,55 @@ static pte_t *table_of(pte_t entry)
     return phys_to_virt(entry & PTE_FRAME);
 }
 
+static pte_t eighth_of(unsigned index)
+{
+    return PTE_EIGHTH_0 << (index / (ENTRIES / 8));
+}
+
+/* Makes the table of an entry that has none. Whether it has one now. */
+static bool make_table(pte_t *entry, bool is_user)
+{
+    paddr_t frame;
+
+    if (*entry & PTE_PRESENT)
+        return true;
+    frame = mmu_table_alloc(is_user);
+    if (frame == PADDR_NONE)
+        return false;
+    *entry = frame | PTE_PRESENT | PTE_WRITE | (is_user ? PTE_USER : 0);
+    return true;
+}
+
 /*
  * The entry of `va` at `level` (in the boot loader's tables as long as there are no others), or
- * NULL when a table above it is missing (or a large page lies there); with `create`, missing tables
- * are made, and NULL means that memory is out.
+ * NULL when a table above it is missing, or a large page lies there.
  */
-static pte_t *find_entry(paddr_t root, vaddr_t va, unsigned level, bool create)
+static pte_t *find_entry(paddr_t root, vaddr_t va, unsigned level)
+{
+    pte_t *table = phys_to_virt(root != 0 ? root : x86_read_cr3() & PTE_FRAME);
+
+    for (unsigned l = 4; l > level; l--) {
+        pte_t entry = table[table_index(va, l)];
+
+        if ((entry & (PTE_PRESENT | PTE_LARGE)) != PTE_PRESENT)
+            return NULL;
+        table = table_of(entry);
+    }
+    return &table[table_index(va, level)];
+}
+
+/* The same, making the tables that are missing. NULL: memory is out, or a large page lies there. */
+static pte_t *create_entry(paddr_t root, vaddr_t va, unsigned level)
 {
     pte_t *table = phys_to_virt(root != 0 ? root : x86_read_cr3() & PTE_FRAME);
 
     for (unsigned l = 4; l > level; l--) {
         pte_t *entry = &table[table_index(va, l)];
 
-        if (!(*entry & PTE_PRESENT)) {
-            bool is_user = va < USER_END;
-            paddr_t frame = create ? mmu_table_alloc(is_user) : PADDR_NONE;
-
-            if (frame == PADDR_NONE)
-                return NULL;
-            *entry = frame | PTE_PRESENT | PTE_WRITE | (is_user ? PTE_USER : 0);
-        } else if (*entry & PTE_LARGE) {
+        if (!make_table(entry, va < USER_END) || *entry & PTE_LARGE)
             return NULL;
-        }
+        if (va < USER_END)
+            *entry |= eighth_of(table_index(va, l - 1));
         table = table_of(*entry);
     }
     return &table[table_index(va, level)];
@@ -145,7 +182,7 @@ static struct mmu_page read_entry(pte_t entry)
 
 int mmu_map(paddr_t root, vaddr_t va, paddr_t frame, unsigned prot)
 {
-    pte_t *entry = find_entry(root, va, 1, true);
+    pte_t *entry = create_entry(root, va, 1);
 
     if (entry == NULL)
         return -ENOMEM;
@@ -156,10 +193,10 @@ int mmu_map(paddr_t root, vaddr_t va, paddr_t frame, unsigned prot)
 
 struct mmu_page mmu_walk(paddr_t root, vaddr_t va)
 {
-    pte_t *entry = find_entry(root, va, 1, false);
+    pte_t *entry = find_entry(root, va, 1);
 
     if (entry == NULL) {
-        entry = find_entry(root, va, 2, false);
+        entry = find_entry(root, va, 2);
         return read_entry(entry != NULL && *entry & PTE_LARGE ? *entry : 0);
     }
     return read_entry(*entry);
@@ -167,7 +204,7 @@ struct mmu_page mmu_walk(paddr_t root, vaddr_t va)
 
 void mmu_change(paddr_t root, vaddr_t va, paddr_t frame, unsigned prot)
 {
-    pte_t *entry = find_entry(root, va, 1, false);
+    pte_t *entry = find_entry(root, va, 1);
 
     assert(entry != NULL && is_mapped(*entry));
     *entry = make_entry(frame, prot);
@@ -175,7 +212,7 @@ void mmu_change(paddr_t root, vaddr_t va, paddr_t frame, unsigned prot)
 
 struct mmu_page mmu_unmap(paddr_t root, vaddr_t va)
 {
-    pte_t *entry = find_entry(root, va, 1, false);
+    pte_t *entry = find_entry(root, va, 1);
 
     if (entry == NULL)
         return (struct mmu_page){.frame = PADDR_NONE};
@@ -183,28 +220,22 @@ struct mmu_page mmu_unmap(paddr_t root, vaddr_t va)
     return read_entry(__atomic_exchange_n(entry, 0, __ATOMIC_RELAXED));
 }
 
-/* Entries that are passed at a time where all are empty, as most of a small process's are. */
-#define STRIDE 16
-
-static bool is_stride_empty(const pte_t *entries)
+/*
+ * The index of the first used entry in [i, end) of a table, or `end`. `eighths`: the entry that
+ * names the table.
+ */
+static unsigned next_used(pte_t eighths, const pte_t *table, unsigned i, unsigned end)
 {
-    pte_t all = 0;
-
-    for (unsigned i = 0; i < STRIDE; i++)
-        all |= entries[i];
-    return all == 0;
-}
-
-/* The index of the first used entry in [i, end), or `end`. */
-static unsigned next_used(const pte_t *table, unsigned i, unsigned end)
-{
+    if (i < end && table[i] != 0)
+        return i;
     while (i < end) {
-        if (i % STRIDE == 0 && is_stride_empty(&table[i]))
-            i += STRIDE;
-        else if (table[i] == 0)
-            i++;
-        else
-            return i;
+        unsigned stop = MIN(end, (unsigned)ROUND_DOWN(i, ENTRIES / 8) + ENTRIES / 8);
+
+        for (; i < stop && eighths & eighth_of(stop - 1); i++) {
+            if (table[i] != 0)
+                return i;
+        }
+        i = stop;
     }
     return end;
 }
@@ -218,52 +249,135 @@ static unsigned index_end(vaddr_t va, vaddr_t end, unsigned level)
                          table_index(va, level) + ((end - 1) >> shift) - (va >> shift) + 1);
 }
 
-/* Down from the root to the next used entry at each level; from the root again behind a table. */
-vaddr_t mmu_next_mapped(paddr_t root, vaddr_t va, vaddr_t end, struct mmu_page *page)
+/* The part of a level-1 table that maps the beginning of a range. */
+struct leaf {
+    pte_t *table;
+    pte_t eighths;
+    vaddr_t base; /* what the table's first entry maps */
+    unsigned first, behind;
+};
+
+/* The first level-1 table that maps a part of [va, end) where something may be mapped. */
+static bool find_leaf(paddr_t root, vaddr_t va, vaddr_t end, struct leaf *leaf)
 {
-    const pte_t *table = phys_to_virt(root);
+    pte_t *table = phys_to_virt(root), eighths = PTE_EIGHTHS;
     unsigned level = 4;
 
     while (va < end) {
         uint64_t span = PAGE_SIZE << (9 * (level - 1));
-        unsigned first = table_index(va, level), behind = index_end(va, end, level);
-        unsigned i = next_used(table, first, behind);
+        unsigned first = table_index(va, level), behind = index_end(va, end, level), i;
 
+        if (level == 1) {
+            *leaf = (struct leaf){table, eighths, va - first * PAGE_SIZE, first, behind};
+            return true;
+        }
+        i = next_used(eighths, table, first, behind);
         if (i > first)
             va = ROUND_DOWN(va, span) + (i - first) * span;
-        if (i == behind) {
-            table = phys_to_virt(root);
-            level = 4;
-        } else if (level > 1) {
-            table = table_of(table[i]);
-            level--;
-        } else {
-            *page = read_entry(table[i]);
-            return va;
+        eighths = i < behind ? table[i] : PTE_EIGHTHS;
+        table = i < behind ? table_of(table[i]) : phys_to_virt(root);
+        level = i < behind ? level - 1 : 4;
+    }
+    return false;
+}
+
+static unsigned leaf_next(const struct leaf *leaf, unsigned i)
+{
+    return next_used(leaf->eighths, leaf->table, i, leaf->behind);
+}
+
+static vaddr_t leaf_va(const struct leaf *leaf, unsigned i)
+{
+    return leaf->base + i * PAGE_SIZE;
+}
+
+vaddr_t mmu_next_mapped(paddr_t root, vaddr_t va, vaddr_t end, struct mmu_page *page)
+{
+    struct leaf leaf;
+
+    for (; find_leaf(root, va, end, &leaf); va = leaf_va(&leaf, leaf.behind)) {
+        unsigned i = leaf_next(&leaf, leaf.first);
+
+        if (i < leaf.behind) {
+            *page = read_entry(leaf.table[i]);
+            return leaf_va(&leaf, i);
         }
     }
     return end;
 }
 
+vaddr_t mmu_unmap_batch(paddr_t root, vaddr_t va, vaddr_t end, struct mmu_batch *batch)
+{
+    struct leaf leaf;
+
+    for (; find_leaf(root, va, end, &leaf); va = leaf_va(&leaf, leaf.behind)) {
+        for (unsigned i = leaf_next(&leaf, leaf.first); i < leaf.behind;
+             i = leaf_next(&leaf, i + 1)) {
+            vaddr_t page = leaf_va(&leaf, i);
+
+            if (batch->nr_frames == MMU_BATCH)
+                return page;
+            batch->low = MIN(batch->low, page);
+            batch->high = MAX(batch->high, page + PAGE_SIZE);
+            batch->frames[batch->nr_frames++] = leaf.table[i] & PTE_FRAME;
+            leaf.table[i] = 0;
+        }
+    }
+    return end;
+}
+
+/* The level-1 table of `to` that maps what `leaf` does; NULL: memory is out. */
+static pte_t *twin_of(const struct leaf *leaf, paddr_t to)
+{
+    pte_t *entry = create_entry(to, leaf->base, 2);
+
+    if (entry == NULL || !make_table(entry, true))
+        return NULL;
+    *entry |= leaf->eighths & PTE_EIGHTHS;
+    return table_of(*entry);
+}
+
+int mmu_share(paddr_t from, paddr_t to, vaddr_t va, vaddr_t end, void (*ref)(paddr_t frame))
+{
+    struct leaf leaf;
+
+    for (; find_leaf(from, va, end, &leaf); va = leaf_va(&leaf, leaf.behind)) {
+        unsigned i = leaf_next(&leaf, leaf.first);
+        pte_t *twin = i < leaf.behind ? twin_of(&leaf, to) : NULL;
+
+        if (i < leaf.behind && twin == NULL)
+            return -ENOMEM;
+        for (; i < leaf.behind; i = leaf_next(&leaf, i + 1)) {
+            pte_t entry = leaf.table[i] & ~PTE_WRITE;
+
+            ref(entry & PTE_FRAME);
+            if (leaf.table[i] & PTE_WRITE)
+                leaf.table[i] = entry;
+            twin[i] = entry;
+        }
+    }
+    return 0;
+}
+
 /*
- * Of the tables below `table`, which is of level `level` and maps from `base`, takes out those that
- * map a part of [va, end) and lie wholly in [low, high). They are put in front of `chain`, linked
- * through their first words: as table entries those are "not present", so a CPU that still walks
- * through one finds nothing.
+ * Of the tables below `table`, which `eighths` names, is of level `level` and maps from `base`,
+ * takes out those that map a part of [va, end) and lie wholly in [low, high). They are put in front
+ * of `chain`, linked through their first words: as table entries those are "not present", so a CPU
+ * that still walks through one finds nothing.
  */
-static paddr_t prune(pte_t *table, unsigned level, vaddr_t base, const struct mmu_pruning *p,
-                     paddr_t chain)
+static paddr_t prune(pte_t eighths, pte_t *table, unsigned level, vaddr_t base,
+                     const struct mmu_pruning *p, paddr_t chain)
 {
     uint64_t span = PAGE_SIZE << (9 * (level - 1));
     vaddr_t va = MAX(p->va, base), end = MIN(p->end, base + span * ENTRIES);
     unsigned behind = index_end(va, end, level);
 
-    for (unsigned i = next_used(table, table_index(va, level), behind); i < behind;
-         i = next_used(table, i + 1, behind)) {
+    for (unsigned i = next_used(eighths, table, table_index(va, level), behind); i < behind;
+         i = next_used(eighths, table, i + 1, behind)) {
         vaddr_t start = base + i * span;
 
         if (level > 2)
-            chain = prune(table_of(table[i]), level - 1, start, p, chain);
+            chain = prune(table[i], table_of(table[i]), level - 1, start, p, chain);
         if (start >= p->low && start + span <= p->high) {
             paddr_t frame = table[i] & PTE_FRAME;
 
@@ -277,7 +391,12 @@ static paddr_t prune(pte_t *table, unsigned level, vaddr_t base, const struct mm
 
 paddr_t mmu_prune(paddr_t root, const struct mmu_pruning *p, paddr_t chain)
 {
-    return prune(phys_to_virt(root), 4, 0, p, chain);
+    /* The first level-1 table that may go: where there is none, no larger one can either. */
+    vaddr_t start = MAX(ROUND_DOWN(p->va, LEAF_SPAN), ROUND_UP(p->low, LEAF_SPAN));
+
+    if (start >= p->end || start + LEAF_SPAN > p->high)
+        return chain;
+    return prune(PTE_EIGHTHS, phys_to_virt(root), 4, 0, p, chain);
 }
 
 void mmu_free_tables(paddr_t chain)
@@ -372,7 +491,7 @@ void mmu_flush_local_all(void)
 
 static void map_while_booting(vaddr_t va, paddr_t frame, unsigned prot)
 {
-    pte_t *entry = find_entry((paddr_t)kernel_root - KERNEL_VMA, va, 1, true);
+    pte_t *entry = create_entry((paddr_t)kernel_root - KERNEL_VMA, va, 1);
 
     assert(entry != NULL);
     *entry = make_entry(frame, prot);
@@ -401,8 +520,7 @@ static void map_direct_range(paddr_t start, paddr_t end)
         bool has_image = p < data && p + LARGE_PAGE_SIZE > image;
 
         if (IS_ALIGNED(p, LARGE_PAGE_SIZE) && end - p >= LARGE_PAGE_SIZE && !has_image) {
-            pte_t *entry =
-                find_entry((paddr_t)kernel_root - KERNEL_VMA, DIRECT_MAP_BASE + p, 2, true);
+            pte_t *entry = create_entry((paddr_t)kernel_root - KERNEL_VMA, DIRECT_MAP_BASE + p, 2);
 
             assert(entry != NULL);
             *entry = make_entry(p, MMU_WRITE) | PTE_LARGE;
@@ -420,7 +538,7 @@ static void make_kernel_tables(void)
     static const vaddr_t regions[] = {KMAP_BASE, KSTACK_BASE};
 
     for (unsigned i = 0; i < ARRAY_LEN(regions); i++) {
-        pte_t *entry = find_entry((paddr_t)kernel_root - KERNEL_VMA, regions[i], 3, true);
+        pte_t *entry = create_entry((paddr_t)kernel_root - KERNEL_VMA, regions[i], 3);
 
         assert(entry != NULL);
     }

@@ -83,6 +83,29 @@ struct mmu_page mmu_unmap(paddr_t root, vaddr_t va);
  */
 vaddr_t mmu_next_mapped(paddr_t root, vaddr_t va, vaddr_t end, struct mmu_page *page);
 
+/* Pages that have been unmapped and are still to be flushed, in [low, high), and given back. */
+#define MMU_BATCH 64
+
+struct mmu_batch {
+    vaddr_t low, high;
+    unsigned nr_frames;
+    paddr_t frames[MMU_BATCH];
+};
+
+/*
+ * Unmaps the user pages of [va, end), adding them to the batch, until it is full. Returns from
+ * where to go on, or `end`. TLBs are the caller's business.
+ */
+vaddr_t mmu_unmap_batch(paddr_t root, vaddr_t va, vaddr_t end, struct mmu_batch *batch) MUST_CHECK;
+
+/*
+ * Maps the user pages of [va, end) of `from` in `to` as well, where nothing is mapped there yet;
+ * neither may write to them from now on. `ref` is told of every frame. 0, or -ENOMEM with a part of
+ * it done. TLBs are the caller's business.
+ */
+int mmu_share(paddr_t from, paddr_t to, vaddr_t va, vaddr_t end,
+              void (*ref)(paddr_t frame)) MUST_CHECK;
+
 /*
  * Takes out the user tables that map a part of [va, end) and lie wholly in [low, high), where
  * nothing is mapped any more. CPUs may still remember where they were: after the TLB flush,
