@@ -1,9 +1,12 @@
 /*
  * Numbers of processes and LWPs.
  *
- * A two-level table: chunks of owners, made when a number in them is first needed and given back
+ * A two-level table: chunks of slots, made when a number in them is first needed and given back
  * when the last one is freed. New numbers follow the last one given out, and start again at the
  * lowest free one after the largest, so a number is not used again soon after it was freed.
+ *
+ * A number is free when it has no uses: its owner is one, and each process whose group or session
+ * has that name is another.
  */
 
 #include <kernel/errno.h>
@@ -13,9 +16,14 @@
 
 #define IDS_PER_CHUNK 128u
 
+struct id_slot {
+    struct id_owner owner;
+    unsigned nr_uses;
+};
+
 struct id_chunk {
-    unsigned nr_used;
-    struct id_owner owners[IDS_PER_CHUNK];
+    unsigned nr_taken;
+    struct id_slot slots[IDS_PER_CHUNK];
 };
 
 static struct spinlock id_lock = SPINLOCK_INIT("numbers", LOCK_RANK_ID_TABLE);
@@ -34,14 +42,21 @@ static bool is_full(unsigned id)
 {
     const struct id_chunk *chunk = chunks[id / IDS_PER_CHUNK];
 
-    return chunk != NULL && chunk->nr_used == IDS_PER_CHUNK;
+    return chunk != NULL && chunk->nr_taken == IDS_PER_CHUNK;
 }
 
 static bool is_taken(unsigned id)
 {
     const struct id_chunk *chunk = chunks[id / IDS_PER_CHUNK];
 
-    return chunk != NULL && chunk->owners[id % IDS_PER_CHUNK].process != NULL;
+    return chunk != NULL && chunk->slots[id % IDS_PER_CHUNK].nr_uses > 0;
+}
+
+/* The slot of a number that is taken. Locked. */
+static struct id_slot *slot_of(int id)
+{
+    assert(is_taken((unsigned)id));
+    return &chunks[(unsigned)id / IDS_PER_CHUNK]->slots[(unsigned)id % IDS_PER_CHUNK];
 }
 
 /* The first free number in [from, to]; 0: none. Locked. */
@@ -67,8 +82,8 @@ static int take(unsigned id, struct id_owner owner)
         *chunk = kzalloc_user(sizeof(**chunk));
     if (*chunk == NULL)
         return -ENOMEM;
-    (*chunk)->owners[id % IDS_PER_CHUNK] = owner;
-    (*chunk)->nr_used++;
+    (*chunk)->slots[id % IDS_PER_CHUNK] = (struct id_slot){owner, 1};
+    (*chunk)->nr_taken++;
     last_id = id;
     return (int)id;
 }
@@ -95,7 +110,7 @@ struct id_owner id_lookup(int id)
         return owner;
     irq = spin_lock_irq(&id_lock);
     if (is_taken((unsigned)id))
-        owner = chunks[(unsigned)id / IDS_PER_CHUNK]->owners[(unsigned)id % IDS_PER_CHUNK];
+        owner = slot_of(id)->owner;
     spin_unlock_irq(&id_lock, irq);
     return owner;
 }
@@ -104,21 +119,32 @@ void id_set_owner(int id, struct id_owner owner)
 {
     irq_state_t irq = spin_lock_irq(&id_lock);
 
-    assert(is_taken((unsigned)id) && owner.process != NULL);
-    chunks[(unsigned)id / IDS_PER_CHUNK]->owners[(unsigned)id % IDS_PER_CHUNK] = owner;
+    slot_of(id)->owner = owner;
+    spin_unlock_irq(&id_lock, irq);
+}
+
+void id_use(int id)
+{
+    irq_state_t irq = spin_lock_irq(&id_lock);
+
+    slot_of(id)->nr_uses++;
+    spin_unlock_irq(&id_lock, irq);
+}
+
+void id_unuse(int id)
+{
+    irq_state_t irq = spin_lock_irq(&id_lock);
+    struct id_chunk **chunk = &chunks[(unsigned)id / IDS_PER_CHUNK];
+
+    if (--slot_of(id)->nr_uses == 0 && --(*chunk)->nr_taken == 0) {
+        kfree(*chunk);
+        *chunk = NULL;
+    }
     spin_unlock_irq(&id_lock, irq);
 }
 
 void id_free(int id)
 {
-    irq_state_t irq = spin_lock_irq(&id_lock);
-    struct id_chunk **chunk = &chunks[(unsigned)id / IDS_PER_CHUNK];
-
-    assert(is_taken((unsigned)id));
-    (*chunk)->owners[(unsigned)id % IDS_PER_CHUNK] = (struct id_owner){0};
-    if (--(*chunk)->nr_used == 0) {
-        kfree(*chunk);
-        *chunk = NULL;
-    }
-    spin_unlock_irq(&id_lock, irq);
+    id_set_owner(id, (struct id_owner){0});
+    id_unuse(id);
 }

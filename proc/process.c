@@ -158,14 +158,27 @@ static const char *base_name(const char *path)
     return base;
 }
 
+/*
+ * Sets the group or session of a process, *name, to `id` (0: none). A number that names one is not
+ * given out again. Locked.
+ */
+static void set_name(int *name, int id)
+{
+    if (id != 0)
+        id_use(id);
+    if (*name != 0)
+        id_unuse(*name);
+    *name = id;
+}
+
 static void adopt(struct process *parent, struct process *child)
 {
     irq_state_t irq = spin_lock_irq(&family_lock);
 
     list_push_back(&all_processes, &child->all_link);
     child->parent = parent;
-    child->group = parent != NULL ? parent->group : child->pid;
-    child->session = parent != NULL ? parent->session : child->pid;
+    set_name(&child->group, parent != NULL ? parent->group : child->pid);
+    set_name(&child->session, parent != NULL ? parent->session : child->pid);
     if (parent != NULL)
         list_push_back(&parent->children, &child->sibling_link);
     else
@@ -360,6 +373,8 @@ int process_wait(int pid, unsigned flags, struct process_end_info *info)
     }
     list_remove(&child->sibling_link);
     list_remove(&child->all_link);
+    set_name(&child->group, 0);
+    set_name(&child->session, 0);
     id_free(child->pid);
     spin_unlock_irq(&family_lock, irq);
     process_free(child);
@@ -642,7 +657,7 @@ int process_set_group(int pid, int group)
         group = process->pid;
     error = check_set_group(process, group);
     if (error == 0)
-        process->group = group;
+        set_name(&process->group, group);
     spin_unlock_irq(&family_lock, irq);
     return error;
 }
@@ -657,8 +672,10 @@ int process_set_session(void)
         if (process->group == self->pid)
             result = -EPERM;
     }
-    if (result > 0)
-        self->group = self->session = self->pid;
+    if (result > 0) {
+        set_name(&self->group, self->pid);
+        set_name(&self->session, self->pid);
+    }
     spin_unlock_irq(&family_lock, irq);
     return result;
 }

@@ -31,6 +31,12 @@ foreach(row IN ITEMS "1 24M" "2 512M" "4 24M" "4 32M" "4 512M" "8 128M")
     EXEC "/test/t_stress 1 300" TIMEOUT 900 EXPECT exit=0 ktap LABELS soak)
 endforeach()
 
+# Few numbers for processes and LWPs, so that they are used again soon.
+foreach(cpus IN ITEMS 1 4)
+  thrum_qemu_case(number.${cpus}cpu CPUS ${cpus} CMDLINE tid_max=64 EXEC /test/t_number TIMEOUT 300
+    EXPECT exit=0 ktap LABELS guest)
+endforeach()
+
 if(THRUM_DEBUG)
   return()
 endif()

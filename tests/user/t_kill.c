@@ -559,24 +559,6 @@ static bool play_group_outlives_its_leader(void)
     return dies(member, SIGTERM) && is_right;
 }
 
-/* New processes must not get the number of a group that is still there. */
-static bool play_number_of_a_group_is_not_reused(void)
-{
-    pid_t leader = start_sleeper(), member = start_sleeper();
-    bool is_right = true;
-
-    setpgid(leader, 0);
-    setpgid(member, leader);
-    raw_kill(leader, SIGKILL);
-    is_right = dies(leader, SIGKILL);
-    for (size_t i = 0; i < 20; i++) {
-        pid_t child = start_child(kill_self, (void *)SIGCHLD);
-        is_right &= KTAP_TRUE(child != leader) && exits(child, CHILD_IS_WELL);
-    }
-    raw_kill(member, SIGKILL);
-    return dies(member, SIGKILL) && is_right;
-}
-
 static bool numbers_of_nobody_are_esrch(void)
 {
     return KTAP_EQUAL(syscall6(__NR_getpgid, NOBODY, 0, 0, 0, 0, 0), -ESRCH) &&
@@ -597,8 +579,6 @@ static const struct session_test session_tests[] = {
     {"kill of a group ends its members only", play_kill_of_a_group},
     {"wait takes a group, and 0 is the own one", play_wait_for_a_group},
     {"a group outlives its leader", play_group_outlives_its_leader},
-    {"the number of a group that has lost its leader is not used again",
-     play_number_of_a_group_is_not_reused},
 };
 
 static const struct ktap_test tests[] = {

@@ -3,8 +3,9 @@
 
 /*
  * Numbers of processes and LWPs: one space of numbers for both, system-wide. A number belongs to a
- * process, and to one of its LWPs as long as that exists (proc/id.c). Any context; locks of smaller
- * rank than LOCK_RANK_ID_TABLE may be held.
+ * process, and to one of its LWPs as long as that exists (proc/id.c). While it names a process
+ * group or a session it is not given out, whoever has had it. Any context; locks of smaller rank
+ * than LOCK_RANK_ID_TABLE may be held.
  */
 
 #include <kernel/types.h>
@@ -13,7 +14,7 @@ struct process;
 struct user_lwp;
 
 struct id_owner {
-    struct process *process; /* NULL: the number is free */
+    struct process *process; /* NULL: it belongs to nobody */
     struct user_lwp *lwp;    /* NULL: only the process has the number */
 };
 
@@ -30,6 +31,12 @@ int id_alloc(struct id_owner owner) MUST_CHECK;
 struct id_owner id_lookup(int id);
 
 void id_set_owner(int id, struct id_owner owner);
+
+/* The owner is gone. The number is free unless it is in use as a name. */
 void id_free(int id);
+
+/* A process's group or session has the number for its name, and has it no longer. */
+void id_use(int id);
+void id_unuse(int id);
 
 #endif
