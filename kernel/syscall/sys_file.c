@@ -240,6 +240,13 @@ int64_t sys_fstat(int fd, vaddr_t stat_at)
     return user_copy_to(stat_at, &stat, sizeof(stat));
 }
 
+static bool is_empty_path(vaddr_t path_at)
+{
+    char first;
+
+    return user_copy_from(&first, path_at, 1) == 0 && first == '\0';
+}
+
 int64_t sys_newfstatat(int dir_fd, vaddr_t path_at, vaddr_t stat_at, int flags)
 {
     struct user_path path;
@@ -249,9 +256,9 @@ int64_t sys_newfstatat(int dir_fd, vaddr_t path_at, vaddr_t stat_at, int flags)
 
     if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH))
         return -EINVAL;
-    error = get_path(dir_fd, path_at, &path);
-    if (error == -ENOTDIR && (flags & AT_EMPTY_PATH))
+    if ((flags & AT_EMPTY_PATH) && dir_fd != AT_FDCWD && is_empty_path(path_at))
         return sys_fstat(dir_fd, stat_at);
+    error = get_path(dir_fd, path_at, &path);
     if (error != 0)
         return error;
     if ((flags & AT_EMPTY_PATH) && path.text[0] == '\0')

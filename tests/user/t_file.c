@@ -362,6 +362,11 @@ static bool stat_tells(void)
            KTAP_EQUAL((long)a.st_nlink, 1) && KTAP_EQUAL(stat("/tmp/../tmp/a", &b), 0) &&
            KTAP_TRUE(a.st_ino == b.st_ino) && FAILS(stat("/none", &a), ENOENT) &&
            FAILS(stat("/tmp/a", BAD_POINTER), EFAULT) && FAILS(fstatat(1, "a", &a, 0), ENOTDIR) &&
+           FAILS(fstatat(1, "a", &a, AT_EMPTY_PATH), ENOTDIR) &&
+           KTAP_EQUAL(fstatat(1, "", &a, AT_EMPTY_PATH), 0) && KTAP_TRUE(S_ISCHR(a.st_mode)) &&
+           KTAP_EQUAL(fstatat(AT_FDCWD, "", &a, AT_EMPTY_PATH), 0) &&
+           KTAP_TRUE(S_ISDIR(a.st_mode)) && FAILS(fstatat(AT_FDCWD, "", &a, 0), ENOENT) &&
+           FAILS(fstatat(99, "", &a, AT_EMPTY_PATH), EBADF) &&
            FAILS(fstatat(AT_FDCWD, "/tmp/a", &a, 1), EINVAL);
 }
 
