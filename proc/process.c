@@ -446,6 +446,8 @@ static int end_siblings(struct user_lwp *self)
     if (process->is_ending) {
         process->exec_by = NULL;
         error = -EINTR;
+    } else {
+        process->status = 0; /* the exit code of a first LWP that has left is the old program's */
     }
     spin_unlock_irq(&process->lock, irq);
     return error;

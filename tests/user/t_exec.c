@@ -165,6 +165,36 @@ static bool exec_after_the_first_lwp_has_left(void)
     return child_exits(exec_after_the_first_has_left, NULL, CHILD_IS_WELL);
 }
 
+static int leave_with_a_value(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    syscall6(THRUM_SYS_lwp_exit, 9, 0, 0, 0, 0, 0);
+    return 1;
+}
+
+static void *exec_after_join(void *arg)
+{
+    thread_join(getpid(), NULL);
+    exec_role("leave-with-a-value", NULL);
+    _exit(1);
+    return arg;
+}
+
+static void leave_with_a_code(void *arg)
+{
+    thread_t lwp;
+
+    (void)arg;
+    thread_create(&lwp, exec_after_join, NULL);
+    syscall6(__NR_exit, 5, 0, 0, 0, 0, 0);
+}
+
+/* The old first LWP's exit code is not the new program's. */
+static bool exit_code_is_the_new_programs(void)
+{
+    return child_exits(leave_with_a_code, NULL, 0);
+}
+
 static void exec_many_times(void *arg)
 {
     (void)arg;
@@ -559,6 +589,7 @@ static const struct ktap_test tests[] = {
     {"the process keeps its number", number_stays},
     {"another LWP that calls exec becomes the first", other_lwp_becomes_the_first},
     {"exec works after the first LWP has left", exec_after_the_first_lwp_has_left},
+    {"the exit code of an LWP before exec is not the new program's", exit_code_is_the_new_programs},
     {"a program that was started by exec calls exec", exec_after_exec},
     {"execvp looks in the folders of PATH", path_is_searched},
     {"of several LWPs that call exec at once one wins", one_exec_wins},
@@ -571,8 +602,11 @@ static const struct ktap_test tests[] = {
 };
 
 static const struct ktap_role roles[] = {
-    {"look-at-arguments", look_at_arguments},   {"look-at-memory", look_at_memory},
-    {"look-at-numbers", look_at_numbers},       {"count-down", count_down},
+    {"leave-with-a-value", leave_with_a_value},
+    {"look-at-arguments", look_at_arguments},
+    {"look-at-memory", look_at_memory},
+    {"look-at-numbers", look_at_numbers},
+    {"count-down", count_down},
     {"wait-for-old-child", wait_for_old_child},
 };
 
