@@ -171,10 +171,12 @@ static void set_name(int *name, int id)
     *name = id;
 }
 
-static void adopt(struct process *parent, struct process *child)
+/* Makes `child` part of the family, from when on it can be found by its number. */
+static void adopt(struct process *parent, struct process *child, int pid)
 {
     irq_state_t irq = spin_lock_irq(&family_lock);
 
+    child->pid = pid;
     list_push_back(&all_processes, &child->all_link);
     child->parent = parent;
     set_name(&child->group, parent != NULL ? parent->group : child->pid);
@@ -212,9 +214,8 @@ int process_spawn(struct process *parent, const char *path, const struct program
         process_free(process);
         return error;
     }
-    process->pid = first->tid;
-    adopt(parent, process);
-    error = process->pid;
+    error = first->tid;
+    adopt(parent, process, first->tid);
     /* The end of booting: trap_user_work() is to see the first entry into user mode. */
     if (parent == NULL)
         atomic_store(&first->lwp.interrupt, true);
@@ -412,8 +413,8 @@ int process_fork(bool wait)
         process_free(child);
         return error;
     }
-    pid = child->pid = first->tid;
-    adopt(parent, child);
+    pid = first->tid;
+    adopt(parent, child, pid);
     sched_start(&first->lwp);
     if (wait)
         wait_for_new_start(parent, pid);
@@ -589,12 +590,12 @@ int process_kill_lwp(int pid, int tid, int signal)
 
 /* ---- Groups and sessions -------------------------------------------------------------------- */
 
-/* The process with this number (0: the caller's); NULL: there is none. Locked. */
+/* The process with this number or an LWP of that (0: the caller's); NULL: there is none. Locked. */
 static struct process *find_process(int pid)
 {
     struct process *process = pid == 0 ? process_current() : id_lookup(pid).process;
 
-    return process != NULL && (pid == 0 || process->pid == pid) ? process : NULL;
+    return process != NULL && process->pid != 0 ? process : NULL;
 }
 
 int process_get_group(int pid)
@@ -657,7 +658,10 @@ int process_set_group(int pid, int group)
     process = find_process(pid);
     if (process != NULL && group == 0)
         group = process->pid;
-    error = check_set_group(process, group);
+    if (process != NULL && pid != 0 && pid != process->pid)
+        error = -EINVAL;
+    else
+        error = check_set_group(process, group);
     if (error == 0)
         set_name(&process->group, group);
     spin_unlock_irq(&family_lock, irq);

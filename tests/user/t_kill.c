@@ -566,6 +566,20 @@ static bool numbers_of_nobody_are_esrch(void)
            KTAP_EQUAL(syscall6(__NR_getpgid, -1, 0, 0, 0, 0, 0), -ESRCH);
 }
 
+/* As on Linux, where the number of any LWP stands for its process, except to setpgid(). */
+static bool number_of_an_lwp_finds_its_process(void)
+{
+    thread_t lwp;
+
+    thread_create(&lwp, sleep_for_ever, NULL);
+    bool is_right = KTAP_EQUAL(getpgid((pid_t)lwp), getpgrp()) &&
+                    KTAP_EQUAL(getsid((pid_t)lwp), getsid(0)) &&
+                    KTAP_EQUAL(raw_setpgid((long)lwp, 0), -EINVAL);
+    thread_exit_target(lwp);
+    thread_join(lwp, NULL);
+    return is_right;
+}
+
 struct session_test {
     const char *sentence;
     bool (*play)(void);
@@ -598,6 +612,7 @@ static const struct ktap_test tests[] = {
     {"a child is in its parent's group and session", child_is_in_its_parents_group},
     {"kill of 0 ends the own group", kill_0_is_the_own_group},
     {"a group that is killed while its members fork leaves nobody", killed_group_leaves_nobody},
+    {"an LWP's number finds group and session of its process", number_of_an_lwp_finds_its_process},
     {"group and session of nobody are ESRCH", numbers_of_nobody_are_esrch},
 };
 
