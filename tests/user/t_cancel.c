@@ -16,11 +16,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "common.h"
 #include "ktap.h"
-
-#define PAGE          4096ul
-#define NOBODY        0x3ffffffe
-#define CHILD_IS_WELL 7
 
 static long raw_cancel(long tid)
 {
@@ -42,30 +39,8 @@ static bool cancels(thread_t lwp)
 
 /* What LWPs do when they are cancelled. */
 
-static uint32_t futex_word;
 static thread_mutex_t held_mutex; /* by the first LWP, for ever */
 static thread_t sleeper;
-
-static void *compute(void *arg)
-{
-    for (volatile unsigned long i = 0;; i++)
-        ;
-    return arg;
-}
-
-static void *sleep_for_ever(void *arg)
-{
-    for (;;)
-        sleep(1000);
-    return arg;
-}
-
-static void *wait_in_futex(void *arg)
-{
-    for (;;)
-        syscall6(__NR_futex, (long)&futex_word, 0, 0, 0, 0, 0);
-    return arg;
-}
 
 static void *wait_for_mutex(void *arg)
 {
@@ -79,17 +54,6 @@ static void *join_sleeper(void *arg)
     return arg;
 }
 
-static void *fault_for_ever(void *arg)
-{
-    for (;;) {
-        char *pages =
-            mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        memset(pages, 1, 16 * PAGE);
-        munmap(pages, 16 * PAGE);
-    }
-    return arg;
-}
-
 static void *yield_for_ever(void *arg)
 {
     for (;;)
@@ -97,12 +61,7 @@ static void *yield_for_ever(void *arg)
     return arg;
 }
 
-static void *return_argument(void *arg)
-{
-    return arg;
-}
-
-static void *create_for_ever(void *arg)
+static void *create_detached_for_ever(void *arg)
 {
     for (;;) {
         thread_t lwp;
@@ -123,7 +82,7 @@ static const struct {
     {"joins", join_sleeper},
     {"faults pages in", fault_for_ever},
     {"yields", yield_for_ever},
-    {"creates LWPs", create_for_ever},
+    {"creates LWPs", create_detached_for_ever},
 };
 
 /* The time until the cancellation differs from round to round; at first the LWP is just created. */
@@ -213,19 +172,6 @@ static bool twice_is_as_good_as_once(void)
            joins_as_cancelled(lwp);
 }
 
-struct counts {
-    struct thrum_stat wanted;
-};
-
-static bool has_counts(void *arg)
-{
-    const struct counts *counts = arg;
-    struct thrum_stat stat;
-
-    thrum_stat(&stat);
-    return stat.processes == counts->wanted.processes && stat.lwps == counts->wanted.lwps;
-}
-
 static bool detached_one_goes_away(void)
 {
     struct counts counts;
@@ -313,7 +259,7 @@ static void *sbrk_for_ever(void *arg)
     return arg;
 }
 
-static void *fork_for_ever(void *arg)
+static void *fork_by_library_for_ever(void *arg)
 {
     for (;;) {
         pid_t child = fork();
@@ -364,7 +310,7 @@ static bool sbrk_survives(void)
 
 static bool fork_survives(void)
 {
-    return runtime_survives(fork_for_ever);
+    return runtime_survives(fork_by_library_for_ever);
 }
 
 /* By hand what the runtime does: the LWP goes on while its count is not 0. */

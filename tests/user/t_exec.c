@@ -16,25 +16,14 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "common.h"
 #include "ktap.h"
 
-#define KERNEL_IMAGE  0xffffffff80000000ul
-#define NR_SIBLINGS   4
-#define CHILD_IS_WELL 7
-#define MIB           1048576ul
+#define KERNEL_IMAGE 0xffffffff80000000ul
+#define NR_SIBLINGS  4
+#define MIB          1048576ul
 
 /* A child that runs function(arg), which does not return when all is well. */
-static pid_t start_child(void (*function)(void *arg), void *arg)
-{
-    pid_t child = fork();
-
-    if (child == 0) {
-        function(arg);
-        _exit(1);
-    }
-    return child;
-}
-
 static bool child_exits(void (*function)(void *arg), void *arg, int exit_status)
 {
     int status = -1;
@@ -239,67 +228,12 @@ static bool path_is_searched(void)
 
 /* Beside other LWPs. */
 
-static uint32_t futex_word;
-
-static void *compute(void *arg)
-{
-    for (volatile unsigned long i = 0;; i++)
-        ;
-    return arg;
-}
-
-static void *sleep_for_ever(void *arg)
-{
-    for (;;)
-        sleep(1000);
-    return arg;
-}
-
-static void *wait_in_futex(void *arg)
-{
-    for (;;)
-        syscall6(__NR_futex, (long)&futex_word, 0, 0, 0, 0, 0);
-    return arg;
-}
-
-static void *join_the_first(void *arg)
-{
-    thread_join(getpid(), NULL);
-    return arg;
-}
-
 static void *map_for_ever(void *arg)
 {
     for (;;) {
         char *pages = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         memset(pages, 1, 16384);
         munmap(pages, 16384);
-    }
-    return arg;
-}
-
-static void *return_argument(void *arg)
-{
-    return arg;
-}
-
-static void *create_for_ever(void *arg)
-{
-    for (;;) {
-        thread_t lwp;
-        if (thread_create(&lwp, return_argument, NULL) == 0)
-            thread_join(lwp, NULL);
-    }
-    return arg;
-}
-
-static void *fork_for_ever(void *arg)
-{
-    for (;;) {
-        long child = syscall6(__NR_fork, 0, 0, 0, 0, 0, 0);
-        if (child == 0)
-            _exit(0);
-        syscall6(__NR_wait4, child, 0, 0, 0, 0, 0);
     }
     return arg;
 }
@@ -342,19 +276,6 @@ static void exec_from_another_beside(void *arg)
     start_siblings(arg);
     thread_create(&lwp, exec_in_lwp, NULL);
     sleep_for_ever(NULL);
-}
-
-struct counts {
-    struct thrum_stat wanted;
-};
-
-static bool has_counts(void *arg)
-{
-    const struct counts *counts = arg;
-    struct thrum_stat stat;
-
-    thrum_stat(&stat);
-    return stat.processes == counts->wanted.processes && stat.lwps == counts->wanted.lwps;
 }
 
 static bool exec_ends(const struct sibling *sibling, void (*function)(void *))

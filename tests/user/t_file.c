@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include "common.h"
 #include "ktap.h"
 
 #define PAGE         4096l
@@ -25,13 +26,6 @@ static char long_name[300], long_path[5000];
 static char buffer[3 * PAGE];
 
 /* Whether a call fails with `error`. */
-static bool fails(long result, int error, const char *text, int line)
-{
-    return ktap_check_equal(result < 0 ? errno : 0, error, text, __FILE__, line);
-}
-
-#define FAILS(call, error) fails((call), (error), #call, __LINE__)
-
 static bool new_file(const char *path, const char *text)
 {
     int fd = open(path, O_CREAT | O_RDWR | O_TRUNC, 0644);

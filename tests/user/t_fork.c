@@ -16,11 +16,11 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "common.h"
 #include "ktap.h"
 
-#define PAGE          4096ul
-#define NR_LWPS       8
-#define CHILD_IS_WELL 7
+#define PAGE    4096ul
+#define NR_LWPS 8
 
 /* In the parent: whether the child was made and has exited with `exit_status`. */
 static bool child_exits(pid_t child, int exit_status)
@@ -240,11 +240,6 @@ static bool child_has_one_lwp(void)
     return is_right;
 }
 
-static void *return_argument(void *arg)
-{
-    return arg;
-}
-
 /* Creates and joins LWPs, whose stacks are the child's own. */
 static bool lwps_work(void)
 {
@@ -456,19 +451,6 @@ static bool siblings_create_and_join(void)
 }
 
 /* What is left. */
-
-struct counts {
-    struct thrum_stat wanted;
-};
-
-static bool has_counts(void *arg)
-{
-    const struct counts *counts = arg;
-    struct thrum_stat stat;
-
-    thrum_stat(&stat);
-    return stat.processes == counts->wanted.processes && stat.lwps == counts->wanted.lwps;
-}
 
 static void fork_and_write(void)
 {

@@ -16,12 +16,10 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "common.h"
 #include "ktap.h"
 
-#define PAGE          4096ul
-#define NR_SIBLINGS   3
-#define CHILD_IS_WELL 7
-#define NOBODY        0x3ffffffe
+#define NR_SIBLINGS 3
 
 static long raw_kill(long pid, long signal)
 {
@@ -36,17 +34,6 @@ static long raw_wait4(long pid, int *status, long options)
 static long raw_setpgid(long pid, long group)
 {
     return syscall6(__NR_setpgid, pid, group, 0, 0, 0, 0);
-}
-
-static pid_t start_child(void (*function)(void *arg), void *arg)
-{
-    pid_t child = fork();
-
-    if (child == 0) {
-        function(arg);
-        _exit(1);
-    }
-    return child;
 }
 
 static bool dies(pid_t child, int signal)
@@ -65,86 +52,7 @@ static bool exits(pid_t child, int exit_status)
            ktap_check_exits(status, exit_status, __FILE__, __LINE__);
 }
 
-struct counts {
-    struct thrum_stat wanted;
-};
-
-static bool has_counts(void *arg)
-{
-    const struct counts *counts = arg;
-    struct thrum_stat stat;
-
-    thrum_stat(&stat);
-    return stat.processes == counts->wanted.processes && stat.lwps == counts->wanted.lwps;
-}
-
 /* What LWPs do when the signal comes. */
-
-static uint32_t futex_word;
-
-static void *compute(void *arg)
-{
-    for (volatile unsigned long i = 0;; i++)
-        ;
-    return arg;
-}
-
-static void *sleep_for_ever(void *arg)
-{
-    for (;;)
-        sleep(1000);
-    return arg;
-}
-
-static void *wait_in_futex(void *arg)
-{
-    for (;;)
-        syscall6(__NR_futex, (long)&futex_word, 0, 0, 0, 0, 0);
-    return arg;
-}
-
-static void *join_the_first(void *arg)
-{
-    thread_join(getpid(), NULL);
-    return arg;
-}
-
-static void *fault_for_ever(void *arg)
-{
-    for (;;) {
-        char *pages =
-            mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        memset(pages, 1, 16 * PAGE);
-        munmap(pages, 16 * PAGE);
-    }
-    return arg;
-}
-
-static void *return_argument(void *arg)
-{
-    return arg;
-}
-
-static void *create_for_ever(void *arg)
-{
-    for (;;) {
-        thread_t lwp;
-        if (thread_create(&lwp, return_argument, NULL) == 0)
-            thread_join(lwp, NULL);
-    }
-    return arg;
-}
-
-static void *fork_for_ever(void *arg)
-{
-    for (;;) {
-        long child = syscall6(__NR_fork, 0, 0, 0, 0, 0, 0);
-        if (child == 0)
-            _exit(0);
-        raw_wait4(child, NULL, 0);
-    }
-    return arg;
-}
 
 static void *spawn_for_ever(void *arg)
 {

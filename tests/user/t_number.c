@@ -11,11 +11,11 @@
 
 #include <sys/wait.h>
 
+#include "common.h"
 #include "ktap.h"
 
-#define NR_NUMBERS    64
-#define NR_ROUNDS     (4 * NR_NUMBERS)
-#define CHILD_IS_WELL 7
+#define NR_NUMBERS 64
+#define NR_ROUNDS  (4 * NR_NUMBERS)
 
 /* A child that runs `function`, if there is one, and sleeps. */
 static pid_t start_sleeper(void (*function)(void))
@@ -49,11 +49,6 @@ static bool child_gets(pid_t number)
         waitpid(child, NULL, 0);
     }
     return has_it;
-}
-
-static void *return_argument(void *arg)
-{
-    return arg;
 }
 
 static bool lwp_gets(pid_t number)
@@ -166,13 +161,6 @@ static bool too_many_processes_are_eagain(void)
     while (nr > 0)
         is_right = ends(child[--nr]) && is_right;
     return is_right && number_comes_round();
-}
-
-static void *sleep_for_ever(void *arg)
-{
-    for (;;)
-        sleep(1000);
-    return arg;
 }
 
 static bool too_many_lwps_are_refused(void)

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "common.h"
 #include "ktap.h"
 
 #define PAGE        4096
@@ -21,13 +22,6 @@
 
 static int ends[2];
 static char buffer[2 * CAPACITY];
-
-static bool fails(long result, int error, const char *text, int line)
-{
-    return ktap_check_equal(result < 0 ? errno : 0, error, text, __FILE__, line);
-}
-
-#define FAILS(call, error) fails((call), (error), #call, __LINE__)
 
 static bool close_both(void)
 {

@@ -1,0 +1,99 @@
+/* What several suites do (common.h). */
+
+#include <string.h>
+#include <thread.h>
+#include <unistd.h>
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "common.h"
+
+#define PAGE 4096ul
+
+static uint32_t futex_word;
+
+pid_t start_child(void (*function)(void *arg), void *arg)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        function(arg);
+        _exit(1);
+    }
+    return child;
+}
+
+bool has_counts(void *arg)
+{
+    const struct counts *counts = arg;
+    struct thrum_stat stat;
+
+    thrum_stat(&stat);
+    return stat.processes == counts->wanted.processes && stat.lwps == counts->wanted.lwps;
+}
+
+void *return_argument(void *arg)
+{
+    return arg;
+}
+
+void *join_the_first(void *arg)
+{
+    thread_join(getpid(), NULL);
+    return arg;
+}
+
+void *compute(void *arg)
+{
+    for (volatile unsigned long i = 0;; i++)
+        ;
+    return arg;
+}
+
+void *sleep_for_ever(void *arg)
+{
+    for (;;)
+        sleep(1000);
+    return arg;
+}
+
+void *wait_in_futex(void *arg)
+{
+    for (;;)
+        syscall6(__NR_futex, (long)&futex_word, 0, 0, 0, 0, 0);
+    return arg;
+}
+
+void *fault_for_ever(void *arg)
+{
+    for (;;) {
+        char *pages =
+            mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        memset(pages, 1, 16 * PAGE);
+        munmap(pages, 16 * PAGE);
+    }
+    return arg;
+}
+
+void *create_for_ever(void *arg)
+{
+    for (;;) {
+        thread_t lwp;
+        if (thread_create(&lwp, return_argument, NULL) == 0)
+            thread_join(lwp, NULL);
+    }
+    return arg;
+}
+
+void *fork_for_ever(void *arg)
+{
+    for (;;) {
+        long child = syscall6(__NR_fork, 0, 0, 0, 0, 0, 0);
+        if (child == 0)
+            _exit(0);
+        syscall6(__NR_wait4, child, 0, 0, 0, 0, 0);
+    }
+    return arg;
+}

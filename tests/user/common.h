@@ -1,0 +1,43 @@
+#ifndef COMMON_H
+#define COMMON_H
+
+/* What several suites of processes, LWPs and files do. */
+
+#include <errno.h>
+#include <stdbool.h>
+#include <thrum.h>
+
+#include <sys/types.h>
+
+#include "ktap.h"
+
+/* The exit status of a child that has found all as it should be. */
+#define CHILD_IS_WELL 7
+
+/* A number that no process and no LWP has. */
+#define NOBODY 0x3ffffffe
+
+/* A child that runs function(arg), and exits with status 1 if that returns. */
+pid_t start_child(void (*function)(void *arg), void *arg);
+
+/* For ktap_wait_for(): whether there are as many processes and LWPs as `wanted` says. */
+struct counts {
+    struct thrum_stat wanted;
+};
+bool has_counts(void *counts);
+
+/* Whether a function of the library failed, with errno set to `error`. */
+#define FAILS(call, error)                                                                         \
+    ktap_check_equal((call) < 0 ? errno : 0, (error), #call, __FILE__, __LINE__)
+
+/* What LWPs do while something happens to them. All but the first two go on for ever. */
+void *return_argument(void *arg);
+void *join_the_first(void *arg);
+void *compute(void *arg);
+void *sleep_for_ever(void *arg);
+void *wait_in_futex(void *arg);
+void *fault_for_ever(void *arg);
+void *create_for_ever(void *arg);
+void *fork_for_ever(void *arg); /* past the library's locks */
+
+#endif
