@@ -232,6 +232,40 @@ static void any_sequence_of_calls_agrees_with_the_model(void **state)
     }
 }
 
+/* While it names a group, a number has no owner but is not given out. */
+static void a_number_in_use_as_a_name_is_not_given_out(void **state)
+{
+    struct id_owner owner = {(struct process *)1, NULL};
+    int name;
+
+    start(MAX_ID);
+    name = id_alloc(owner);
+    id_use(name);
+    id_use(name);
+    id_free(name);
+    assert_null(id_lookup(name).process);
+    for (unsigned i = 0; i < 2 * MAX_ID; i++) {
+        int id = id_alloc(owner);
+
+        assert_true(id > 0 && id != name);
+        id_free(id);
+    }
+    id_unuse(name);
+    for (unsigned i = 0; i < 2 * MAX_ID; i++) {
+        int id = id_alloc(owner);
+
+        assert_true(id > 0 && id != name);
+        id_free(id);
+    }
+    id_unuse(name);
+    assert_int_equal(nr_chunks, 0);
+    for (unsigned i = 1; i <= MAX_ID; i++)
+        assert_true(id_alloc(owner) > 0);
+    assert_int_equal(id_lookup(name).process, owner.process);
+    for (unsigned i = 1; i <= MAX_ID; i++)
+        id_free((int)i);
+}
+
 /* The last test: the panic leaves the table locked. */
 static void freeing_a_free_number_is_a_bug(void **state)
 {
@@ -249,6 +283,7 @@ int main(void)
         cmocka_unit_test(without_memory_nothing_changes),
         cmocka_unit_test(numbers_that_cannot_be_have_no_owner),
         cmocka_unit_test(any_sequence_of_calls_agrees_with_the_model),
+        cmocka_unit_test(a_number_in_use_as_a_name_is_not_given_out),
         cmocka_unit_test(freeing_a_free_number_is_a_bug),
     };
 
