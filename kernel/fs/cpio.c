@@ -153,6 +153,8 @@ static void fill_entry(struct cpio_entry *entry, const char *name, const uint32_
         .mtime_s = fields[FIELD_MTIME],
         .inode = fields[FIELD_INODE],
         .nr_links = fields[FIELD_NR_LINKS],
+        .fs_major = fields[FIELD_FS_MAJOR],
+        .fs_minor = fields[FIELD_FS_MINOR],
         .device_major = fields[FIELD_DEVICE_MAJOR],
         .device_minor = fields[FIELD_DEVICE_MINOR],
         .data = data,

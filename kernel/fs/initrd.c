@@ -62,26 +62,87 @@ static int make_parents(const char *path)
     return 0;
 }
 
-/* A new regular file at `path`, in place of what else was there. */
+/* A file of the archive that is being unpacked and that has several names. */
+struct linked_file {
+    struct linked_file *next;
+    uint32_t number, fs_major, fs_minor;
+    struct inode *inode; /* a reference */
+};
+
+static struct linked_file *linked_files;
+
+static struct inode *find_linked(const struct cpio_entry *entry)
+{
+    for (struct linked_file *file = linked_files; file != NULL; file = file->next) {
+        if (file->number == entry->inode && file->fs_major == entry->fs_major &&
+            file->fs_minor == entry->fs_minor)
+            return inode_get(file->inode);
+    }
+    return NULL;
+}
+
+static int remember_linked(const struct cpio_entry *entry, struct inode *inode)
+{
+    struct linked_file *file = kmalloc(sizeof(*file));
+
+    if (file == NULL)
+        return -ENOSPC;
+    *file = (struct linked_file){linked_files, entry->inode, entry->fs_major, entry->fs_minor,
+                                 inode_get(inode)};
+    linked_files = file;
+    return 0;
+}
+
+static void forget_linked(void)
+{
+    while (linked_files != NULL) {
+        struct linked_file *file = linked_files;
+
+        linked_files = file->next;
+        inode_put(file->inode);
+        kfree(file);
+    }
+}
+
+/* Makes the entry's name; of a file that has another name already, or of a new one. 0 or -errno. */
+static int make_name(const struct cpio_entry *entry, struct inode **file)
+{
+    struct path_last last;
+    int error = path_find_parent(NULL, entry->name, &last);
+
+    if (error != 0)
+        return error;
+    *file = entry->nr_links > 1 ? find_linked(entry) : NULL;
+    if (*file != NULL) {
+        error = last.dir->ops->link(last.dir, last.name, last.length, *file);
+        if (error != 0)
+            inode_put(*file);
+    } else {
+        error = last.dir->ops->create(last.dir, last.name, last.length,
+                                      S_IFREG | (entry->mode & 07777), 0, file);
+        if (error == 0 && entry->nr_links > 1 && remember_linked(entry, *file) != 0) {
+            inode_put(*file);
+            error = -ENOSPC;
+        }
+    }
+    inode_put(last.dir);
+    return error;
+}
+
+/* A regular file, in place of what else was there. The last one of its names has the data. */
 static int unpack_file(const struct cpio_entry *entry)
 {
-    struct inode *created;
-    struct path_last last;
+    struct inode *file;
     int64_t result;
     int error = path_remove(NULL, entry->name, false);
 
     if (error != 0 && error != -ENOENT)
         return error;
-    error = path_find_parent(NULL, entry->name, &last);
+    error = make_name(entry, &file);
     if (error != 0)
         return error;
-    error = last.dir->ops->create(last.dir, last.name, last.length, S_IFREG | (entry->mode & 07777),
-                                  0, &created);
-    inode_put(last.dir);
-    if (error != 0)
-        return error;
-    result = inode_write_kernel(created, entry->data, entry->nr_bytes, 0);
-    inode_put(created);
+    result = inode_write_kernel(file, entry->data, entry->nr_bytes, 0);
+    inode_put(file);
     if (result < 0)
         return (int)result;
     return (size_t)result == entry->nr_bytes ? 0 : -ENOSPC;
@@ -146,9 +207,12 @@ static void unpack(const char *name, const char *bytes, size_t nr_bytes, struct 
             log_warn("initrd: %s: %s is left out: %s", name, entry.name, reason(error));
         else
             nr_entries++;
+        if (!reader.is_open) /* the next archive numbers its files anew */
+            forget_linked();
         if (memory != NULL)
             give_back(memory, virt_to_phys(bytes + reader.position));
     }
+    forget_linked();
     if (memory != NULL)
         give_back(memory, memory->end);
     log_info("initrd: %s: %u files, %lu KiB", name, nr_entries, nr_bytes >> 10);

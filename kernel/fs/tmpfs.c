@@ -190,27 +190,8 @@ static struct inode *tmpfs_parent(struct inode *inode)
     return inode_get(&node_of(inode)->parent->inode);
 }
 
-/* Makes node and entry, neither of them in the folder yet; NULL: out of memory. */
-static struct entry *entry_create(struct node *dir, const char *name, size_t length, uint32_t mode,
-                                  uint32_t device)
-{
-    struct entry *entry = kmalloc_user(sizeof(*entry) + length);
-
-    if (entry == NULL)
-        return NULL;
-    entry->node = node_create(mode, device, dir);
-    if (entry->node == NULL) {
-        kfree(entry);
-        return NULL;
-    }
-    entry->length = (uint8_t)length;
-    memcpy(entry->name, name, length);
-    return entry;
-}
-
-/* Locked. */
-static int add_entry(struct node *dir, const char *name, size_t length, uint32_t mode,
-                     uint32_t device, struct inode **created)
+/* A name for `node`, whose reference it takes over if it works. Locked. */
+static int add_entry(struct node *dir, const char *name, size_t length, struct node *node)
 {
     struct entry *entry;
 
@@ -218,29 +199,59 @@ static int add_entry(struct node *dir, const char *name, size_t length, uint32_t
         return -ENOENT;
     if (find_name(dir, name, length) != NULL)
         return -EEXIST;
-    entry = entry_create(dir, name, length, mode, device);
+    entry = kmalloc_user(sizeof(*entry) + length);
     if (entry == NULL)
         return -ENOSPC;
+    entry->node = node;
+    entry->length = (uint8_t)length;
+    memcpy(entry->name, name, length);
     entry->position = dir->next_position++;
     rb_insert(&dir->by_name, &entry->by_name, name_before);
     rb_insert(&dir->by_position, &entry->by_position, position_before);
-    if (S_ISDIR(mode)) {
-        entry->node->entry = entry;
+    if (inode_is_dir(&node->inode)) {
+        node->entry = entry;
         dir->inode.nr_links++;
     }
     dir->inode.modified_ns = inode_time_ns();
-    *created = inode_get(&entry->node->inode);
     return 0;
 }
 
 static int tmpfs_create(struct inode *inode, const char *name, size_t length, uint32_t mode,
                         uint32_t device, struct inode **created)
 {
+    struct node *node = node_create(mode, device, node_of(inode));
     int error;
 
+    if (node == NULL)
+        return -ENOSPC;
+    inode_get(&node->inode);
     mutex_lock(&inode->lock);
-    error = add_entry(node_of(inode), name, length, mode, device, created);
+    error = add_entry(node_of(inode), name, length, node);
     mutex_unlock(&inode->lock);
+    if (error == 0) {
+        *created = &node->inode;
+        return 0;
+    }
+    inode_put(&node->inode);
+    inode_put(&node->inode);
+    return error;
+}
+
+static int tmpfs_link(struct inode *inode, const char *name, size_t length, struct inode *file)
+{
+    int error;
+
+    inode_get(file);
+    mutex_lock(&inode->lock);
+    error = add_entry(node_of(inode), name, length, node_of(file));
+    if (error == 0) {
+        mutex_lock(&file->lock);
+        file->nr_links++;
+        mutex_unlock(&file->lock);
+    }
+    mutex_unlock(&inode->lock);
+    if (error != 0)
+        inode_put(file);
     return error;
 }
 
@@ -394,6 +405,7 @@ static const struct inode_ops dir_ops = {
     .lookup = tmpfs_lookup,
     .parent = tmpfs_parent,
     .create = tmpfs_create,
+    .link = tmpfs_link,
     .remove = tmpfs_remove,
     .own_name = tmpfs_own_name,
     .next_entry = tmpfs_next_entry,

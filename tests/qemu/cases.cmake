@@ -123,6 +123,12 @@ thrum_qemu_case(run.unknown_class CMDLINE sched=nonsense
   EXPECT ${DEMO_OK} "text=there is no class 'nonsense'")
 thrum_qemu_case(run.one_cpu_of_four CPUS 4 CMDLINE cpus=1 EXPECT ${DEMO_OK})
 
+# Two names of one file in an archive, where only the last has the data.
+foreach(name IN ITEMS first last)
+  thrum_qemu_case(run.linked_${name} EXEC "/bin/${name} 16" EXPECT ${DEMO_OK}
+    QEMU -fw_cfg name=opt/thrum/overlay.cpio,file=${BAD_DIR}/linked.cpio)
+endforeach()
+
 # Memory runs out: whoever needs it then is ended, and never the first process.
 thrum_qemu_case(memory.used_up MEMORY 64M EXEC "/test/t_memory eat-memory"
   EXPECT signal=9 "text=out of memory: ")

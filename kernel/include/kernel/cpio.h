@@ -22,7 +22,8 @@ struct cpio_entry {
     uint32_t mode;    /* as st_mode */
     uint32_t uid, gid;
     uint32_t mtime_s;
-    uint32_t inode, nr_links; /* hard links: same inode, and only the last one has the data */
+    uint32_t inode, nr_links;    /* hard links: same inode, and only the last one has the data */
+    uint32_t fs_major, fs_minor; /* the file system on which `inode` is a number */
     uint32_t device_major, device_minor; /* of a device node */
     const void *data;                    /* of a file; a symbolic link's target, without a NUL */
     size_t nr_bytes;

@@ -57,6 +57,8 @@ struct inode_ops {
     /* -EEXIST; -ENOENT when `dir` has been removed; -ENOSPC. */
     int (*create)(struct inode *dir, const char *name, size_t length, uint32_t mode,
                   uint32_t device, struct inode **created);
+    /* One more name for `file`, which is no folder. As create(). */
+    int (*link)(struct inode *dir, const char *name, size_t length, struct inode *file);
     /* -ENOENT, -ENOTDIR, -EISDIR, -ENOTEMPTY. */
     int (*remove)(struct inode *dir, const char *name, size_t length, bool is_dir);
     /* The folder's own name in its parent, with a NUL; -ENOENT when it has been removed. */
