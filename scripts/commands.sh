@@ -198,7 +198,7 @@ gdb_attached() {
 
 # ./thrum cc
 command_cc() {
-    local preset=release output='' sources=() flags=() used value
+    local preset=release output='' is_xv6=no sources=() flags=() used value
     while (($# > 0)); do
         split_option "$1"
         used=1
@@ -217,6 +217,7 @@ command_cc() {
                 output=$2
                 used=2
                 ;;
+            --xv6) no_value && is_xv6=yes ;;
             -[IDULlx] | -include | -isystem)
                 (($# >= 2)) || usage_error "cc: $1 needs a value"
                 flags+=("$1" "$2")
@@ -240,11 +241,19 @@ command_cc() {
 
     local sysroot
     sysroot=$(build_dir "$preset")/sysroot
-    # As userland/CMakeLists.txt compiles its own programs.
+    # As userland/CMakeLists.txt compiles and links its own programs.
+    local link=(-static -nostdlib -fuse-ld=lld "-Wl,-T,$sysroot/lib/thrum.ld" -Wl,--gc-sections
+        -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack)
+    if [[ $is_xv6 == yes ]]; then
+        local xv6_flags
+        mapfile -t xv6_flags < <(grep '^-' "$sysroot/xv6/xv6.flags")
+        clang "${xv6_flags[@]}" -isystem "$sysroot/xv6/include" "${link[@]}" "${flags[@]}" \
+            "${sources[@]}" "$sysroot/xv6/xv6.o" -o "$output"
+        return
+    fi
     clang --target=x86_64-linux-gnu -std=gnu17 -ffreestanding -nostdlibinc -fno-pic \
         -fno-stack-protector -fno-asynchronous-unwind-tables -O2 -isystem "$sysroot/include" \
-        -static -nostdlib -fuse-ld=lld "-Wl,-T,$sysroot/lib/thrum.ld" -Wl,--gc-sections \
-        -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack "${flags[@]}" \
+        "${link[@]}" "${flags[@]}" \
         "$sysroot/lib/crt0.o" "${sources[@]}" "$sysroot/lib/libthrum.a" -o "$output"
 }
 

@@ -147,13 +147,17 @@ TEXT
 
 help_cc() {
     cat <<'TEXT'
-./thrum cc SOURCE... [-o PROGRAM] [--preset NAME] [CLANG-OPTIONS]
+./thrum cc [--xv6] SOURCE... [-o PROGRAM] [--preset NAME] [CLANG-OPTIONS]
 
 Compiles C for Thrum's native runtime: C17 with <thrum.h>, a small C library and threads. The
 program is static and has no host header or library in it.
 
+  --xv6    the source is a user program of xv6 (x86), with "types.h", "stat.h" and "user.h":
+           gives it xv6's user library and the thread calls of the courses (docs/xv6.md)
+
   ./thrum cc hello.c -o hello -Wall
   ./thrum run --add hello --exec /hello
+  ./thrum cc --xv6 thread_test.c -o thread_test && ./thrum run --add thread_test --exec /thread_test
 TEXT
 }
 
