@@ -8,12 +8,12 @@
  * user.h and nothing else.
  */
 
-#include "xv6_names.h"
-#include "include/fcntl.h"
-#include "include/fs.h"
-#include "include/stat.h"
-#include "include/user.h"
-#include "xv6_names_end.h"
+#include <xv6_names.h>
+#include <xv6/fcntl.h>
+#include <xv6/fs.h>
+#include <xv6/stat.h>
+#include <xv6/user.h>
+#include <xv6_names_end.h>
 
 enum {
     XV6_ACCESS = O_WRONLY | O_RDWR,
@@ -45,7 +45,7 @@ enum {
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "../lib/runtime.h"
+#include <runtime.h>
 
 #define TICK_NS     10000000ull
 #define PROGRAM_DIR "/bin/"
