@@ -146,6 +146,7 @@ test_options() {
     refused 'unknown option' bench --smp 2
     refused 'no source file' cc
     refused 'cannot read' cc none.c
+    refused 'takes no value' cc --xv6=1 none.c
     refused 'unknown command' help frob
     refused 'no arguments' doctor frob
 }
