@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -535,6 +536,128 @@ static bool any_thread_may_free(void)
     return all_return(exchange_pieces, 0);
 }
 
+static void *leave_with_own_number(void *arg)
+{
+    if ((intptr_t)arg % 2 == 0)
+        thread_exit((void *)(long)gettid());
+    return (void *)(long)gettid();
+}
+
+static bool joiner_gets_the_value(void)
+{
+    bool is_right = true;
+
+    for (intptr_t i = 0; i < NR_LWPS && is_right && !no_threads; i++) {
+        thread_t lwp;
+        void *value = NULL;
+        is_right = KTAP_EQUAL(thread_create(&lwp, leave_with_own_number, (void *)i), 0) &&
+                   KTAP_EQUAL(thread_join(lwp, &value), 0) && KTAP_EQUAL((long)value, lwp) &&
+                   KTAP_TRUE(lwp != gettid());
+    }
+    return no_threads ? ktap_skip("no threads") : is_right;
+}
+
+static void *sleep_for_ever(void *arg)
+{
+    (void)arg;
+    for (;;)
+        sleep(1000);
+}
+
+static bool target_ends(void)
+{
+    thread_t lwp;
+    void *value = NULL;
+
+    if (no_threads)
+        return ktap_skip("no threads");
+    return KTAP_EQUAL(thread_create(&lwp, sleep_for_ever, NULL), 0) &&
+           KTAP_EQUAL(thread_exit_target(lwp), 0) && KTAP_EQUAL(thread_join(lwp, &value), 0) &&
+           KTAP_TRUE(value == THREAD_CANCELED) && KTAP_EQUAL(thread_exit_target(lwp), -1) &&
+           KTAP_EQUAL(errno, ESRCH);
+}
+
+static bool share_is_taken_and_given_back(void)
+{
+    if (no_threads)
+        return ktap_skip("no threads");
+
+    int level = getlev();
+    bool is_right = KTAP_EQUAL(set_cpu_share(-1), -1) && KTAP_EQUAL(errno, EINVAL) &&
+                    KTAP_EQUAL(set_cpu_share(101), -1) && KTAP_EQUAL(errno, EINVAL) &&
+                    KTAP_EQUAL(set_cpu_share(10), 0) && KTAP_EQUAL(getlev(), -1);
+    return KTAP_EQUAL(set_cpu_share(0), 0) && KTAP_TRUE((getlev() < 0) == (level < 0)) && is_right;
+}
+
+static void *use_thread_locals(void *arg)
+{
+    long nr_wrong = thread_local_data != 77 || thread_local_zero[999] != 0 || errno != 0;
+
+    for (size_t i = 0; i < ktap_times(500); i++) {
+        thread_local_data = thread_local_zero[999] = (char)(intptr_t)arg;
+        errno = (int)(intptr_t)arg;
+        yield();
+        nr_wrong += thread_local_data != (intptr_t)arg || errno != (intptr_t)arg;
+        nr_wrong += thread_local_zero[999] != (intptr_t)arg;
+    }
+    return (void *)nr_wrong;
+}
+
+static bool every_thread_has_thread_locals(void)
+{
+    return all_return(use_thread_locals, 0) && (no_threads || KTAP_EQUAL(thread_local_data, 77));
+}
+
+#define LINES_PATH "/tmp/runtime.lines"
+
+/* A line of up to 100 times the thread's letter, in several pieces of the format. */
+static void *print_lines(void *arg)
+{
+    char text[101];
+
+    memset(text, 'a' + (char)(intptr_t)arg, sizeof(text));
+    for (int i = 0; i < 100; i++)
+        if (printf("%.*s%c%.*s\n", i, text, text[0], 100 - i, text) != 102)
+            return (void *)1;
+    return NULL;
+}
+
+/* How many lines of the file are whole; -1: one is not. */
+static long count_whole_lines(int fd)
+{
+    char line[102];
+    long nr_lines = 0;
+
+    while (read(fd, line, sizeof(line)) == sizeof(line)) {
+        for (size_t i = 1; i < sizeof(line) - 1; i++)
+            if (line[i] != line[0])
+                return -1;
+        if (line[sizeof(line) - 1] != '\n')
+            return -1;
+        nr_lines++;
+    }
+    return nr_lines;
+}
+
+static bool lines_stay_together(void)
+{
+    if (no_threads)
+        return ktap_skip("no threads");
+    fflush(stdout);
+    int saved = dup(STDOUT_FILENO), fd = open(LINES_PATH, O_CREAT | O_TRUNC | O_RDWR, 0600);
+    dup2(fd, STDOUT_FILENO);
+    bool is_right = all_return(print_lines, 0);
+    fflush(stdout);
+    dup2(saved, STDOUT_FILENO);
+    close(saved);
+
+    lseek(fd, 0, SEEK_SET);
+    long nr_lines = count_whole_lines(fd);
+    close(fd);
+    unlink(LINES_PATH);
+    return KTAP_EQUAL(nr_lines, NR_LWPS * 100) && is_right;
+}
+
 static const struct ktap_test tests[] = {
     {"numbers and text are formatted", formats_are_right},
     {"output that does not fit is cut", long_output_is_cut},
@@ -566,6 +689,12 @@ static const struct ktap_test tests[] = {
     {"once is once, and all wait for it", once_is_once},
     {"the heap serves many threads", heap_is_thread_safe},
     {"any thread may free what another one allocated", any_thread_may_free},
+    {"the joiner gets what a thread returns or exits with", joiner_gets_the_value},
+    {"thread_exit_target ends a thread", target_ends},
+    {"a CPU share is taken and given back, and is outside the levels",
+     share_is_taken_and_given_back},
+    {"every thread has its own thread-local variables and errno", every_thread_has_thread_locals},
+    {"what one printf prints stays together", lines_stay_together},
 };
 
 int main(void)
