@@ -3,6 +3,7 @@
 #include <arch/clock.h>
 #include <arch/context.h>
 #include <arch/cpu.h>
+#include <arch/irq.h>
 #include <arch/platform.h>
 #include <arch/smp.h>
 #include <drivers/acpi.h>
@@ -22,6 +23,7 @@
 #include <kernel/pipe.h>
 #include <kernel/realtime.h>
 #include <kernel/string.h>
+#include <kernel/test.h>
 #include <kernel/vnode.h>
 #include <mm/init.h>
 #include <mm/slab.h>
@@ -66,6 +68,26 @@ static void apply_log_option(void)
     log_warn("cmdline: log=%s: there are error, warn, info and debug", wanted);
 }
 
+/* ---- Tests inside the kernel ----------------------------------------------------------------- */
+
+/* Does nothing but run the suite of that name (kernel/test.h), and switches off. */
+static NORETURN void run_kernel_test(const char *name)
+{
+    const struct kernel_test_suite *const *suite = __start_kernel_tests;
+    bool is_passed;
+
+    while (suite < __stop_kernel_tests && strcmp((*suite)->name, name) != 0)
+        suite++;
+    if (suite == __stop_kernel_tests)
+        panic("init: this kernel has no test '%s'", name);
+    is_passed = (*suite)->run();
+    console_marker("exit", is_passed ? "0" : "1");
+    irq_disable();
+    irq_stop_others(false);
+    acpi_poweroff();
+    cpu_halt_forever();
+}
+
 /* ---- The first process ---------------------------------------------------------------------- */
 
 struct first_program {
@@ -99,13 +121,15 @@ static void add_environment(struct first_program *first)
     }
 }
 
-static void start_first_process(void *unused)
+static uint64_t start_first_process(void *unused)
 {
     static struct first_program first = {.args = {.strings = first.strings}};
-    const char *path = cmdline_get("init");
+    const char *path = cmdline_get("init"), *test = cmdline_get("test");
     int pid;
 
     (void)unused;
+    if (test != NULL)
+        run_kernel_test(test);
     initrd_unpack();
     if (path == NULL)
         path = "/bin/init";
@@ -121,6 +145,7 @@ static void start_first_process(void *unused)
               : pid == -ENOTDIR ? "a part of the path is no folder"
               : pid == -ENOMEM  ? "out of memory"
                                 : "error");
+    return 0;
 }
 
 /* ---- The order ------------------------------------------------------------------------------ */
@@ -129,6 +154,7 @@ void kernel_main(void)
 {
     uint64_t max_cpus = CPUS_MAX, tid_max = TID_MAX_DEFAULT;
     const char *class_name;
+    struct kthread *init;
 
     cmdline_init(boot_info.cmdline);
     mm_init();
@@ -157,7 +183,9 @@ void kernel_main(void)
     tmpfs_init();
     file_init();
     pipe_init();
-    if (kthread_start("init", start_first_process, NULL) != 0)
+    init = kthread_create("init", KTHREAD_PRIORITY_DEFAULT, start_first_process, NULL);
+    if (init == NULL)
         panic("init: no memory for the first kernel thread");
+    kthread_detach(init);
     sched_idle();
 }

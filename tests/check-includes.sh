@@ -53,12 +53,13 @@ level_of() {
         mm/@(frame|init|kmap|kstack|reclaim|slab|tlb).c) level=1 ;;
         mm/include/mm/@(frame|init|kmap|kstack|reclaim|slab|tlb).h) level=1 ;;
         drivers/*) level=2 ;;
-        sched/* | kernel/sync/@(mutex|perturb|waitq).c | kernel/include/kernel/@(mutex|waitq).h) level=3 ;;
+        sched/* | kernel/sync/@(condition|mutex|perturb|semaphore|waitq).c) level=3 ;;
+        kernel/include/kernel/@(condition|mutex|semaphore|waitq).h) level=3 ;;
         mm/@(space|fault|user_copy).c | mm/include/mm/@(space|fault|user_copy).h) level=4 ;;
         kernel/fs/* | kernel/include/kernel/@(cpio|file|initrd|vnode).h) level=5 ;;
         proc/*) level=6 ;;
         kernel/init.c | kernel/ipi.c | kernel/ipc/* | kernel/syscall/*) level=7 ;;
-        kernel/include/kernel/@(futex|init|pipe).h) level=7 ;;
+        kernel/include/kernel/@(futex|init|pipe|test).h) level=7 ;;
         *) level= ;;
     esac
 }
@@ -178,7 +179,8 @@ check_core_size() {
     local files=() file nr_lines nr_code_lines
     for file in {arch,mm,sched,proc}/**/*.@(c|h|asm) kernel/sync/*.c kernel/syscall/@(dispatch|traps).c \
         kernel/@(log|panic|symbols).c \
-        kernel/include/kernel/@(clock|errno|list|log|mutex|panic|spinlock|string|symbols|types|waitq).h; do
+        kernel/include/kernel/@(clock|condition|errno|list|log|mutex|panic).h \
+        kernel/include/kernel/@(semaphore|spinlock|string|symbols|types|waitq).h; do
         [[ $file == sched/classes/* ]] || files+=("$file")
     done
     nr_lines=$(cat "${files[@]}" | wc -l)

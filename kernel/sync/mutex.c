@@ -71,6 +71,20 @@ void mutex_lock(struct mutex *mutex)
         lock_contended(mutex);
 }
 
+bool mutex_try_lock(struct mutex *mutex)
+{
+    uintptr_t seen = atomic_load_explicit(&mutex->owner, memory_order_relaxed);
+
+    debug_assert(!mutex_is_held(mutex));
+    while ((seen & ~HAS_WAITERS) == 0) {
+        if (atomic_compare_exchange_weak_explicit(&mutex->owner, &seen,
+                                                  (uintptr_t)lwp_current() | seen,
+                                                  memory_order_acquire, memory_order_relaxed))
+            return true;
+    }
+    return false;
+}
+
 static void unlock_contended(struct mutex *mutex)
 {
     irq_state_t irq = spin_lock_irq(&mutex->guard);

@@ -21,6 +21,35 @@ endforeach()
 thrum_qemu_case(guest.t_lwp.short_of_memory MEMORY 24M EXEC /test/t_lwp TIMEOUT 240
   EXPECT exit=0 ktap LABELS guest)
 
+# Suites inside the kernel; as they are, and with forced rescheduling.
+if(THRUM_KERNEL_TESTS)
+  foreach(cpus IN LISTS suite_cpus)
+    thrum_qemu_case(kernel.kthread.${cpus}cpu CPUS ${cpus} CMDLINE test=kthread TIMEOUT 120
+      EXPECT exit=0 ktap LABELS guest)
+    if(THRUM_DEBUG)
+      thrum_qemu_case(perturb.kthread.${cpus}cpu CPUS ${cpus} CMDLINE "test=kthread perturb=${cpus}1"
+        TIMEOUT 120 EXPECT exit=0 ktap LABELS guest)
+    endif()
+  endforeach()
+endif()
+if(THRUM_KERNEL_TESTS AND THRUM_DEBUG)
+  foreach(row IN ITEMS
+      "join_self lwp_current"
+      "join_twice was_claimed"
+      "join_detached was_claimed"
+      "priority priority"
+      "unlock mutex_is_held"
+      "try_own mutex_is_held"
+      "wait_unlocked mutex_is_held"
+      "down_in_spinlock irq_is_enabled")
+    separate_arguments(cell UNIX_COMMAND ${row})
+    list(GET cell 0 misuse)
+    list(GET cell 1 text)
+    thrum_qemu_case(kernel.misuse.${misuse} CMDLINE test=misuse.${misuse}
+      EXPECT panic "text=PANIC.*${text}" LABELS guest)
+  endforeach()
+endif()
+
 # A tree of processes that do everything at once, for minutes; with another seed each time:
 # ./thrum run --exec "/test/t_stress SEED ROUNDS".
 foreach(row IN ITEMS "1 24M" "2 512M" "4 24M" "4 32M" "4 512M" "8 128M")

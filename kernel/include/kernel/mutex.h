@@ -21,6 +21,7 @@ struct mutex {
 
 void mutex_init(struct mutex *mutex, const char *name);
 void mutex_lock(struct mutex *mutex);
+bool mutex_try_lock(struct mutex *mutex) MUST_CHECK; /* if it is free; never sleeps */
 void mutex_unlock(struct mutex *mutex);
 bool mutex_is_held(const struct mutex *mutex); /* by the caller */
 
