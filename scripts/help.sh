@@ -52,13 +52,14 @@ The machine
   --cpu MODEL             QEMU's name of a CPU model: max, qemu64,-nx ...
   --accel tcg|kvm         emulation, or the host's processor (tcg)
   --icount                one instruction takes one nanosecond, so times are instruction counts;
-                          with one CPU the same run again is the same to the instruction
+                          the same run again is the same to the instruction
   --display KIND          none, gtk, sdl, curses or vnc (none)
 
 What to boot
   --preset NAME           the build to boot: release or debug (release)
   --iso FILE              boot this image and build nothing
-  --boot cd|disk          the image is a CD, or a disk as on a USB stick (cd)
+  --boot cd|disk|card     the image is a CD, a disk as on a USB stick, or an SD card
+                          (cd; card with --icount)
 
 Exit status
   the program's own; 128+N where signal N ended it
@@ -70,7 +71,7 @@ Examples
   ./thrum run --smp 8 --exec "lwpdemo 1000"
   ./thrum run --firmware uefi --machine pc --mem 6G
   ./thrum cc hello.c -o hello && ./thrum run --add hello --exec "/hello world"
-  ./thrum run --icount --smp 1 --cmdline log=debug --timeout 60
+  ./thrum run --icount --smp 4 --cmdline log=debug --timeout 60
 TEXT
 }
 

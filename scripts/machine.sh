@@ -3,7 +3,7 @@
 # The machine's settings, with their defaults. parse_machine_option changes them.
 declare -A machine=(
     [smp]=2 [mem]=512M [type]=q35 [firmware]=bios [cpu]='' [accel]=tcg [icount]=no
-    [display]=none [cmdline]='' [exec]='' [timeout]='' [iso]='' [boot]=cd
+    [display]=none [cmdline]='' [exec]='' [timeout]='' [iso]='' [boot]=''
     [rtc]=2024-01-01T00:00:00
 )
 # What --add collected: host file, guest path, host file, guest path ...
@@ -110,7 +110,7 @@ parse_machine_option() {
             machine[display]=$value
             ;;
         --boot)
-            one_of "$value" cd disk
+            one_of "$value" cd disk card
             machine[boot]=$value
             ;;
         --cmdline) machine[cmdline]=$value ;;
@@ -157,6 +157,27 @@ qemu_quote() {
     printf '%s' "${1//,/,,}"
 }
 
+# Reads of a CD or a disk are done when the host has done them: while the firmware waits, it counts
+# instructions, another number each time, and everything later happens at another time, in relation
+# to the emulator's own timers, which also end the turn of the virtual CPU that runs. Reads of an SD
+# card stop the virtual machine, clock and all.
+default_boot() {
+    if [[ ${machine[icount]} == yes && ${machine[firmware]} == bios ]]; then
+        echo card
+    else
+        echo cd
+    fi
+}
+
+# make_card IMAGE CARD: a copy whose size is a power of two, as SD cards have it.
+make_card() {
+    local nr_bytes=1048576
+    while ((nr_bytes < $(stat -L -c %s "$1"))); do
+        nr_bytes=$((nr_bytes * 2))
+    done
+    cp "$1" "$2" && chmod u+w "$2" && truncate -s "$nr_bytes" "$2" || die "cannot copy the image"
+}
+
 # make_qemu_arguments ISO RUN_DIR: fills `qemu`, all but the console; RUN_DIR takes the files that
 # belong to this run.
 make_qemu_arguments() {
@@ -166,7 +187,12 @@ make_qemu_arguments() {
     qemu=(qemu-system-x86_64 -name thrum -no-user-config -nodefaults -no-reboot -vga std
         -machine "${machine[type]}" -smp "${machine[smp]}" -m "${machine[mem]}")
     iso=if=none,id=iso,format=raw,file=$(qemu_quote "$iso")
-    case ${machine[boot]} in
+    case ${machine[boot]:-$(default_boot)} in
+        card)
+            make_card "$1" "$run_dir/card"
+            qemu+=(-drive "if=none,id=iso,format=raw,file=$dir/card"
+                -device sdhci-pci -device sd-card,drive=iso)
+            ;;
         cd) qemu+=(-drive "$iso,media=cdrom,readonly=on" -device ide-cd,drive=iso,bootindex=0) ;;
         disk) qemu+=(-drive "$iso,snapshot=on" -device ide-hd,drive=iso,bootindex=0) ;;
     esac

@@ -50,6 +50,34 @@ if(THRUM_KERNEL_TESTS AND THRUM_DEBUG)
   endforeach()
 endif()
 
+# Forced rescheduling, perturb=SEED: a case that fails names its seed (docs/testing.md says how to
+# have the failure again). One seed each always, many under the label soak.
+set(THRUM_SOAK_SEEDS 20 CACHE STRING "How many seeds of perturb= the label soak tries")
+set(perturbed_suites t_lwp t_fork t_exec t_kill t_cancel t_pipe)
+if(THRUM_DEBUG)
+  set(seed 100)
+  foreach(suite IN LISTS perturbed_suites)
+    foreach(cpus IN ITEMS 1 2 4)
+      math(EXPR seed "${seed} + 1")
+      thrum_qemu_case(perturb.${suite}.${cpus}cpu CPUS ${cpus} EXEC /test/${suite} TIMEOUT 120
+        CMDLINE "perturb=${seed} ktap_fraction=100" EXPECT exit=0 ktap LABELS guest)
+    endforeach()
+  endforeach()
+  foreach(seed RANGE 1 ${THRUM_SOAK_SEEDS})
+    foreach(cpus IN ITEMS 1 2 4 8)
+      foreach(suite IN LISTS perturbed_suites)
+        thrum_qemu_case(soak.perturb.${suite}.${cpus}cpu.seed${seed} CPUS ${cpus} TIMEOUT 600
+          EXEC /test/${suite} CMDLINE "perturb=${seed} ktap_fraction=20" EXPECT exit=0 ktap
+          LABELS soak)
+      endforeach()
+      if(THRUM_KERNEL_TESTS)
+        thrum_qemu_case(soak.perturb.kthread.${cpus}cpu.seed${seed} CPUS ${cpus} TIMEOUT 600
+          CMDLINE "test=kthread perturb=${seed}" EXPECT exit=0 ktap LABELS soak)
+      endif()
+    endforeach()
+  endforeach()
+endif()
+
 # A tree of processes that do everything at once, for minutes; with another seed each time:
 # ./thrum run --exec "/test/t_stress SEED ROUNDS".
 foreach(row IN ITEMS "1 24M" "2 512M" "4 24M" "4 32M" "4 512M" "8 128M")
@@ -131,7 +159,7 @@ thrum_qemu_case(strike.machine_check EXEC "lwpdemo 10000"
   MONITOR "mce 1 1 0xbe00000000000005 0x5 0x1234000 0x8c"
   EXPECT panic "text=PANIC on CPU 1.*machine check" "text=CPU 0 was at")
 
-# Counted time: everything happens in the same order each time.
+# Counted time: everything happens in the same order each time (tools.replay checks that).
 thrum_qemu_case(icount.1cpu ICOUNT CPUS 1 EXPECT ${DEMO_OK})
 thrum_qemu_case(icount.4cpu ICOUNT CPUS 4 EXEC "lwpdemo 100" TIMEOUT 120 EXPECT ${DEMO_OK})
 

@@ -17,7 +17,8 @@
 #     no-text=REGEX   it has none
 #     screen=REGEX    the VGA text screen has a row that matches
 #
-# Regular expressions are extended ones, as of grep -E. A case that fails shows the whole serial log.
+# Regular expressions are extended ones, as of grep -E. A case that fails shows the whole serial log,
+# and the command that runs the same by hand.
 
 set -uo pipefail
 
@@ -30,6 +31,7 @@ done
 name='' log='' how='exit=0' check_ktap=no may_stay_on=no
 texts=() no_texts=() screens=()
 monitor_commands=()
+machine_options=()
 problems=()
 
 parse_options() {
@@ -57,7 +59,10 @@ parse_options() {
                 machine_extra=("${@:2}")
                 break
                 ;;
-            *) parse_machine_option "$@" || usage_error "unknown option '$1'" ;;
+            *)
+                parse_machine_option "$@" || usage_error "unknown option '$1'"
+                machine_options+=("${@:1:used}")
+                ;;
         esac
         shift "$used"
     done
@@ -177,6 +182,11 @@ main() {
     fi
     echo "---- end ----"
     printf 'QEMU was: %s\n' "${qemu[*]}"
+    printf 'By hand:'
+    printf ' %q' ./thrum run "${machine_options[@]}"
+    ((${#machine_extra[@]} == 0)) || printf ' %q' -- "${machine_extra[@]}"
+    echo
+    [[ ${machine[icount]} == yes ]] && echo "which is the same run each time (docs/testing.md)"
     return 1
 }
 

@@ -168,7 +168,10 @@ size_t ktap_cpus(void)
 
 size_t ktap_times(size_t full)
 {
-    size_t times = ktap_cpus() == 1 ? full : full / SEVERAL_CPUS;
+    const char *fraction = getenv("ktap_fraction");
+    size_t times = fraction          ? full / strtoul(fraction, NULL, 10)
+                   : ktap_cpus() > 1 ? full / SEVERAL_CPUS
+                                     : full;
 
     return times > 0 ? times : 1;
 }

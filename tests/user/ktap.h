@@ -98,7 +98,8 @@ bool ktap_check_dies(int status, int signal, const char *file, int line);
 
 /*
  * How often to repeat something that takes `full` times on one CPU. On several it is a fiftieth:
- * there the emulator needs milliseconds for what one CPU tells another.
+ * there the emulator needs milliseconds for what one CPU tells another. `ktap_fraction=N` on the
+ * kernel's command line makes it the Nth part anywhere.
  */
 size_t ktap_times(size_t full);
 
