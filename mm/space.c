@@ -10,6 +10,12 @@
  * mapped read-only, whatever the area allows; the first write copies it, or, when all others have
  * let go of it, makes the page writable.
  *
+ * That is not so in shared areas (AREA_SHARED), whose frames are mapped as the area allows in every
+ * space that has them. They need nobody to keep track of what is behind them: all frames come when
+ * the area is made, so whoever copies the space finds every page mapped.
+ *
+ * A space may belong to several processes; the last one destroys it.
+ *
  * Locking: space->lock, a mutex, guards the areas and the user half of the page tables. It is never
  * held while user memory is touched through user_copy_*, because a fault there takes it.
  *
@@ -178,7 +184,7 @@ static vaddr_t find_free(struct space *space, size_t nr_bytes)
 
 static unsigned page_prot(unsigned prot)
 {
-    if (prot == 0)
+    if ((prot & ~(unsigned)AREA_SHARED) == 0)
         return MMU_NO_ACCESS;
     return MMU_USER | (prot & AREA_WRITE ? MMU_WRITE : 0) | (prot & AREA_EXEC ? MMU_EXEC : 0);
 }
@@ -188,7 +194,34 @@ static unsigned frame_prot(unsigned prot, paddr_t frame)
 {
     unsigned p = page_prot(prot);
 
+    if (prot & AREA_SHARED)
+        return p;
     return frame_refs(frame) > 1 ? p & ~(unsigned)MMU_WRITE : p;
+}
+
+/* A frame for a process, after giving back what the kernel only keeps for later; PADDR_NONE: none.
+ */
+static paddr_t user_frame(unsigned flags)
+{
+    paddr_t frame = frame_alloc(FRAME_USER | flags);
+
+    if (frame == PADDR_NONE) {
+        reclaim_all();
+        frame = frame_alloc(FRAME_USER | flags);
+    }
+    return frame;
+}
+
+static int map_new_page(struct space *space, const struct area *area, vaddr_t va)
+{
+    paddr_t frame = user_frame(FRAME_ZERO);
+
+    if (frame == PADDR_NONE)
+        return -ENOMEM;
+    if (mmu_map(space->mmu.root, va, frame, page_prot(area->prot)) == 0)
+        return 0;
+    frame_free(frame);
+    return -ENOMEM;
 }
 
 /*
@@ -286,6 +319,7 @@ static int remove_now(struct space *space, vaddr_t va, vaddr_t end)
 
 struct space *space_create(void)
 {
+    static _Atomic uint64_t last_id;
     struct space *space = slab_alloc(space_cache);
 
     if (space == NULL)
@@ -296,16 +330,26 @@ struct space *space_create(void)
         slab_free(space_cache, space);
         return NULL;
     }
+    space->id = atomic_fetch_add(&last_id, 1) + 1;
+    atomic_init(&space->nr_users, 1);
     mutex_init(&space->lock, "address space");
     rb_init(&space->areas);
     space->search_from = SPACE_STACK_TOP - SPACE_STACK_BYTES;
     return space;
 }
 
-void space_destroy(struct space *space)
+struct space *space_get(struct space *space)
+{
+    atomic_fetch_add(&space->nr_users, 1);
+    return space;
+}
+
+void space_put(struct space *space)
 {
     int error;
 
+    if (atomic_fetch_sub(&space->nr_users, 1) > 1)
+        return;
     tlb_drop_context(&space->mmu);
     error = remove_now(space, 0, USER_END);
     assert(error == 0); /* no area had to be split */
@@ -314,8 +358,8 @@ void space_destroy(struct space *space)
 }
 
 /*
- * Copies areas and shares their pages. `from` is locked, and to be flushed afterwards. 0 or
- * -ENOMEM.
+ * Copies areas and shares their pages, which neither may write to without a fault, unless they are
+ * shared memory. `from` is locked, and to be flushed afterwards. 0 or -ENOMEM.
  */
 static int clone_areas(struct space *from, struct space *to)
 {
@@ -325,7 +369,8 @@ static int clone_areas(struct space *from, struct space *to)
 
         if (area_add(to, area->start, area->end, area->prot, area->guard_bytes) == NULL)
             return -ENOMEM;
-        error = mmu_share(from->mmu.root, to->mmu.root, area->start, area->end, frame_ref);
+        error = mmu_share(from->mmu.root, to->mmu.root, area->start, area->end,
+                          area->prot & AREA_SHARED, frame_ref);
         if (error != 0)
             return error;
     }
@@ -349,7 +394,7 @@ struct space *space_clone(struct space *from)
     mutex_unlock(&from->lock);
     if (error == 0)
         return to;
-    space_destroy(to);
+    space_put(to);
     return NULL;
 }
 
@@ -388,6 +433,19 @@ static int64_t choose_address(struct space *space, vaddr_t va, size_t nr_bytes, 
     return va != 0 ? (int64_t)va : -ENOMEM;
 }
 
+/* Gives a new shared area all its frames; on failure it is gone. Locked. 0 or -ENOMEM. */
+static int populate(struct space *space, const struct area *area)
+{
+    vaddr_t start = area->start, end = area->end;
+    int error = 0;
+
+    for (vaddr_t va = start; va < end && error == 0; va += PAGE_SIZE)
+        error = map_new_page(space, area, va);
+    if (error != 0 && remove_now(space, start, end) != 0)
+        panic("removing one whole area needs no memory");
+    return error;
+}
+
 int64_t space_map(struct space *space, vaddr_t va, size_t nr_bytes, unsigned prot, unsigned flags,
                   size_t guard_bytes)
 {
@@ -404,7 +462,7 @@ int64_t space_map(struct space *space, vaddr_t va, size_t nr_bytes, unsigned pro
     if (start >= 0) {
         area =
             area_add(space, (vaddr_t)start, (vaddr_t)start + nr_bytes, prot, (uint32_t)guard_bytes);
-        if (area == NULL)
+        if (area == NULL || (prot & AREA_SHARED && populate(space, area) != 0))
             start = -ENOMEM;
         else
             area_merge(space, area);
@@ -521,9 +579,10 @@ static int protect_range(struct space *space, vaddr_t va, vaddr_t end, unsigned 
         error = area_split(space, end);
     if (error != 0)
         return error;
-    for (area = area_find(space, va); area != NULL && area->start < end; area = area_next(area))
-        area->prot = prot;
-    protect_pages(space, va, end, prot);
+    for (area = area_find(space, va); area != NULL && area->start < end; area = area_next(area)) {
+        area->prot = prot | (area->prot & AREA_SHARED);
+        protect_pages(space, area->start, area->end, area->prot);
+    }
     merge_range(space, va, end);
     return 0;
 }
@@ -579,31 +638,6 @@ vaddr_t space_brk(struct space *space, vaddr_t new_end)
 
 /* ---- Faults --------------------------------------------------------------------------------- */
 
-/* A frame for a process, after giving back what the kernel only keeps for later; PADDR_NONE: none.
- */
-static paddr_t user_frame(unsigned flags)
-{
-    paddr_t frame = frame_alloc(FRAME_USER | flags);
-
-    if (frame == PADDR_NONE) {
-        reclaim_all();
-        frame = frame_alloc(FRAME_USER | flags);
-    }
-    return frame;
-}
-
-static int map_new_page(struct space *space, const struct area *area, vaddr_t va)
-{
-    paddr_t frame = user_frame(FRAME_ZERO);
-
-    if (frame == PADDR_NONE)
-        return -ENOMEM;
-    if (mmu_map(space->mmu.root, va, frame, page_prot(area->prot)) == 0)
-        return 0;
-    frame_free(frame);
-    return -ENOMEM;
-}
-
 /* The page is mapped and shared, or was: gives the space a writable page of its own. */
 static int unshare_page(struct space *space, const struct area *area, vaddr_t va, paddr_t frame)
 {
@@ -628,7 +662,7 @@ static bool is_allowed(const struct area *area, unsigned access)
         return area->prot & AREA_WRITE;
     if (access & TRAP_ACCESS_EXEC)
         return area->prot & AREA_EXEC;
-    return area->prot != 0;
+    return area->prot & ~(unsigned)AREA_SHARED;
 }
 
 /* Makes the page of `addr` accessible. Locked. */
@@ -657,6 +691,21 @@ int space_fault(struct space *space, vaddr_t addr, unsigned access)
         error = make_accessible(space, area, va, access & TRAP_ACCESS_WRITE);
     mutex_unlock(&space->lock);
     return error;
+}
+
+paddr_t space_shared_frame(struct space *space, vaddr_t va)
+{
+    paddr_t frame = PADDR_NONE;
+    const struct area *area;
+
+    mutex_lock(&space->lock);
+    area = area_find(space, va);
+    if (area != NULL && area->start <= va && area->prot & AREA_SHARED) {
+        frame = mmu_walk(space->mmu.root, ROUND_DOWN(va, PAGE_SIZE)).frame;
+        frame_ref(frame);
+    }
+    mutex_unlock(&space->lock);
+    return frame;
 }
 
 /* The frame behind `va`, the space's own, whatever the area allows. Locked. */

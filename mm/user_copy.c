@@ -31,6 +31,18 @@ int user_zero(vaddr_t to, size_t nr_bytes)
     return user_zero_raw((void *)to, nr_bytes) == 0 ? 0 : -EFAULT;
 }
 
+int user_compare_exchange(vaddr_t at, uint32_t *expected, uint32_t desired)
+{
+    int result;
+
+    if (!is_user_range(at, sizeof(*expected)))
+        return -EFAULT;
+    result = user_compare_exchange_raw((uint32_t *)at, expected, desired);
+    if (result < 0)
+        return -EFAULT;
+    return result == 1 ? 0 : -EAGAIN;
+}
+
 int64_t user_copy_string(char *to, vaddr_t from, size_t size)
 {
     int64_t length;

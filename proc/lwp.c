@@ -105,14 +105,23 @@ static void user_lwp_exited(struct lwp *l)
 static const struct lwp_ops user_lwp_ops = {.exited = user_lwp_exited};
 
 /* Kernel stack and registers. 0 or -ENOMEM. */
-static int init_context(struct user_lwp *lwp, uint64_t tls)
+static int init_context(struct user_lwp *lwp, const struct lwp_start *start)
 {
+    struct arch_context *context = &lwp->lwp.context;
     uint64_t stack_top = kstack_alloc();
     int error;
 
     if (stack_top == 0)
         return -ENOMEM;
-    error = context_init_user(&lwp->lwp.context, stack_top, tls);
+    if (start->is_copy)
+        error = context_init_copy(context, stack_top, &lwp_current()->context,
+                                  start->sp != 0 ? &start->sp : NULL,
+                                  start->has_tls ? &start->tls : NULL);
+    else
+        error = context_init_user(context, stack_top, start->tls);
+    if (error == 0 && !start->is_copy)
+        trap_user_start(context_user_frame(context), start->pc, start->sp, start->args[0],
+                        start->args[1]);
     if (error != 0)
         kstack_free(stack_top);
     return error;
@@ -139,7 +148,7 @@ static int link_to_process(struct user_lwp *lwp)
 }
 
 /* The structure, not yet known to anybody; NULL: out of memory. */
-static struct user_lwp *user_lwp_alloc(struct process *process, bool is_detached)
+static struct user_lwp *user_lwp_alloc(struct process *process, const struct lwp_start *start)
 {
     struct user_lwp *lwp;
 
@@ -152,7 +161,12 @@ static struct user_lwp *user_lwp_alloc(struct process *process, bool is_detached
     sched_lwp_init(&lwp->lwp, process->name, &user_lwp_ops);
     lwp->lwp.mmu = &process->space->mmu;
     lwp->process = process;
-    lwp->is_detached = is_detached;
+    lwp->is_detached = start->is_detached;
+    lwp->stack = start->stack;
+    lwp->clear_tid_address = start->clear_tid_address;
+    lwp->set_tid_address = start->child_tid_at;
+    if (lwp->set_tid_address != 0)
+        atomic_store(&lwp->lwp.interrupt, true); /* trap_user_work() is to see to it */
     waitq_init(&lwp->ended);
     return lwp;
 }
@@ -170,42 +184,27 @@ static int user_lwp_publish(struct user_lwp *lwp)
     return error;
 }
 
-struct user_lwp *user_lwp_fork(struct process *process, int *error)
+struct user_lwp *user_lwp_create(struct process *process, const struct lwp_start *start, int *error)
 {
-    struct user_lwp *self = user_lwp_current(), *lwp = user_lwp_alloc(process, false);
-    uint64_t stack_top = kstack_alloc();
-
-    *error = -ENOMEM;
-    if (lwp != NULL && stack_top != 0)
-        *error = context_init_copy(&lwp->lwp.context, stack_top, &self->lwp.context, 0);
-    if (*error != 0) {
-        if (stack_top != 0)
-            kstack_free(stack_top);
-        if (lwp != NULL)
-            slab_free(user_lwp_cache, lwp);
-        return NULL;
-    }
-    lwp->stack = self->stack;
-    *error = user_lwp_publish(lwp);
-    return *error == 0 ? lwp : NULL;
-}
-
-struct user_lwp *user_lwp_create(struct process *process, vaddr_t pc, vaddr_t sp, uint64_t arg,
-                                 uint64_t arg2, uint64_t tls, bool is_detached, int *error)
-{
-    struct user_lwp *lwp = user_lwp_alloc(process, is_detached);
+    struct user_lwp *lwp = user_lwp_alloc(process, start);
 
     *error = -ENOMEM;
     if (lwp == NULL)
         return NULL;
-    *error = init_context(lwp, tls);
+    *error = init_context(lwp, start);
     if (*error != 0) {
         slab_free(user_lwp_cache, lwp);
         return NULL;
     }
-    trap_user_start(context_user_frame(&lwp->lwp.context), pc, sp, arg, arg2);
     *error = user_lwp_publish(lwp);
-    return *error == 0 ? lwp : NULL;
+    if (*error != 0)
+        return NULL;
+    if (start->parent_tid_at != 0) {
+        int stored = user_copy_to(start->parent_tid_at, &lwp->tid, sizeof(lwp->tid));
+
+        (void)stored; /* it is too late to fail: as in Linux, a wrong address is not noticed */
+    }
+    return lwp;
 }
 
 /* The caller does not need its address space any more. */
@@ -234,6 +233,7 @@ void user_lwp_exit(uint64_t value)
     struct user_lwp *self = user_lwp_current();
     struct process *process = self->process;
 
+    user_lwp_leaves_space();
     if (self->stack.low != 0 && !process->is_ending)
         ustack_free(&self->stack);
     leave_space(&self->lwp);
@@ -255,6 +255,8 @@ void user_lwp_become_first(struct user_lwp *self)
     self->is_cancelled = false;
     self->stack = (struct ustack){0};
     self->clear_tid_address = 0;
+    self->set_tid_address = 0;
+    atomic_store(&self->robust_list, 0);
 }
 
 /* Whether waiting for `target` would wait for the caller itself. Locked. */

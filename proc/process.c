@@ -67,7 +67,7 @@ static struct process *process_create(const char *name, struct space *space)
 
     if (process == NULL) {
         if (space != NULL)
-            space_destroy(space);
+            space_put(space);
         return NULL;
     }
     memset(process, 0, sizeof(*process));
@@ -142,7 +142,7 @@ static void process_free(struct process *process)
 {
     release_files(process);
     if (process->space != NULL)
-        space_destroy(process->space);
+        space_put(process->space);
     slab_free(process_cache, process);
     atomic_fetch_sub(&nr_processes, 1);
 }
@@ -209,7 +209,7 @@ int process_spawn(struct process *parent, const char *path, const struct program
     }
     fd_table_close_on_exec(process->files);
     process->exit_stub = start.exit_stub;
-    first = user_lwp_create(process, start.pc, start.sp, 0, 0, 0, false, &error);
+    first = user_lwp_create(process, &(struct lwp_start){.pc = start.pc, .sp = start.sp}, &error);
     if (first == NULL) {
         process_free(process);
         return error;
@@ -273,7 +273,8 @@ void process_clear_up(struct process *process)
     spin_unlock_irq(&process->lock, irq);
     user_lwp_reap_all(process);
     release_files(process);
-    space_destroy(process->space);
+    ustack_leave_space(process);
+    space_put(process->space);
     process->space = NULL;
     give_children_away(process);
 }
@@ -396,19 +397,22 @@ static void wait_for_new_start(struct process *parent, int pid)
     spin_unlock_irq(&family_lock, irq);
 }
 
-int process_fork(bool wait)
+int process_fork(const struct lwp_start *start, unsigned flags)
 {
     struct process *parent = process_current();
-    struct process *child = process_create(parent->name, space_clone(parent->space));
+    bool shares = flags & PROCESS_FORK_SHARE_SPACE;
+    struct process *child = process_create(parent->name, shares ? space_get(parent->space)
+                                                                : space_clone(parent->space));
     struct user_lwp *first;
     int error, pid;
 
     if (child == NULL)
         return -ENOMEM;
     child->exit_stub = parent->exit_stub;
-    ustack_inherit(child, parent);
+    if (!shares)
+        ustack_inherit(child, parent);
     error = inherit_files(child, parent);
-    first = error == 0 ? user_lwp_fork(child, &error) : NULL;
+    first = error == 0 ? user_lwp_create(child, start, &error) : NULL;
     if (first == NULL) {
         process_free(child);
         return error;
@@ -416,7 +420,7 @@ int process_fork(bool wait)
     pid = first->tid;
     adopt(parent, child, pid);
     sched_start(&first->lwp);
-    if (wait)
+    if (flags & PROCESS_FORK_WAIT)
         wait_for_new_start(parent, pid);
     return pid;
 }
@@ -462,6 +466,8 @@ static void replace_image(struct user_lwp *self, struct space *space, const char
     struct space *old = process->space;
     irq_state_t irq;
 
+    user_lwp_leaves_space();
+    ustack_leave_space(process);
     user_lwp_reap_all(process);
     irq = spin_lock_irq(&process->lock);
     user_lwp_become_first(self);
@@ -474,7 +480,7 @@ static void replace_image(struct user_lwp *self, struct space *space, const char
     mmu_switch(&space->mmu);
     process->exec_by = NULL;
     spin_unlock_irq(&process->lock, irq);
-    space_destroy(old);
+    space_put(old);
     context_restart(&self->lwp.context);
     trap_user_start(context_user_frame(&self->lwp.context), start->pc, start->sp, 0, 0);
 }
@@ -505,7 +511,7 @@ int process_exec(const char *path, const struct program_args *args)
     if (error == 0)
         error = end_siblings(self);
     if (error != 0) {
-        space_destroy(space);
+        space_put(space);
         return error;
     }
     fd_table_close_on_exec(self->process->files);
@@ -586,6 +592,24 @@ int process_kill_lwp(int pid, int tid, int signal)
         send(owner.process, signal);
     spin_unlock_irq(&family_lock, irq);
     return is_right ? 0 : -ESRCH;
+}
+
+int user_lwp_robust_list(int tid, vaddr_t *head)
+{
+    irq_state_t irq = spin_lock_irq(&family_lock);
+    struct process *process = tid == 0 ? process_current() : id_lookup(tid).process;
+    struct user_lwp *lwp = NULL;
+
+    /* The family's lock keeps the process, the process's lock its LWPs. */
+    if (process != NULL) {
+        spin_lock(&process->lock);
+        lwp = tid == 0 ? user_lwp_current() : id_lookup(tid).lwp;
+        if (lwp != NULL)
+            *head = atomic_load(&lwp->robust_list);
+        spin_unlock(&process->lock);
+    }
+    spin_unlock_irq(&family_lock, irq);
+    return lwp != NULL ? 0 : -ESRCH;
 }
 
 /* ---- Groups and sessions -------------------------------------------------------------------- */

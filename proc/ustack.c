@@ -84,3 +84,12 @@ void ustack_inherit(struct process *child, struct process *parent)
             child->kept_stacks[child->nr_kept_stacks++] = child->kept_stacks[i];
     }
 }
+
+void ustack_leave_space(struct process *process)
+{
+    if (!space_is_shared(process->space))
+        return;
+    space_unmap_stacks(process->space, process->kept_stacks, process->nr_kept_stacks,
+                       DEFAULT_BYTES);
+    process->nr_kept_stacks = 0;
+}

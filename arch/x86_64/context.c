@@ -84,21 +84,26 @@ static void load_bases(const struct arch_context *context)
 }
 
 int context_init_copy(struct arch_context *context, uint64_t stack_top,
-                      const struct arch_context *self, int64_t result)
+                      const struct arch_context *self, const uint64_t *sp, const uint64_t *tls)
 {
     int error = context_init_user(context, stack_top, 0);
+    struct trap_frame *frame = context_user_frame(context);
     irq_state_t irq;
 
     if (error != 0)
         return error;
-    *context_user_frame(context) = *((struct trap_frame *)self->stack_top - 1);
-    trap_set_result(context_user_frame(context), result);
+    *frame = *((struct trap_frame *)self->stack_top - 1);
+    trap_set_result(frame, 0);
+    if (sp != NULL)
+        frame->rsp = *sp;
     irq = irq_save();
     x86_fpu_save(context->fpu);
     context->fs_base = self->fs_base;
     context->gs_base = self->gs_base;
     save_bases(context);
     irq_restore(irq);
+    if (tls != NULL)
+        context->fs_base = *tls;
     return 0;
 }
 

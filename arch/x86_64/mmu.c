@@ -337,8 +337,10 @@ static pte_t *twin_of(const struct leaf *leaf, paddr_t to)
     return table_of(*entry);
 }
 
-int mmu_share(paddr_t from, paddr_t to, vaddr_t va, vaddr_t end, void (*ref)(paddr_t frame))
+int mmu_share(paddr_t from, paddr_t to, vaddr_t va, vaddr_t end, bool stays_writable,
+              void (*ref)(paddr_t frame))
 {
+    pte_t kept = stays_writable ? ~0ull : ~PTE_WRITE;
     struct leaf leaf;
 
     for (; find_leaf(from, va, end, &leaf); va = leaf_va(&leaf, leaf.behind)) {
@@ -348,10 +350,10 @@ int mmu_share(paddr_t from, paddr_t to, vaddr_t va, vaddr_t end, void (*ref)(pad
         if (i < leaf.behind && twin == NULL)
             return -ENOMEM;
         for (; i < leaf.behind; i = leaf_next(&leaf, i + 1)) {
-            pte_t entry = leaf.table[i] & ~PTE_WRITE;
+            pte_t entry = leaf.table[i] & kept;
 
             ref(entry & PTE_FRAME);
-            if (leaf.table[i] & PTE_WRITE)
+            if (leaf.table[i] & ~kept)
                 leaf.table[i] = entry;
             twin[i] = entry;
         }

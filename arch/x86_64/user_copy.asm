@@ -102,3 +102,21 @@ user_string_raw:
     mov rax, -1
     ret
     may_fault .load, .faulted
+
+; int user_compare_exchange_raw(uint32_t *at, uint32_t *expected, uint32_t desired)
+global user_compare_exchange_raw
+user_compare_exchange_raw:
+    open_user
+    mov eax, [rsi]
+.exchange:
+    lock cmpxchg [rdi], edx
+    sete cl
+    close_user
+    mov [rsi], eax
+    movzx eax, cl
+    ret
+.faulted:
+    close_user
+    mov eax, -1
+    ret
+    may_fault .exchange, .faulted

@@ -11,7 +11,10 @@
 #include "syscalls.h"
 #undef SYSCALL
 
-/* The calling LWP ends with `value`: user_lwp_exit(), and what the ABI wants done before. */
-NORETURN void syscall_leave(uint64_t value);
+/*
+ * A relative time, or one since a beginning, from user memory in nanoseconds, capped where it
+ * cannot matter any more. 0, -EFAULT or -EINVAL.
+ */
+int syscall_read_time(vaddr_t at, uint64_t *ns);
 
 #endif

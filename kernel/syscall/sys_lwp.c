@@ -86,26 +86,30 @@ int64_t sys_lwp_create(vaddr_t entry, uint64_t arg, vaddr_t attr_at)
 {
     struct thrum_lwp_attr attr;
     struct user_lwp *lwp;
-    struct ustack stack;
-    vaddr_t sp;
+    struct lwp_start start;
     int error = read_attr(attr_at, &attr);
 
     if (error == 0)
         error = check_attr(&attr);
     if (error == 0 && (entry == 0 || entry >= USER_END))
         error = -EFAULT;
-    if (error == 0)
-        error = prepare_stack(&attr, &stack, &sp);
     if (error != 0)
         return error;
-    lwp = user_lwp_create(process_current(), entry, sp, arg, attr.arg2, attr.tls,
-                          attr.flags & THRUM_LWP_DETACHED, &error);
+    start = (struct lwp_start){
+        .pc = entry,
+        .args = {arg, attr.arg2},
+        .tls = attr.tls,
+        .is_detached = attr.flags & THRUM_LWP_DETACHED,
+    };
+    error = prepare_stack(&attr, &start.stack, &start.sp);
+    if (error != 0)
+        return error;
+    lwp = user_lwp_create(process_current(), &start, &error);
     if (lwp == NULL) {
-        if (stack.low != 0)
-            ustack_free(&stack);
+        if (start.stack.low != 0)
+            ustack_free(&start.stack);
         return error;
     }
-    lwp->stack = stack;
     error = lwp->tid;
     sched_start(&lwp->lwp);
     return error;
@@ -113,7 +117,7 @@ int64_t sys_lwp_create(vaddr_t entry, uint64_t arg, vaddr_t attr_at)
 
 int64_t sys_lwp_exit(uint64_t value)
 {
-    syscall_leave(value);
+    user_lwp_exit(value);
 }
 
 int64_t sys_lwp_join(int tid, vaddr_t value_at)

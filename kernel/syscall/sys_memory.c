@@ -26,11 +26,11 @@ static unsigned area_prot(int prot)
 
 int64_t sys_mmap(vaddr_t va, size_t nr_bytes, int prot, int flags, int fd, uint64_t offset)
 {
-    unsigned map_flags = 0;
+    unsigned map_flags = 0, shared = (flags & MAP_TYPE) == MAP_SHARED ? AREA_SHARED : 0;
 
     (void)fd;
-    if ((flags & MAP_TYPE) != MAP_PRIVATE || (flags & ~KNOWN_FLAGS) || !is_valid_prot(prot) ||
-        !IS_ALIGNED(offset, PAGE_SIZE))
+    if ((!shared && (flags & MAP_TYPE) != MAP_PRIVATE) || (flags & ~KNOWN_FLAGS) ||
+        !is_valid_prot(prot) || !IS_ALIGNED(offset, PAGE_SIZE))
         return -EINVAL;
     if (!(flags & MAP_ANONYMOUS))
         return -EBADF;
@@ -38,7 +38,8 @@ int64_t sys_mmap(vaddr_t va, size_t nr_bytes, int prot, int flags, int fd, uint6
         map_flags = SPACE_EXACT;
     else if (flags & MAP_FIXED)
         map_flags = SPACE_FIXED;
-    return space_map(process_current()->space, va, nr_bytes, area_prot(prot), map_flags, 0);
+    return space_map(process_current()->space, va, nr_bytes, area_prot(prot) | shared, map_flags,
+                     0);
 }
 
 int64_t sys_mprotect(vaddr_t va, size_t nr_bytes, int prot)

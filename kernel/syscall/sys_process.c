@@ -5,7 +5,6 @@
 #include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <kernel/errno.h>
-#include <kernel/futex.h>
 #include <kernel/string.h>
 #include <linux/limits.h>
 #include <linux/resource.h>
@@ -31,24 +30,10 @@ int64_t sys_gettid(void)
     return user_lwp_current()->tid;
 }
 
-/* The word that set_tid_address() named is cleared, and whoever waits for that is woken. */
-void syscall_leave(uint64_t value)
-{
-    vaddr_t word_at = user_lwp_current()->clear_tid_address;
-    uint32_t zero = 0;
-
-    if (word_at != 0 && user_copy_to(word_at, &zero, sizeof(zero)) == 0) {
-        int nr_woken = futex_wake(word_at, 1);
-
-        (void)nr_woken;
-    }
-    user_lwp_exit(value);
-}
-
 int64_t sys_exit(int code)
 {
     process_set_exit_code(code);
-    syscall_leave((uint64_t)(int64_t)code);
+    user_lwp_exit((uint64_t)(int64_t)code);
 }
 
 int64_t sys_exit_group(int code)
@@ -249,16 +234,6 @@ int64_t sys_execve(vaddr_t path_at, vaddr_t argv_at, vaddr_t envp_at)
     result = process_exec(request.path, &request.args);
     exec_request_free(&request);
     return result;
-}
-
-int64_t sys_fork(void)
-{
-    return process_fork(false);
-}
-
-int64_t sys_vfork(void)
-{
-    return process_fork(true);
 }
 
 /* ---- Signals, groups, sessions -------------------------------------------------------------- */

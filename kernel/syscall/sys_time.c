@@ -2,9 +2,7 @@
 
 #include <kernel/clock.h>
 #include <kernel/errno.h>
-#include <kernel/futex.h>
 #include <kernel/realtime.h>
-#include <linux/futex.h>
 #include <linux/time.h>
 #include <linux/time_types.h>
 #include <mm/user_copy.h>
@@ -14,8 +12,7 @@
 
 #define TIME_MAX_NS ((uint64_t)INT64_MAX)
 
-/* A relative time from user memory, in nanoseconds, capped where it cannot matter any more. */
-static int read_time(vaddr_t at, uint64_t *ns)
+int syscall_read_time(vaddr_t at, uint64_t *ns)
 {
     struct __kernel_timespec t;
 
@@ -43,7 +40,7 @@ static int write_time(vaddr_t at, uint64_t ns)
 int64_t sys_nanosleep(vaddr_t request_at, vaddr_t rest_at)
 {
     uint64_t sleep_ns, deadline_ns, now_ns;
-    int error = read_time(request_at, &sleep_ns);
+    int error = syscall_read_time(request_at, &sleep_ns);
 
     if (error != 0)
         return error;
@@ -73,28 +70,5 @@ int64_t sys_clock_gettime(int clock, vaddr_t time_at)
         return write_time(time_at, sched_run_ns());
     default:
         return -EINVAL;
-    }
-}
-
-int64_t sys_futex(vaddr_t word_at, int operation, uint32_t value, vaddr_t timeout_at)
-{
-    uint64_t deadline_ns = WAITQ_FOREVER, timeout_ns;
-    int error;
-
-    if (word_at % sizeof(uint32_t) != 0)
-        return -EINVAL;
-    switch (operation & FUTEX_CMD_MASK) {
-    case FUTEX_WAIT:
-        if (timeout_at != 0) {
-            error = read_time(timeout_at, &timeout_ns);
-            if (error != 0)
-                return error;
-            deadline_ns = clock_now_ns() + timeout_ns;
-        }
-        return futex_wait(word_at, value, deadline_ns);
-    case FUTEX_WAKE:
-        return futex_wake(word_at, value);
-    default:
-        return -ENOSYS;
     }
 }

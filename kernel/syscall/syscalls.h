@@ -54,6 +54,10 @@ SYSCALL(__NR_sched_yield, sched_yield, (void), "let other LWPs run")
 SYSCALL(__NR_nanosleep, nanosleep, (vaddr_t request_at, vaddr_t rest_at), "sleep for a time")
 SYSCALL(__NR_getpid, getpid, (void), "the process's number")
 SYSCALL(__NR_getppid, getppid, (void), "the parent process's number")
+SYSCALL(__NR_clone, clone,
+        (uint64_t flags, vaddr_t sp, vaddr_t parent_tid_at, vaddr_t child_tid_at, uint64_t tls),
+        "make an LWP or a process that goes on like the caller")
+SYSCALL(__NR_clone3, clone3, (vaddr_t args_at, size_t nr_bytes), "as clone")
 SYSCALL(__NR_fork, fork, (void), "make a copy of the process")
 SYSCALL(__NR_vfork, vfork, (void), "as fork, and wait until the child calls exec or ends")
 SYSCALL(__NR_execve, execve, (vaddr_t path_at, vaddr_t argv_at, vaddr_t envp_at),
@@ -75,11 +79,17 @@ SYSCALL(__NR_arch_prctl, arch_prctl, (int code, vaddr_t address), "set or get th
 SYSCALL(__NR_reboot, reboot, (unsigned magic1, unsigned magic2, unsigned command),
         "switch the machine off, or restart it")
 SYSCALL(__NR_gettid, gettid, (void), "the calling LWP's number")
-SYSCALL(__NR_futex, futex, (vaddr_t word_at, int operation, uint32_t value, vaddr_t timeout_at),
+SYSCALL(__NR_futex, futex,
+        (vaddr_t word_at, int operation, uint32_t value, uint64_t timeout_at_or_value2,
+         vaddr_t word2_at, uint32_t value3),
         "wait for a word of memory to change, and wake who waits")
 SYSCALL(__NR_set_tid_address, set_tid_address, (vaddr_t address),
         "a word to be cleared at the LWP's end")
 SYSCALL(__NR_clock_gettime, clock_gettime, (int clock, vaddr_t time_at), "read a clock")
+SYSCALL(__NR_set_robust_list, set_robust_list, (vaddr_t head_at, size_t nr_bytes),
+        "name the locks that are to be marked at the LWP's end")
+SYSCALL(__NR_get_robust_list, get_robust_list, (int tid, vaddr_t head_at, vaddr_t nr_bytes_at),
+        "what set_robust_list named")
 SYSCALL(__NR_exit_group, exit_group, (int code), "end the process")
 
 SYSCALL(THRUM_SYS_lwp_create, lwp_create, (vaddr_t entry, uint64_t arg, vaddr_t attr_at),

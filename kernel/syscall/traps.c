@@ -76,6 +76,15 @@ static bool must_leave(const struct user_lwp *self)
     return self->process->is_ending || (exec_by != NULL && exec_by != self) || is_cancelled(self);
 }
 
+/* What clone() has left to the new LWP, since it is the LWP's memory. */
+static void store_tid(struct user_lwp *self)
+{
+    int error = user_copy_to(self->set_tid_address, &self->tid, sizeof(self->tid));
+
+    (void)error; /* as in Linux, a wrong address is not noticed */
+    self->set_tid_address = 0;
+}
+
 void trap_user_work(struct trap_frame *frame)
 {
     struct user_lwp *self = user_lwp_current();
@@ -92,7 +101,9 @@ void trap_user_work(struct trap_frame *frame)
         return;
     atomic_store(&self->lwp.interrupt, false);
     irq_enable();
+    if (self->set_tid_address != 0)
+        store_tid(self);
     if (must_leave(self))
-        syscall_leave(THRUM_LWP_CANCELED);
+        user_lwp_exit(THRUM_LWP_CANCELED);
     irq_disable();
 }

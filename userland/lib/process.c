@@ -45,11 +45,6 @@ pid_t fork(void)
     return (pid_t)syscall_result(answer);
 }
 
-pid_t vfork(void)
-{
-    return (pid_t)syscall_result(syscall6(__NR_vfork, 0, 0, 0, 0, 0, 0));
-}
-
 int execve(const char *path, char *const argv[], char *const envp[])
 {
     return (int)syscall_result(syscall6(__NR_execve, (long)path, (long)argv, (long)envp, 0, 0, 0));

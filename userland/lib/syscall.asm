@@ -2,6 +2,8 @@
 
 bits 64
 
+%define NR_vfork 58
+
 section .text
 
 ; long syscall6(long number, long a1, long a2, long a3, long a4, long a5, long a6)
@@ -17,6 +19,19 @@ syscall6:
     mov r9, [rsp + 8]
     syscall
     ret
+
+; pid_t vfork(void)
+; The child uses the same stack, and is done with it when the parent goes on. What it pushes there
+; must not be needed by the parent: the return address is in a register meanwhile.
+extern syscall_result
+global vfork
+vfork:
+    pop rdx
+    mov eax, NR_vfork
+    syscall
+    push rdx
+    mov rdi, rax
+    jmp syscall_result
 
 ; void fs_base_write(uint64_t base): only where the kernel allows the instruction.
 global fs_base_write

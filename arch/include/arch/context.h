@@ -30,10 +30,12 @@ int context_init_user(struct arch_context *context, uint64_t stack_top, uint64_t
 
 /*
  * A context that goes on in user mode where the calling LWP is in its system call, with the same
- * registers, but sees `result`. `self` is the caller's context. 0 or -ENOMEM.
+ * registers, but sees the result 0, and has another stack pointer and another thread pointer where
+ * these are not NULL. `self` is the caller's context. 0 or -ENOMEM.
  */
 int context_init_copy(struct arch_context *context, uint64_t stack_top,
-                      const struct arch_context *self, int64_t result) MUST_CHECK;
+                      const struct arch_context *self, const uint64_t *sp,
+                      const uint64_t *tls) MUST_CHECK;
 
 /*
  * The calling LWP starts anew in user mode: clean extended registers and bases; the caller fills

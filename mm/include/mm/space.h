@@ -7,12 +7,19 @@
  * otherwise. Addresses and sizes are in bytes.
  */
 
+#include <stdatomic.h>
+
 #include <arch/mmu.h>
 #include <kernel/mutex.h>
 #include <kernel/rbtree.h>
 #include <kernel/types.h>
 
-enum area_prot { AREA_READ = 1, AREA_WRITE = 2, AREA_EXEC = 4 };
+enum area_prot {
+    AREA_READ = 1,
+    AREA_WRITE = 2,
+    AREA_EXEC = 4,
+    AREA_SHARED = 8, /* a copy of the address space has the same memory; all of it is there */
+};
 
 enum space_map_flags {
     SPACE_FIXED = 1, /* exactly at `va`; what is there goes away */
@@ -21,6 +28,8 @@ enum space_map_flags {
 
 struct space {
     struct mmu_context mmu;
+    uint64_t id;          /* c; never that of another space */
+    atomic_uint nr_users; /* processes that have it */
     struct mutex lock;
     struct rb_tree areas; /* lock; by address, never overlapping */
     vaddr_t search_from;  /* lock; below this to look for free addresses first */
@@ -45,8 +54,17 @@ struct space *space_create(void);
  */
 struct space *space_clone(struct space *from);
 
-/* Gives everything back. No LWP uses it any more. */
-void space_destroy(struct space *space);
+/* One more user of the space; returns it. */
+struct space *space_get(struct space *space);
+
+/* One user less, whose LWPs do not use it any more. The last one gives everything back. */
+void space_put(struct space *space);
+
+/* Whether it has several users; the caller is one. */
+static inline bool space_is_shared(const struct space *space)
+{
+    return atomic_load(&space->nr_users) > 1;
+}
 
 /*
  * Maps nr_bytes (rounded up to pages) of zeroes. `va`: where (flags), or a hint, 0: anywhere. The
@@ -55,6 +73,12 @@ void space_destroy(struct space *space);
  */
 int64_t space_map(struct space *space, vaddr_t va, size_t nr_bytes, unsigned prot, unsigned flags,
                   size_t guard_bytes) MUST_CHECK;
+
+/*
+ * The frame at `va` if it is AREA_SHARED memory, which the caller gives back by frame_unref();
+ * otherwise PADDR_NONE.
+ */
+paddr_t space_shared_frame(struct space *space, vaddr_t va);
 
 /* Unmaps; what is not mapped does not matter. 0, -EINVAL or -ENOMEM. */
 int space_unmap(struct space *space, vaddr_t va, size_t nr_bytes) MUST_CHECK;

@@ -15,6 +15,12 @@ int user_copy_to(vaddr_t to, const void *from, size_t nr_bytes) MUST_CHECK;
 int user_zero(vaddr_t to, size_t nr_bytes) MUST_CHECK;
 
 /*
+ * Sets the word at `at`, a multiple of 4, to `desired` if it is *expected, at once for all CPUs. 0;
+ * -EAGAIN: it is not, and *expected is what it is; -EFAULT: it cannot be written.
+ */
+int user_compare_exchange(vaddr_t at, uint32_t *expected, uint32_t desired) MUST_CHECK;
+
+/*
  * A string with its NUL, of at most `size` bytes in all. Returns its length without the NUL,
  * -EFAULT, or -ENAMETOOLONG.
  */

@@ -28,18 +28,20 @@ struct ustack {
 /* Locks: p the process's lock, f family_lock, c constant after creation, o only the LWP itself. */
 struct user_lwp {
     struct lwp lwp;
-    struct process *process;   /* c */
-    int tid;                   /* c */
-    struct list_node link;     /* p  on process->lwps */
-    bool is_detached;          /* p  nobody will join it: it goes away at its end */
-    atomic_bool is_cancelled;  /* a  it is to leave when it may */
-    bool is_zombie;            /* p  it has ended, and is off its stack */
-    uint64_t value;            /* p  what it ended with */
-    struct user_lwp *joiner;   /* p  who is joining it */
-    struct user_lwp *joining;  /* p  whom it is joining */
-    struct waitq ended;        /* p  the joiner waits here */
-    struct ustack stack;       /* c  the user stack that the kernel made for it */
-    vaddr_t clear_tid_address; /* o  set_tid_address() */
+    struct process *process;     /* c */
+    int tid;                     /* c */
+    struct list_node link;       /* p  on process->lwps */
+    bool is_detached;            /* p  nobody will join it: it goes away at its end */
+    atomic_bool is_cancelled;    /* a  it is to leave when it may */
+    bool is_zombie;              /* p  it has ended, and is off its stack */
+    uint64_t value;              /* p  what it ended with */
+    struct user_lwp *joiner;     /* p  who is joining it */
+    struct user_lwp *joining;    /* p  whom it is joining */
+    struct waitq ended;          /* p  the joiner waits here */
+    struct ustack stack;         /* c  the user stack that the kernel made for it */
+    vaddr_t clear_tid_address;   /* o  set_tid_address(): see user_lwp_leaves_space() */
+    vaddr_t set_tid_address;     /* o  0, or where it stores its number before it is in user mode */
+    _Atomic vaddr_t robust_list; /* o to write; set_robust_list() */
 };
 
 struct process {
@@ -112,12 +114,18 @@ struct program_args {
 int process_spawn(struct process *parent, const char *path,
                   const struct program_args *args) MUST_CHECK;
 
+enum process_fork_flags {
+    PROCESS_FORK_SHARE_SPACE = 1, /* the child has the same address space, not a copy */
+    PROCESS_FORK_WAIT = 2,        /* return when the child has called exec or ended, as vfork() */
+};
+
+struct lwp_start;
+
 /*
- * A copy of the calling process with one LWP, a copy of the caller, in which the system call
- * returns 0. Returns its pid, -EAGAIN or -ENOMEM. With `wait`, returns when the child has called
- * exec or ended (vfork), or the caller is interrupted. May sleep.
+ * A copy of the calling process with one LWP, which starts so (a copy of the caller). Returns its
+ * pid, -EAGAIN or -ENOMEM. May sleep.
  */
-int process_fork(bool wait) MUST_CHECK;
+int process_fork(const struct lwp_start *start, unsigned flags) MUST_CHECK;
 
 /*
  * The calling process runs the program at `path` instead: the new image is built, then all other
@@ -191,13 +199,26 @@ void process_set_exit_code(int code);
 
 /* ---- LWPs ----------------------------------------------------------------------------------- */
 
+/* How a new LWP starts. */
+struct lwp_start {
+    bool is_copy;     /* of the caller: it returns 0 from the caller's system call */
+    vaddr_t pc;       /* otherwise: where it starts, ... */
+    uint64_t args[2]; /* ... and with which arguments */
+    vaddr_t sp;       /* 0, for a copy: the caller's */
+    bool has_tls;     /* a copy has the caller's thread pointer otherwise, others have 0 */
+    uint64_t tls;
+    bool is_detached;
+    struct ustack stack;                 /* the LWP's own from now on, if it is created */
+    vaddr_t parent_tid_at, child_tid_at; /* 0, or where the caller, the LWP store its number */
+    vaddr_t clear_tid_address;
+};
+
 /*
- * A further LWP of `process` that starts at pc with the stack pointer sp and two arguments; not yet
- * running (sched_start()). NULL with *error set: -EAGAIN (no
- * number, or the process is ending), -ENOMEM.
+ * A further LWP of `process`, or its first; not yet running (sched_start()). Every LWP comes from
+ * here. NULL with *error set: -EAGAIN (no number, or the process is ending), -ENOMEM. May sleep.
  */
-struct user_lwp *user_lwp_create(struct process *process, vaddr_t pc, vaddr_t sp, uint64_t arg,
-                                 uint64_t arg2, uint64_t tls, bool is_detached, int *error);
+struct user_lwp *user_lwp_create(struct process *process, const struct lwp_start *start,
+                                 int *error);
 
 /*
  * The calling LWP ends with `value`, which user_lwp_join() gives. Interrupts are on.
@@ -214,7 +235,15 @@ int user_lwp_detach(int tid) MUST_CHECK;
 /* The LWP leaves as soon as it may (abi/thrum.h). 0 or -ESRCH. */
 int user_lwp_cancel(int tid) MUST_CHECK;
 
-/* A copy of the calling LWP as the first of `process`; not running yet. NULL with *error set. */
-struct user_lwp *user_lwp_fork(struct process *process, int *error);
+/* The head of the robust list of the LWP `tid` (0: the caller). 0 or -ESRCH. */
+int user_lwp_robust_list(int tid, vaddr_t *head) MUST_CHECK;
+
+/* ---- Supplied by the kernel (kernel/ipc/robust.c) ------------------------------------------- */
+
+/*
+ * The calling LWP is about to leave its address space, by its end or by exec: what it owes to
+ * others there. Its memory is still there; no lock is held. May sleep.
+ */
+void user_lwp_leaves_space(void);
 
 #endif

@@ -21,4 +21,8 @@ void ustack_inherit(struct process *child, struct process *parent);
 void ustack_free(const struct ustack *stack);
 void ustack_drop(const struct ustack *stack);
 
+/* `process` is about to leave its address space: if others stay there, the stacks that it keeps go.
+ */
+void ustack_leave_space(struct process *process);
+
 #endif

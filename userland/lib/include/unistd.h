@@ -42,10 +42,10 @@ pid_t getppid(void);
 pid_t fork(void);
 
 /*
- * The same, and waits until the child has called exec or has ended. The child has its own copy of
- * the memory; it may only call exec or _exit(), since the runtime's locks are not looked after.
+ * A child that borrows the caller's memory, stack included, until it calls exec or _exit(), which
+ * is all that it may do. Returns in the caller after that.
  */
-pid_t vfork(void);
+pid_t vfork(void) __attribute__((returns_twice));
 
 /*
  * Runs another program in this process; all other LWPs end. Returns only on an error, and

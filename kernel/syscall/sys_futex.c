@@ -1,0 +1,107 @@
+/* System calls about futexes. */
+
+#include <kernel/clock.h>
+#include <kernel/errno.h>
+#include <kernel/futex.h>
+#include <kernel/realtime.h>
+#include <kernel/waitq.h>
+#include <linux/futex.h>
+#include <mm/user_copy.h>
+#include <proc/process.h>
+
+#include "sys.h"
+
+/*
+ * When a wait ends: FUTEX_WAIT is given how long to wait, the others a time of the clock that is
+ * chosen by FUTEX_CLOCK_REALTIME. 0 or -errno.
+ */
+static int read_deadline(vaddr_t timeout_at, int operation, uint64_t *deadline_ns)
+{
+    uint64_t time_ns, start_ns = 0;
+    int error;
+
+    *deadline_ns = WAITQ_FOREVER;
+    if (timeout_at == 0)
+        return 0;
+    error = syscall_read_time(timeout_at, &time_ns);
+    if (error != 0)
+        return error;
+    if ((operation & FUTEX_CMD_MASK) == FUTEX_WAIT)
+        time_ns += clock_now_ns();
+    else if (operation & FUTEX_CLOCK_REALTIME)
+        start_ns = realtime_at_boot_ns();
+    *deadline_ns = time_ns > start_ns ? time_ns - start_ns : 0;
+    return 0;
+}
+
+static int64_t wait(struct futex futex, int operation, uint32_t expected, uint32_t bits,
+                    vaddr_t timeout_at)
+{
+    uint64_t deadline_ns;
+    int error = read_deadline(timeout_at, operation, &deadline_ns);
+
+    if (error != 0)
+        return error;
+    return bits != 0 ? futex_wait(futex, expected, bits, deadline_ns) : -EINVAL;
+}
+
+static int64_t requeue(struct futex from, struct futex to, uint32_t nr_wake, uint32_t nr_move,
+                       const uint32_t *expected)
+{
+    if ((int32_t)nr_wake < 0 || (int32_t)nr_move < 0 || to.word_at % sizeof(uint32_t) != 0)
+        return -EINVAL;
+    return futex_requeue(from, to, nr_wake, nr_move, expected);
+}
+
+int64_t sys_futex(vaddr_t word_at, int operation, uint32_t value, uint64_t timeout_at_or_value2,
+                  vaddr_t word2_at, uint32_t value3)
+{
+    bool is_shared = !(operation & FUTEX_PRIVATE_FLAG);
+    struct futex futex = {word_at, is_shared}, futex2 = {word2_at, is_shared};
+    int command = operation & FUTEX_CMD_MASK;
+    uint32_t value2 = (uint32_t)timeout_at_or_value2;
+
+    if (operation & FUTEX_CLOCK_REALTIME && command != FUTEX_WAIT_BITSET)
+        return -ENOSYS;
+    if (word_at % sizeof(uint32_t) != 0)
+        return -EINVAL;
+    switch (command) {
+    case FUTEX_WAIT:
+        return wait(futex, operation, value, FUTEX_ANY, timeout_at_or_value2);
+    case FUTEX_WAIT_BITSET:
+        return wait(futex, operation, value, value3, timeout_at_or_value2);
+    case FUTEX_WAKE:
+        return futex_wake(futex, value, FUTEX_ANY);
+    case FUTEX_WAKE_BITSET:
+        return value3 != 0 ? futex_wake(futex, value, value3) : -EINVAL;
+    case FUTEX_REQUEUE:
+        return requeue(futex, futex2, value, value2, NULL);
+    case FUTEX_CMP_REQUEUE:
+        return requeue(futex, futex2, value, value2, &value3);
+    case FUTEX_WAKE_OP:
+        if (word2_at % sizeof(uint32_t) != 0)
+            return -EINVAL;
+        return futex_wake_op(futex, futex2, value, value2, value3);
+    default:
+        return -ENOSYS;
+    }
+}
+
+int64_t sys_set_robust_list(vaddr_t head_at, size_t nr_bytes)
+{
+    if (nr_bytes != sizeof(struct robust_list_head))
+        return -EINVAL;
+    atomic_store(&user_lwp_current()->robust_list, head_at);
+    return 0;
+}
+
+int64_t sys_get_robust_list(int tid, vaddr_t head_at, vaddr_t nr_bytes_at)
+{
+    const size_t nr_bytes = sizeof(struct robust_list_head);
+    vaddr_t head;
+    int error = tid < 0 ? -ESRCH : user_lwp_robust_list(tid, &head);
+
+    if (error == 0)
+        error = user_copy_to(nr_bytes_at, &nr_bytes, sizeof(nr_bytes));
+    return error != 0 ? error : user_copy_to(head_at, &head, sizeof(head));
+}
