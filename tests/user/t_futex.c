@@ -1,0 +1,1033 @@
+/*
+ * Futexes: who is woken and in which order, moving waiters, bit sets, time-outs, words in memory
+ * that processes share, robust lists, and what wrong arguments get.
+ */
+
+#include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <thread.h>
+#include <thrum.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/futex.h>
+#include <linux/signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "ktap.h"
+
+#define PAGE        4096ul
+#define KERNEL_HALF 0xffff800000000000ul
+#define UNMAPPED    0x1000ul
+#define NOBODY      0x3ffffffe
+#define MSEC_NS     1000000ull
+
+static long futex(const void *word, int operation, long value, long timeout_or_value2,
+                  const void *word2, long value3)
+{
+    return syscall6(__NR_futex, (long)word, operation, value, timeout_or_value2, (long)word2,
+                    value3);
+}
+
+static long wake(const void *word, long nr)
+{
+    return futex(word, FUTEX_WAKE_PRIVATE, nr, 0, NULL, 0);
+}
+
+static long requeue(const void *from, const void *to, long nr_wake, long nr_move)
+{
+    return futex(from, FUTEX_REQUEUE_PRIVATE, nr_wake, nr_move, to, 0);
+}
+
+/* Two words on which LWPs wait, and one that only nr_waiting() uses. Always 0. */
+static _Atomic uint32_t word, other_word, counting_word;
+
+/* How many wait: moves them away and back, which keeps their order. */
+static long nr_waiting(const void *at)
+{
+    long nr = requeue(at, &counting_word, 0, INT_MAX);
+
+    requeue(&counting_word, at, 0, INT_MAX);
+    return nr;
+}
+
+struct waiter {
+    thread_t lwp;
+    _Atomic uint32_t *word;
+    uint32_t bits;
+    const struct timespec *deadline;
+    _Atomic int place; /* 0, or when it was woken: 1 is first */
+    long result;
+};
+
+static _Atomic int nr_back;
+
+static void *wait_once(void *arg)
+{
+    struct waiter *self = arg;
+
+    self->result =
+        futex(self->word, FUTEX_WAIT_BITSET_PRIVATE, 0, (long)self->deadline, NULL, self->bits);
+    atomic_store(&self->place, atomic_fetch_add(&nr_back, 1) + 1);
+    return NULL;
+}
+
+struct wanted {
+    const void *word;
+    long nr;
+};
+
+static bool has_waiters(void *arg)
+{
+    const struct wanted *wanted = arg;
+
+    return nr_waiting(wanted->word) == wanted->nr;
+}
+
+static bool is_back(void *arg)
+{
+    return atomic_load(&nr_back) >= (int)(long)arg;
+}
+
+/* Starts nr LWPs that wait for `word`, one after the other, each for its bits. */
+static void start_waiters(struct waiter *waiters, long nr, const uint32_t *bits,
+                          const struct timespec *deadline)
+{
+    atomic_store(&nr_back, 0);
+    for (long i = 0; i < nr; i++) {
+        waiters[i] = (struct waiter){
+            .word = &word,
+            .bits = bits != NULL ? bits[i] : FUTEX_BITSET_MATCH_ANY,
+            .deadline = deadline,
+        };
+        thread_create(&waiters[i].lwp, wait_once, &waiters[i]);
+        KTAP_TRUE(ktap_wait_for(has_waiters, &(struct wanted){&word, i + 1}));
+    }
+}
+
+/* Wakes and joins whoever is left; whether `is_right`. */
+static bool end_waiters(struct waiter *waiters, long nr, bool is_right)
+{
+    wake(&word, INT_MAX);
+    wake(&other_word, INT_MAX);
+    for (long i = 0; i < nr; i++)
+        thread_join(waiters[i].lwp, NULL);
+    return is_right;
+}
+
+/* Waking. */
+
+static bool oldest_is_woken_first(void)
+{
+    struct waiter w[4];
+    bool is_right = true;
+
+    start_waiters(w, 4, NULL, NULL);
+    for (int i = 0; i < 4; i++) {
+        is_right &= KTAP_EQUAL(wake(&word, 1), 1) &&
+                    ktap_wait_for(is_back, (void *)(long)(i + 1)) && KTAP_EQUAL(w[i].place, i + 1);
+    }
+    return end_waiters(w, 4, is_right);
+}
+
+static bool as_many_as_asked_are_woken(void)
+{
+    struct waiter w[4];
+
+    start_waiters(w, 4, NULL, NULL);
+    return end_waiters(w, 4,
+                       KTAP_EQUAL(wake(&word, 0), 0) && KTAP_EQUAL(wake(&word, 3), 3) &&
+                           KTAP_EQUAL(nr_waiting(&word), 1) && KTAP_EQUAL(wake(&word, 5), 1) &&
+                           KTAP_EQUAL(wake(&word, 1), 0));
+}
+
+static bool other_words_are_left_alone(void)
+{
+    struct waiter w[1];
+
+    start_waiters(w, 1, NULL, NULL);
+    return end_waiters(w, 1,
+                       KTAP_EQUAL(wake(&other_word, 1), 0) && KTAP_EQUAL(nr_waiting(&word), 1));
+}
+
+static bool shared_calls_find_private_waiters(void)
+{
+    struct waiter w[1];
+
+    start_waiters(w, 1, NULL, NULL);
+    return end_waiters(w, 1, KTAP_EQUAL(futex(&word, FUTEX_WAKE, 1, 0, NULL, 0), 1));
+}
+
+/* Moving. */
+
+static bool requeue_wakes_and_moves(void)
+{
+    struct waiter w[5];
+
+    start_waiters(w, 5, NULL, NULL);
+    bool is_right = KTAP_EQUAL(requeue(&word, &other_word, 1, 2), 3) &&
+                    ktap_wait_for(is_back, (void *)1) && KTAP_EQUAL(w[0].place, 1) &&
+                    KTAP_EQUAL(nr_waiting(&word), 2) && KTAP_EQUAL(nr_waiting(&other_word), 2);
+    return end_waiters(w, 5, is_right && KTAP_EQUAL(nr_back, 1));
+}
+
+static bool moved_waiters_wait_at_the_new_word(void)
+{
+    struct waiter w[2];
+
+    start_waiters(w, 2, NULL, NULL);
+    requeue(&word, &other_word, 0, 1);
+    bool is_right = KTAP_EQUAL(wake(&word, INT_MAX), 1) && ktap_wait_for(is_back, (void *)1) &&
+                    KTAP_EQUAL(w[1].place, 1) && KTAP_EQUAL(wake(&other_word, INT_MAX), 1) &&
+                    ktap_wait_for(is_back, (void *)2) && KTAP_EQUAL(w[0].result, 0);
+    return end_waiters(w, 2, is_right);
+}
+
+static bool cmp_requeue_compares(void)
+{
+    struct waiter w[2];
+
+    start_waiters(w, 2, NULL, NULL);
+    bool is_right =
+        KTAP_EQUAL(futex(&word, FUTEX_CMP_REQUEUE_PRIVATE, 1, 1, &other_word, 1), -EAGAIN) &&
+        KTAP_EQUAL(nr_waiting(&word), 2) && KTAP_EQUAL(nr_waiting(&other_word), 0) &&
+        KTAP_EQUAL(futex(&word, FUTEX_CMP_REQUEUE_PRIVATE, 0, 2, &other_word, 0), 2) &&
+        KTAP_EQUAL(nr_waiting(&other_word), 2);
+    return end_waiters(w, 2, is_right);
+}
+
+static struct timespec time_in(clockid_t clock, uint64_t ns)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    ns += (uint64_t)t.tv_nsec;
+    return (struct timespec){t.tv_sec + (time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+}
+
+static bool moved_waiter_times_out(void)
+{
+    struct waiter w[1];
+    const struct timespec deadline = time_in(CLOCK_MONOTONIC, 200 * MSEC_NS);
+
+    start_waiters(w, 1, NULL, &deadline);
+    requeue(&word, &other_word, 0, 1);
+    bool is_right = KTAP_TRUE(ktap_wait_for(is_back, (void *)1)) &&
+                    KTAP_EQUAL(w[0].result, -ETIMEDOUT) && KTAP_EQUAL(nr_waiting(&other_word), 0);
+    return end_waiters(w, 1, is_right);
+}
+
+/* Bit sets. */
+
+static bool bits_choose_who_is_woken(void)
+{
+    static const uint32_t bits[] = {1, 2, 4, 3};
+    struct waiter w[4];
+
+    start_waiters(w, 4, bits, NULL);
+    bool is_right = KTAP_EQUAL(futex(&word, FUTEX_WAKE_BITSET_PRIVATE, INT_MAX, 0, NULL, 8), 0) &&
+                    KTAP_EQUAL(futex(&word, FUTEX_WAKE_BITSET_PRIVATE, INT_MAX, 0, NULL, 2), 2) &&
+                    ktap_wait_for(is_back, (void *)2) &&
+                    KTAP_TRUE(w[1].place != 0 && w[3].place != 0) &&
+                    KTAP_EQUAL(futex(&word, FUTEX_WAKE_BITSET_PRIVATE, 1, 0, NULL, 5), 1) &&
+                    ktap_wait_for(is_back, (void *)3) && KTAP_EQUAL(w[0].place, 3);
+    return end_waiters(w, 4, is_right);
+}
+
+static bool moved_waiters_keep_their_bits(void)
+{
+    static const uint32_t bits[] = {1, 2};
+    struct waiter w[2];
+
+    start_waiters(w, 2, bits, NULL);
+    requeue(&word, &other_word, 0, 2);
+    bool is_right =
+        KTAP_EQUAL(futex(&other_word, FUTEX_WAKE_BITSET_PRIVATE, INT_MAX, 0, NULL, 2), 1) &&
+        ktap_wait_for(is_back, (void *)1) && KTAP_EQUAL(w[1].place, 1);
+    return end_waiters(w, 2, is_right);
+}
+
+/* Time-outs. */
+
+static bool waits_about(int operation, const struct timespec *t, uint64_t at_least_ns)
+{
+    uint64_t start_ns = monotonic_ns();
+    long result = futex(&word, operation, 0, (long)t, NULL, FUTEX_BITSET_MATCH_ANY);
+
+    return KTAP_EQUAL(result, -ETIMEDOUT) && KTAP_TRUE(monotonic_ns() - start_ns >= at_least_ns) &&
+           KTAP_EQUAL(nr_waiting(&word), 0);
+}
+
+static bool wait_takes_a_duration(void)
+{
+    return waits_about(FUTEX_WAIT_PRIVATE, &(struct timespec){.tv_nsec = 30 * MSEC_NS},
+                       30 * MSEC_NS);
+}
+
+static bool wait_bitset_takes_a_time(void)
+{
+    const struct timespec t = time_in(CLOCK_MONOTONIC, 30 * MSEC_NS);
+
+    return waits_about(FUTEX_WAIT_BITSET_PRIVATE, &t, 20 * MSEC_NS);
+}
+
+static bool clocks_can_be_chosen(void)
+{
+    const struct timespec t = time_in(CLOCK_REALTIME, 30 * MSEC_NS);
+
+    return waits_about(FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME, &t, 20 * MSEC_NS);
+}
+
+static bool time_that_has_passed_is_over(void)
+{
+    const struct timespec begin = {.tv_nsec = 1};
+
+    return waits_about(FUTEX_WAIT_BITSET_PRIVATE, &begin, 0) &&
+           waits_about(FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME, &begin, 0) &&
+           waits_about(FUTEX_WAIT_PRIVATE, &(struct timespec){0}, 0);
+}
+
+/* FUTEX_WAKE_OP */
+
+static bool wake_op_changes_the_word(void)
+{
+    static const struct {
+        int op;
+        uint32_t old, arg, result;
+    } rows[] = {
+        {FUTEX_OP_SET, 5, 7, 7},
+        {FUTEX_OP_ADD, 5, 7, 12},
+        {FUTEX_OP_ADD, 5, 0xfff, 4},
+        {FUTEX_OP_OR, 5, 3, 7},
+        {FUTEX_OP_ANDN, 7, 2, 5},
+        {FUTEX_OP_XOR, 7, 5, 2},
+        {FUTEX_OP_SET | 8, 0, 31, 1u << 31},
+    };
+    bool is_right = true;
+
+    for (size_t i = 0; i < KTAP_LEN(rows); i++) {
+        _Atomic uint32_t changed = rows[i].old;
+        uint32_t code = (uint32_t)rows[i].op << 28 | rows[i].arg << 12;
+        is_right &= KTAP_EQUAL(futex(&word, FUTEX_WAKE_OP_PRIVATE, 1, 1, &changed, code), 0) &&
+                    KTAP_EQUAL(changed, rows[i].result);
+    }
+    return is_right;
+}
+
+static bool wake_op_compares(void)
+{
+    static const struct {
+        int compare;
+        uint32_t old, arg;
+        int nr_woken;
+    } rows[] = {
+        {FUTEX_OP_CMP_EQ, 3, 3, 1}, {FUTEX_OP_CMP_EQ, 3, 4, 0},     {FUTEX_OP_CMP_NE, 3, 4, 1},
+        {FUTEX_OP_CMP_LT, 3, 4, 1}, {FUTEX_OP_CMP_LT, 4, 4, 0},     {FUTEX_OP_CMP_LE, 4, 4, 1},
+        {FUTEX_OP_CMP_GT, 5, 4, 1}, {FUTEX_OP_CMP_GT, 4, 0xfff, 1}, {FUTEX_OP_CMP_GE, 3, 4, 0},
+    };
+    struct waiter w[KTAP_LEN(rows)];
+    long nr = KTAP_LEN(rows);
+    bool is_right = true;
+
+    start_waiters(w, nr, NULL, NULL);
+    requeue(&word, &other_word, 0, INT_MAX);
+    for (size_t i = 0; i < KTAP_LEN(rows); i++) {
+        uint32_t code =
+            (uint32_t)FUTEX_OP_SET << 28 | (uint32_t)rows[i].compare << 24 | rows[i].arg;
+        atomic_store(&other_word, rows[i].old);
+        is_right &= KTAP_EQUAL(futex(&word, FUTEX_WAKE_OP_PRIVATE, 1, 1, &other_word, code),
+                               rows[i].nr_woken);
+    }
+    atomic_store(&other_word, 0);
+    return end_waiters(w, nr, is_right);
+}
+
+/* Memory that processes share. */
+
+static _Atomic uint32_t *shared;
+
+static _Atomic uint32_t *map_shared(size_t nr_pages)
+{
+    return mmap(NULL, nr_pages * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
+static bool child_exits(pid_t child, int exit_status)
+{
+    int status = -1;
+
+    return KTAP_TRUE(child > 0) && KTAP_EQUAL(waitpid(child, &status, 0), child) &&
+           ktap_check_exits(status, exit_status, __FILE__, __LINE__);
+}
+
+static bool shared_memory_is_shared(void)
+{
+    _Atomic uint32_t *pages = map_shared(3);
+
+    atomic_store(&pages[0], 1);
+    pid_t child = fork();
+    if (child == 0) {
+        atomic_store(&pages[1024], pages[0] + 1); /* a page that nobody has touched */
+        _exit(mprotect((void *)pages, PAGE, PROT_NONE) == 0 &&
+                      mprotect((void *)pages, PAGE, PROT_READ | PROT_WRITE) == 0
+                  ? (int)atomic_fetch_add(&pages[0], 6) + 6
+                  : 99);
+    }
+    bool is_right = child_exits(child, 7) && KTAP_EQUAL(pages[1024], 2) && KTAP_EQUAL(pages[0], 7);
+    return KTAP_EQUAL(munmap((void *)pages, 3 * PAGE), 0) && is_right;
+}
+
+static bool shared_memory_outlives_one_side(void)
+{
+    _Atomic uint32_t *pages = map_shared(2);
+
+    atomic_store(&pages[0], 3);
+    atomic_store(&shared[0], 0);
+    pid_t child = fork();
+    if (child == 0) {
+        while (atomic_load(&shared[0]) == 0)
+            yield();
+        _exit((int)pages[0] + (int)pages[1024]);
+    }
+    munmap((void *)pages, 2 * PAGE);
+    atomic_store(&shared[0], 1);
+    return child_exits(child, 3);
+}
+
+static bool too_much_shared_memory_is_enomem(void)
+{
+    struct thrum_stat before, after;
+
+    thrum_stat(&before);
+    void *pages = mmap(NULL, (before.frames_total + 1) * PAGE, PROT_READ | PROT_WRITE,
+                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    thrum_stat(&after);
+    return KTAP_TRUE(pages == MAP_FAILED) && KTAP_EQUAL(errno, ENOMEM) &&
+           KTAP_TRUE(after.frames_free + 64 >= before.frames_free);
+}
+
+/* Waits at `at` in a child until woken; shared[1] counts those that are back. */
+static pid_t start_waiting_child(_Atomic uint32_t *at, int operation)
+{
+    pid_t child = fork();
+
+    if (child != 0)
+        return child;
+    long result = futex(at, operation, 0, 0, NULL, 0);
+    _exit(result == 0 ? 7 : 1);
+}
+
+static bool has_shared_waiter(void *arg)
+{
+    long nr = futex(arg, FUTEX_REQUEUE, 0, INT_MAX, (const void *)&shared[100], 0);
+
+    futex((const void *)&shared[100], FUTEX_REQUEUE, 0, INT_MAX, arg, 0);
+    return nr == 1;
+}
+
+static bool wake_reaches_other_processes(void)
+{
+    atomic_store(&shared[0], 0);
+    pid_t child = start_waiting_child(&shared[0], FUTEX_WAIT);
+    bool is_right = KTAP_TRUE(ktap_wait_for(has_shared_waiter, (void *)&shared[0])) &&
+                    KTAP_EQUAL(wake((const void *)&shared[0], 1), 0) &&
+                    KTAP_EQUAL(futex((const void *)&shared[1], FUTEX_WAKE, 1, 0, NULL, 0), 0) &&
+                    KTAP_EQUAL(futex((const void *)&shared[0], FUTEX_WAKE, 1, 0, NULL, 0), 1);
+    return child_exits(child, 7) && is_right;
+}
+
+static bool requeue_reaches_other_processes(void)
+{
+    atomic_store(&shared[0], 0);
+    pid_t child = start_waiting_child(&shared[0], FUTEX_WAIT);
+    bool is_right =
+        KTAP_TRUE(ktap_wait_for(has_shared_waiter, (void *)&shared[0])) &&
+        KTAP_EQUAL(futex((const void *)&shared[0], FUTEX_CMP_REQUEUE, 0, 1, (void *)&shared[2], 0),
+                   1) &&
+        KTAP_EQUAL(futex((const void *)&shared[0], FUTEX_WAKE, 1, 0, NULL, 0), 0) &&
+        KTAP_EQUAL(futex((const void *)&shared[2], FUTEX_WAKE, 1, 0, NULL, 0), 1);
+    return child_exits(child, 7) && is_right;
+}
+
+static bool copied_memory_is_not_shared(void)
+{
+    pid_t child = start_waiting_child(&word, FUTEX_WAIT);
+
+    sleep_ns(50 * MSEC_NS);
+    bool is_right = KTAP_EQUAL(futex(&word, FUTEX_WAKE, 1, 0, NULL, 0), 0);
+    syscall6(__NR_kill, child, SIGKILL, 0, 0, 0, 0);
+    int status = 0;
+    waitpid(child, &status, 0);
+    return is_right && ktap_check_dies(status, SIGKILL, __FILE__, __LINE__);
+}
+
+static bool killed_waiters_leave_the_queue(void)
+{
+    atomic_store(&shared[0], 0);
+    pid_t child = start_waiting_child(&shared[0], FUTEX_WAIT);
+    bool is_right = KTAP_TRUE(ktap_wait_for(has_shared_waiter, (void *)&shared[0]));
+    syscall6(__NR_kill, child, SIGKILL, 0, 0, 0, 0);
+    waitpid(child, NULL, 0);
+    return is_right && KTAP_EQUAL(futex((const void *)&shared[0], FUTEX_WAKE, 1, 0, NULL, 0), 0);
+}
+
+/* Races: whoever goes to sleep is woken, whatever moves beside it. */
+
+static _Atomic uint32_t race_words[3];
+static _Atomic long nr_passed;
+static atomic_bool must_stop;
+
+static void *pass_when_word_changes(void *arg)
+{
+    size_t nr_rounds = (size_t)arg;
+
+    for (size_t round = 0; round < nr_rounds; round++) {
+        uint32_t value = atomic_load(&race_words[0]);
+        futex(&race_words[0], FUTEX_WAIT_PRIVATE, value, 0, NULL, 0);
+        atomic_fetch_add(&nr_passed, 1);
+    }
+    return NULL;
+}
+
+static void *move_round_and_round(void *arg)
+{
+    while (!atomic_load(&must_stop)) {
+        for (int i = 0; i < 3; i++)
+            requeue(&race_words[i], &race_words[(i + 1) % 3], 0, 2);
+        yield();
+    }
+    return arg;
+}
+
+static bool no_wake_up_is_lost(void)
+{
+    enum { NR_WAITERS = 6 };
+    size_t nr_rounds = 20 + ktap_times(2000);
+    thread_t waiters[NR_WAITERS], movers[2];
+    uint64_t give_up_ns = monotonic_ns() + 4 * KTAP_PATIENCE_NS;
+
+    atomic_store(&nr_passed, 0);
+    atomic_store(&must_stop, false);
+    for (int i = 0; i < NR_WAITERS; i++)
+        thread_create(&waiters[i], pass_when_word_changes, (void *)nr_rounds);
+    for (int i = 0; i < 2; i++)
+        thread_create(&movers[i], move_round_and_round, NULL);
+    while (nr_passed < (long)nr_rounds * NR_WAITERS && monotonic_ns() < give_up_ns) {
+        atomic_fetch_add(&race_words[0], 1);
+        for (int i = 0; i < 3; i++)
+            wake(&race_words[i], 1);
+        yield();
+    }
+    bool is_right = KTAP_EQUAL(nr_passed, (long)nr_rounds * NR_WAITERS);
+    atomic_store(&must_stop, true);
+    for (int i = 0; i < 2; i++)
+        thread_join(movers[i], NULL);
+    for (int i = 0; is_right && i < NR_WAITERS; i++)
+        thread_join(waiters[i], NULL);
+    return is_right;
+}
+
+static void *time_out_or_be_woken(void *arg)
+{
+    const struct timespec t = {.tv_nsec = 50000};
+    long nr_wrong = 0;
+
+    for (long round = 0; round < (long)arg; round++) {
+        long result = futex(&race_words[0], FUTEX_WAIT_PRIVATE, race_words[0], (long)&t, NULL, 0);
+        nr_wrong += result != 0 && result != -ETIMEDOUT && result != -EAGAIN;
+    }
+    return (void *)nr_wrong;
+}
+
+static bool time_outs_race_with_moves(void)
+{
+    enum { NR_WAITERS = 4 };
+    long nr_rounds = 20 + (long)ktap_times(1000), nr_wrong = 0;
+    thread_t waiters[NR_WAITERS], mover;
+
+    atomic_store(&must_stop, false);
+    thread_create(&mover, move_round_and_round, NULL);
+    for (int i = 0; i < NR_WAITERS; i++)
+        thread_create(&waiters[i], time_out_or_be_woken, (void *)nr_rounds);
+    for (int i = 0; i < NR_WAITERS; i++) {
+        void *value = NULL;
+        thread_join(waiters[i], &value);
+        nr_wrong += (long)value;
+    }
+    atomic_store(&must_stop, true);
+    thread_join(mover, NULL);
+    return KTAP_EQUAL(nr_wrong, 0) && KTAP_EQUAL(wake(&race_words[0], INT_MAX), 0) &&
+           KTAP_EQUAL(wake(&race_words[1], INT_MAX), 0) &&
+           KTAP_EQUAL(wake(&race_words[2], INT_MAX), 0);
+}
+
+/* Robust lists. The owner is a child; its locks are in shared memory. */
+
+struct lock {
+    struct robust_list link;
+    _Atomic uint32_t word;
+    uint32_t padding;
+};
+
+struct robust_page {
+    struct robust_list_head head;
+    struct lock locks[4];
+    _Atomic uint32_t is_ready;
+};
+
+static struct robust_page *robust;
+
+/* In the owner: a list of the first nr locks, which it holds; the third one has waiters. */
+static void hold_locks(size_t nr)
+{
+    uint32_t tid = (uint32_t)gettid();
+
+    robust->head = (struct robust_list_head){.futex_offset = offsetof(struct lock, word)};
+    robust->head.list.next = nr > 0 ? &robust->locks[0].link : &robust->head.list;
+    for (size_t i = 0; i < KTAP_LEN(robust->locks); i++) {
+        robust->locks[i].link.next = i + 1 < nr ? &robust->locks[i + 1].link : &robust->head.list;
+        atomic_store(&robust->locks[i].word, tid | (i == 2 ? FUTEX_WAITERS : 0));
+    }
+    syscall6(__NR_set_robust_list, (long)&robust->head, sizeof(robust->head), 0, 0, 0, 0);
+}
+
+static void run_owner(void (*hold)(void), void (*leave)(void))
+{
+    memset(robust, 0, sizeof(*robust));
+    pid_t child = fork();
+    if (child == 0) {
+        hold();
+        atomic_store(&robust->is_ready, (uint32_t)gettid());
+        leave();
+        _exit(0);
+    }
+    while (atomic_load(&robust->is_ready) == 0)
+        yield();
+    waitpid(child, NULL, 0);
+}
+
+static void leave_by_exit(void)
+{
+    _exit(0);
+}
+
+static void leave_by_exec(void)
+{
+    char *argv[] = {"t_futex", "nothing", NULL};
+
+    syscall6(__NR_execve, (long)ktap_program(), (long)argv, (long)(argv + 2), 0, 0, 0);
+}
+
+static void leave_by_crash(void)
+{
+    *(volatile int *)UNMAPPED = 1;
+}
+
+static void wait_to_be_killed(void)
+{
+    for (;;)
+        sleep(1000);
+}
+
+static void hold_three(void)
+{
+    hold_locks(3);
+}
+
+static bool locks_are_marked_by(void (*leave)(void))
+{
+    run_owner(hold_three, leave);
+    return KTAP_EQUAL(robust->locks[0].word, FUTEX_OWNER_DIED) &&
+           KTAP_EQUAL(robust->locks[1].word, FUTEX_OWNER_DIED) &&
+           KTAP_EQUAL(robust->locks[2].word, (uint32_t)(FUTEX_OWNER_DIED | FUTEX_WAITERS)) &&
+           KTAP_EQUAL(robust->locks[3].word, robust->is_ready);
+}
+
+static bool exit_marks_locks(void)
+{
+    return locks_are_marked_by(leave_by_exit);
+}
+
+static bool exec_marks_locks(void)
+{
+    return locks_are_marked_by(leave_by_exec);
+}
+
+static bool crash_marks_locks(void)
+{
+    return locks_are_marked_by(leave_by_crash);
+}
+
+static bool kill_marks_locks(void)
+{
+    memset(robust, 0, sizeof(*robust));
+    pid_t child = fork();
+    if (child == 0) {
+        hold_three();
+        atomic_store(&robust->is_ready, (uint32_t)gettid());
+        wait_to_be_killed();
+    }
+    while (atomic_load(&robust->is_ready) == 0)
+        yield();
+    syscall6(__NR_kill, child, SIGKILL, 0, 0, 0, 0);
+    waitpid(child, NULL, 0);
+    return KTAP_EQUAL(robust->locks[1].word, FUTEX_OWNER_DIED) &&
+           KTAP_EQUAL(robust->locks[3].word, (uint32_t)child);
+}
+
+static void hold_with_waiters(void)
+{
+    hold_locks(3);
+    while (!has_shared_waiter(&robust->locks[2].word))
+        yield();
+}
+
+static bool waiter_is_told(void)
+{
+    memset(robust, 0, sizeof(*robust));
+    pid_t owner = fork();
+    if (owner == 0) {
+        hold_with_waiters();
+        _exit(0);
+    }
+    uint32_t held = (uint32_t)owner | FUTEX_WAITERS;
+    while (atomic_load(&robust->locks[2].word) == 0)
+        yield();
+    const struct timespec patience = {.tv_sec = KTAP_PATIENCE_NS / 1000000000};
+    long result = futex(&robust->locks[2].word, FUTEX_WAIT, held, (long)&patience, NULL, 0);
+    return child_exits(owner, 0) && KTAP_EQUAL(result, 0) &&
+           KTAP_EQUAL(robust->locks[2].word, (uint32_t)(FUTEX_OWNER_DIED | FUTEX_WAITERS));
+}
+
+static void hold_pending(void)
+{
+    hold_locks(0);
+    robust->head.list_op_pending = &robust->locks[3].link;
+}
+
+static bool pending_lock_is_marked(void)
+{
+    run_owner(hold_pending, leave_by_exit);
+    return KTAP_EQUAL(robust->locks[3].word, FUTEX_OWNER_DIED) &&
+           KTAP_EQUAL(robust->locks[0].word, robust->is_ready);
+}
+
+static void hold_of_others(void)
+{
+    hold_locks(2);
+    atomic_store(&robust->locks[0].word, NOBODY);
+}
+
+static bool locks_of_others_are_left_alone(void)
+{
+    run_owner(hold_of_others, leave_by_exit);
+    return KTAP_EQUAL(robust->locks[0].word, NOBODY) &&
+           KTAP_EQUAL(robust->locks[1].word, FUTEX_OWNER_DIED);
+}
+
+static void hold_in_a_circle(void)
+{
+    hold_locks(2);
+    robust->locks[1].link.next = &robust->locks[0].link;
+}
+
+static bool circle_ends(void)
+{
+    run_owner(hold_in_a_circle, leave_by_exit);
+    return KTAP_EQUAL(robust->locks[0].word, FUTEX_OWNER_DIED) &&
+           KTAP_EQUAL(robust->locks[1].word, FUTEX_OWNER_DIED);
+}
+
+static struct lock *many_locks;
+
+static void hold_too_many(void)
+{
+    hold_locks(0);
+    robust->head.list.next = &many_locks[0].link;
+    for (size_t i = 0; i <= ROBUST_LIST_LIMIT; i++) {
+        many_locks[i].link.next = &many_locks[i + 1].link;
+        atomic_store(&many_locks[i].word, (uint32_t)gettid());
+    }
+    many_locks[ROBUST_LIST_LIMIT].link.next = &robust->head.list;
+}
+
+static bool walk_ends_after_2048_locks(void)
+{
+    size_t nr_bytes = (ROBUST_LIST_LIMIT + 2) * sizeof(struct lock);
+
+    many_locks = (struct lock *)map_shared((nr_bytes + PAGE - 1) / PAGE);
+    run_owner(hold_too_many, leave_by_exit);
+    bool is_right = KTAP_EQUAL(many_locks[ROBUST_LIST_LIMIT - 1].word, FUTEX_OWNER_DIED) &&
+                    KTAP_EQUAL(many_locks[ROBUST_LIST_LIMIT].word, robust->is_ready);
+    munmap((void *)many_locks, (nr_bytes + PAGE - 1) / PAGE * PAGE);
+    return is_right;
+}
+
+/* The list breaks behind the first lock, which is marked all the same. */
+static uint64_t wild_address;
+
+static void hold_wild(void)
+{
+    hold_locks(2);
+    robust->locks[0].link.next = (struct robust_list *)wild_address;
+    robust->head.list_op_pending = (struct robust_list *)(wild_address + 16);
+}
+
+static void hold_wild_head(void)
+{
+    hold_locks(0);
+    syscall6(__NR_set_robust_list, (long)wild_address, sizeof(robust->head), 0, 0, 0, 0);
+}
+
+static bool wild_lists_are_harmless(void)
+{
+    static const uint64_t wild[] = {UNMAPPED, KERNEL_HALF, 1ul << 60, ~0ul - 8, 0x7ffffffff000ul};
+    bool is_right = true;
+
+    for (size_t i = 0; i < KTAP_LEN(wild); i++) {
+        wild_address = wild[i];
+        run_owner(hold_wild_head, leave_by_exit);
+        run_owner(hold_wild, leave_by_exit);
+        is_right &= KTAP_EQUAL(robust->locks[0].word, FUTEX_OWNER_DIED) &&
+                    KTAP_EQUAL(robust->locks[1].word, robust->is_ready);
+    }
+    return is_right;
+}
+
+static void *ask_for_list(void *arg)
+{
+    struct robust_list_head *head = NULL;
+    size_t nr_bytes = 0;
+    bool is_right =
+        syscall6(__NR_get_robust_list, (long)arg, (long)&head, (long)&nr_bytes, 0, 0, 0) == 0;
+
+    return (void *)(long)(is_right && head == (void *)&shared[200] && nr_bytes == sizeof(*head));
+}
+
+static bool list_can_be_asked_for(void)
+{
+    thread_t lwp;
+    void *value = NULL;
+
+    syscall6(__NR_set_robust_list, (long)&shared[200], sizeof(robust->head), 0, 0, 0, 0);
+    bool is_right = KTAP_TRUE(ask_for_list(NULL) != NULL);
+    thread_create(&lwp, ask_for_list, (void *)(long)gettid());
+    thread_join(lwp, &value);
+    syscall6(__NR_set_robust_list, 0, sizeof(robust->head), 0, 0, 0, 0);
+    return is_right && KTAP_TRUE(value != NULL);
+}
+
+/* Wrong arguments. */
+
+static const struct timespec negative = {.tv_sec = -1}, too_fine = {.tv_nsec = 1000000000},
+                             no_time = {0};
+
+#define WAKE_OP_CODE(op, compare) ((op) << 28 | (compare) << 24)
+
+static const struct refusal {
+    const char *what;
+    long number;
+    long argument[6];
+    long error;
+} refusals[] = {
+    {"WAIT at an odd address", __NR_futex, {(long)&word + 2, FUTEX_WAIT}, -EINVAL},
+    {"WAKE at an odd address", __NR_futex, {(long)&word + 1, FUTEX_WAKE, 1}, -EINVAL},
+    {"WAIT at an unmapped address", __NR_futex, {UNMAPPED, FUTEX_WAIT}, -EFAULT},
+    {"private WAIT at an unmapped address", __NR_futex, {UNMAPPED, FUTEX_WAIT_PRIVATE}, -EFAULT},
+    {"WAIT in the kernel", __NR_futex, {(long)KERNEL_HALF, FUTEX_WAIT}, -EFAULT},
+    {"WAKE in the kernel", __NR_futex, {(long)KERNEL_HALF, FUTEX_WAKE, 1}, -EFAULT},
+    {"WAIT for another value", __NR_futex, {(long)&word, FUTEX_WAIT, 1}, -EAGAIN},
+    {"WAIT_BITSET for another value",
+     __NR_futex,
+     {(long)&word, FUTEX_WAIT_BITSET, 1, 0, 0, -1},
+     -EAGAIN},
+    {"WAIT with a time-out in the kernel",
+     __NR_futex,
+     {(long)&word, FUTEX_WAIT, 0, (long)KERNEL_HALF},
+     -EFAULT},
+    {"WAIT with a negative time-out",
+     __NR_futex,
+     {(long)&word, FUTEX_WAIT, 0, (long)&negative},
+     -EINVAL},
+    {"WAIT_BITSET with a negative time-out",
+     __NR_futex,
+     {(long)&word, FUTEX_WAIT_BITSET, 0, (long)&negative, 0, -1},
+     -EINVAL},
+    {"WAIT with too many nanoseconds",
+     __NR_futex,
+     {(long)&word, FUTEX_WAIT, 0, (long)&too_fine},
+     -EINVAL},
+    {"WAIT with the real-time clock",
+     __NR_futex,
+     {(long)&word, FUTEX_WAIT | FUTEX_CLOCK_REALTIME, 0, (long)&no_time},
+     -ENOSYS},
+    {"WAKE with a clock", __NR_futex, {(long)&word, FUTEX_WAKE | FUTEX_CLOCK_REALTIME, 1}, -ENOSYS},
+    {"WAIT_BITSET for no bit", __NR_futex, {(long)&word, FUTEX_WAIT_BITSET}, -EINVAL},
+    {"WAKE_BITSET of no bit", __NR_futex, {(long)&word, FUTEX_WAKE_BITSET, 1}, -EINVAL},
+    {"REQUEUE to an odd address",
+     __NR_futex,
+     {(long)&word, FUTEX_REQUEUE, 1, 1, (long)&other_word + 1},
+     -EINVAL},
+    {"REQUEUE into the kernel",
+     __NR_futex,
+     {(long)&word, FUTEX_REQUEUE, 1, 1, (long)KERNEL_HALF},
+     -EFAULT},
+    {"REQUEUE that wakes -1",
+     __NR_futex,
+     {(long)&word, FUTEX_REQUEUE, -1, 1, (long)&other_word},
+     -EINVAL},
+    {"REQUEUE that moves -1",
+     __NR_futex,
+     {(long)&word, FUTEX_REQUEUE, 1, -1, (long)&other_word},
+     -EINVAL},
+    {"CMP_REQUEUE from an unmapped address",
+     __NR_futex,
+     {UNMAPPED, FUTEX_CMP_REQUEUE, 1, 1, (long)&other_word},
+     -EFAULT},
+    {"CMP_REQUEUE with another value",
+     __NR_futex,
+     {(long)&word, FUTEX_CMP_REQUEUE, 1, 1, (long)&other_word, 1},
+     -EAGAIN},
+    {"WAKE_OP on an odd address",
+     __NR_futex,
+     {(long)&word, FUTEX_WAKE_OP, 1, 1, (long)&other_word + 2},
+     -EINVAL},
+    {"WAKE_OP on an unmapped address",
+     __NR_futex,
+     {(long)&word, FUTEX_WAKE_OP, 1, 1, UNMAPPED},
+     -EFAULT},
+    {"WAKE_OP on constants",
+     __NR_futex,
+     {(long)&word, FUTEX_WAKE_OP, 1, 1, (long)&negative},
+     -EFAULT},
+    {"WAKE_OP with an unknown change",
+     __NR_futex,
+     {(long)&word, FUTEX_WAKE_OP, 1, 1, (long)&other_word, WAKE_OP_CODE(5, 0)},
+     -ENOSYS},
+    {"WAKE_OP with an unknown comparison",
+     __NR_futex,
+     {(long)&word, FUTEX_WAKE_OP, 1, 1, (long)&other_word, WAKE_OP_CODE(0, 6)},
+     -ENOSYS},
+    {"LOCK_PI", __NR_futex, {(long)&word, FUTEX_LOCK_PI}, -ENOSYS},
+    {"an unknown operation", __NR_futex, {(long)&word, 99}, -ENOSYS},
+    {"set_robust_list with another size", __NR_set_robust_list, {(long)&word, 8}, -EINVAL},
+    {"get_robust_list of nobody",
+     __NR_get_robust_list,
+     {NOBODY, (long)&word, (long)&other_word},
+     -ESRCH},
+    {"get_robust_list of -1", __NR_get_robust_list, {-1, (long)&word, (long)&other_word}, -ESRCH},
+    {"get_robust_list into nowhere",
+     __NR_get_robust_list,
+     {0, UNMAPPED, (long)&counting_word},
+     -EFAULT},
+    {"get_robust_list with its size into the kernel",
+     __NR_get_robust_list,
+     {0, (long)&counting_word, (long)KERNEL_HALF},
+     -EFAULT},
+};
+
+static bool is_refused(const struct refusal *r)
+{
+    const long *a = r->argument;
+
+    atomic_store(&word, 0);
+    atomic_store(&other_word, 0);
+    return KTAP_EQUAL(syscall6(r->number, a[0], a[1], a[2], a[3], a[4], a[5]), r->error) &&
+           KTAP_EQUAL(other_word, 0);
+}
+
+/* What is left. */
+
+static bool nothing_is_left(void)
+{
+    struct thrum_stat before, after;
+
+    for (int round = 0; round < 30; round++) {
+        thrum_stat(&before);
+        requeue_wakes_and_moves();
+        requeue_reaches_other_processes();
+        killed_waiters_leave_the_queue();
+        shared_memory_is_shared();
+        locks_are_marked_by(leave_by_exec);
+        sleep_ns(5 * MSEC_NS);
+        thrum_stat(&after);
+        if (before.frames_free == after.frames_free && before.heap_objects == after.heap_objects &&
+            before.lwps == after.lwps && before.processes == after.processes)
+            return true;
+    }
+    ktap_diag("the last round has cost %ld frames, %ld heap objects",
+              (long)(before.frames_free - after.frames_free),
+              (long)(after.heap_objects - before.heap_objects));
+    return false;
+}
+
+static const struct ktap_test tests[] = {
+    {"who waits longest is woken first", oldest_is_woken_first},
+    {"as many are woken as asked for, and counted", as_many_as_asked_are_woken},
+    {"who waits for another word is left alone", other_words_are_left_alone},
+    {"calls for shared memory find waiters in private memory", shared_calls_find_private_waiters},
+    {"requeue wakes one, moves two, leaves two", requeue_wakes_and_moves},
+    {"who was moved is woken at the new word only", moved_waiters_wait_at_the_new_word},
+    {"CMP_REQUEUE does nothing when the word is another", cmp_requeue_compares},
+    {"who was moved times out as before", moved_waiter_times_out},
+    {"bits choose who is woken", bits_choose_who_is_woken},
+    {"who was moved keeps its bits", moved_waiters_keep_their_bits},
+    {"WAIT takes a duration", wait_takes_a_duration},
+    {"WAIT_BITSET takes a time", wait_bitset_takes_a_time},
+    {"WAIT_BITSET takes a time of the real-time clock", clocks_can_be_chosen},
+    {"a time that has passed is ETIMEDOUT at once", time_that_has_passed_is_over},
+    {"WAKE_OP sets, adds, ors, clears, toggles and shifts", wake_op_changes_the_word},
+    {"WAKE_OP wakes at the second word when the comparison holds", wake_op_compares},
+    {"shared memory is the same on both sides of a fork", shared_memory_is_shared},
+    {"shared memory outlives being unmapped by one side", shared_memory_outlives_one_side},
+    {"more shared memory than there is is ENOMEM", too_much_shared_memory_is_enomem},
+    {"a wake-up reaches other processes in shared memory, not for private calls",
+     wake_reaches_other_processes},
+    {"requeue moves waiters of other processes", requeue_reaches_other_processes},
+    {"memory that was copied by fork has waiters of its own", copied_memory_is_not_shared},
+    {"a waiter that is killed leaves the queue", killed_waiters_leave_the_queue},
+    {"no wake-up is lost while waiters are moved about", no_wake_up_is_lost},
+    {"time-outs beside moves leave nobody on a queue", time_outs_race_with_moves},
+    {"exit marks the locks on the robust list", exit_marks_locks},
+    {"so does exec", exec_marks_locks},
+    {"so does a crash", crash_marks_locks},
+    {"so does kill", kill_marks_locks},
+    {"a waiter of another process is woken when the owner dies", waiter_is_told},
+    {"the lock that the owner was just taking is marked", pending_lock_is_marked},
+    {"locks that others own are left alone", locks_of_others_are_left_alone},
+    {"a list in a circle ends", circle_ends},
+    {"the walk ends after 2048 locks", walk_ends_after_2048_locks},
+    {"lists that lead to wild addresses are harmless", wild_lists_are_harmless},
+    {"every LWP's list can be asked for", list_can_be_asked_for},
+};
+
+static const struct ktap_test last_test = {"frames, heap, LWPs and processes are as before",
+                                           nothing_is_left};
+
+static int do_nothing(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return 0;
+}
+
+static const struct ktap_role roles[] = {{"nothing", do_nothing}};
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        return ktap_play_role(roles, KTAP_LEN(roles), argc, argv);
+
+    ktap_need_thrum();
+    shared = map_shared(1);
+    robust = (struct robust_page *)map_shared(1);
+    ktap_start(KTAP_LEN(tests) + KTAP_LEN(refusals) + 1);
+    ktap_run(tests, KTAP_LEN(tests));
+    for (size_t i = 0; i < KTAP_LEN(refusals); i++)
+        ktap_ok(is_refused(&refusals[i]), "%s is refused", refusals[i].what);
+    ktap_run(&last_test, 1);
+    return ktap_finish();
+}
