@@ -437,7 +437,7 @@ static int64_t choose_address(struct space *space, vaddr_t va, size_t nr_bytes, 
 static int populate(struct space *space, const struct area *area)
 {
     vaddr_t start = area->start, end = area->end;
-    int error = 0;
+    int error = (end - start) / PAGE_SIZE > frame_get_stats().nr_free ? -ENOMEM : 0;
 
     for (vaddr_t va = start; va < end && error == 0; va += PAGE_SIZE)
         error = map_new_page(space, area, va);
