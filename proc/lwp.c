@@ -1,18 +1,28 @@
 /*
- * LWPs of user processes: how they come, end, and are joined.
+ * LWPs of user processes: how they come, end, and are joined. Each arrow is one function:
  *
- *     user_lwp_create() --> alive --user_lwp_exit()--> ending --off its stack--> zombie --> reaped
+ *              user_lwp_publish()          begin_end()          user_lwp_exited()       reap()
+ *     (nobody's) ---------------> alive ---------------> ending --------------> zombie ------> gone
+ *
+ * While alive it is NEW, READY, RUNNING or BLOCKED as sched/core.c has it (sched/lwp.h shows that
+ * machine); sched_exit(), between `ending` and `zombie`, makes it ZOMBIE there. Nothing else ends
+ * one: exit, exec, kill and cancel only ask (lwp->interrupt), and the LWP goes to user_lwp_exit()
+ * by itself, from trap_user_work().
  *
  * An LWP ends in two steps. It does what needs a context of its own first (giving back its user
  * stack, leaving the address space). Then it leaves its CPU for good; whoever runs next there gives
  * back its kernel stack and makes it a zombie, in user_lwp_exited(). So a zombie is nothing but a
  * structure with a value: whoever joins it can take it away at once.
  *
- * Who reaps: the joiner; user_lwp_exited() itself when the LWP is detached; the process's last LWP
- * what nobody joined. An LWP that is being joined (`joiner` is set) belongs to its joiner. All
- * under process->lock, which also keeps LWPs that are looked up by number.
+ * Who reaps: the joiner; user_lwp_exited() itself when the LWP is detached, or the last one of all;
+ * user_lwp_detach() a zombie; the process's last LWP, and exec, what nobody joined. An LWP that is
+ * being joined (`joiner` is set) belongs to its joiner. All under process->lock, which also keeps
+ * LWPs that are looked up by number.
  *
  * The first LWP's number is the process's: it stays taken until the process itself is reaped.
+ *
+ * tests/model/lwp.pml is this protocol, with that of process.c, for a model checker. Who changes
+ * one changes the other.
  */
 
 #include <arch/cpu.h>

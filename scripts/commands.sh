@@ -292,6 +292,7 @@ doctor_state() {
     fi
     case $1 in
         command:nasm) nasm -v ;;
+        command:spin) spin -V ;;
         command:mformat) mformat --version | head -n 1 ;;
         command:grub-mkrescue) { grub-mkrescue --version || grub2-mkrescue --version; } 2>/dev/null ;;
         command:xorriso) xorriso --version 2>/dev/null | head -n 1 ;;

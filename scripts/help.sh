@@ -85,7 +85,8 @@ whole output. Results of the guest are checked against what it planned: a test t
 or stops early fails.
 
   NAME             only tests whose name matches this regular expression
-  --label LABEL    only tests with this label: host, house, guest, machine or tools
+  --label LABEL    only tests with this label: host, house, model, guest,
+                   machine or tools
   --preset NAME    only this build
   --jobs N         tests at a time (number of CPUs)
   --list           only list them

@@ -20,6 +20,7 @@ run   | command:qemu-system-x86_64   | qemu-system-x86     | qemu-system-x86-cor
 run   | file:ovmf                    | ovmf                | edk2-ovmf               | edk2-ovmf
 test  | file:cmocka                  | libcmocka-dev       | libcmocka-devel         | cmocka
 test  | file:sanitizers              | libclang-rt-@-dev   | compiler-rt             | compiler-rt
+test  | command:spin                 | spin                | spin                    | spin
 test  | command:clang-tidy           | clang-tidy          | clang-tools-extra       | clang
 test  | command:clang-format         | clang-format        | clang-tools-extra       | clang
 '
