@@ -94,6 +94,16 @@ foreach(cpus IN ITEMS 1 4)
     EXPECT exit=0 ktap LABELS guest)
 endforeach()
 
+# Thousands of LWPs and processes: all of it on one CPU, a fiftieth on several; the rest is soak.
+thrum_qemu_case(many.1cpu CPUS 1 MEMORY 1G EXEC "/test/t_many 35000 1000 10000" TIMEOUT 400
+  EXPECT exit=0 ktap LABELS guest)
+thrum_qemu_case(many.4cpu CPUS 4 MEMORY 1G EXEC "/test/t_many 700 20 2000" TIMEOUT 400
+  EXPECT exit=0 ktap LABELS guest)
+foreach(cpus IN ITEMS 1 2 4 8)
+  thrum_qemu_case(soak.many.${cpus}cpu CPUS ${cpus} MEMORY 6G
+    EXEC "/test/t_many 35000 1000 100000" TIMEOUT 3600 EXPECT exit=0 ktap LABELS soak)
+endforeach()
+
 if(THRUM_DEBUG)
   return()
 endif()
