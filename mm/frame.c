@@ -472,13 +472,14 @@ paddr_t frame_alloc_contig(size_t nr_frames, size_t align_frames, unsigned flags
 static struct frame_desc *claimed_desc(paddr_t paddr, const char *verb)
 {
     size_t frame = paddr >> PAGE_SHIFT;
+    const struct section *section = &pool.sections[frame / SECTION_FRAMES];
     struct frame_desc *desc;
 
     if (!IS_ALIGNED(paddr, PAGE_SIZE))
         panic("frame: cannot %s %#lx: not aligned", verb, paddr);
-    if (frame >= pool.nr_span || !pool.sections[frame / SECTION_FRAMES].is_ready)
+    if (frame >= pool.nr_span || !section->is_ready)
         panic("frame: cannot %s %#lx: not managed, or never handed out", verb, paddr);
-    desc = desc_of(frame);
+    desc = &section->descs[frame % SECTION_FRAMES];
     if (!(desc->state & STATE_REFS))
         panic("frame: cannot %s %#lx: not handed out (freed twice?)", verb, paddr);
     return desc;

@@ -263,21 +263,17 @@ static void unmap_pages(struct unmapping *u, vaddr_t va, vaddr_t end)
         unmapping_finish(u);
 }
 
-/* Takes out the page tables of [va, end) that no area needs any more. Locked. */
-static void take_tables(struct unmapping *u, vaddr_t va, vaddr_t end)
+/* What is between the neighbours of an area, whose tables nobody needs when it has gone. */
+static struct mmu_pruning surroundings(const struct area *area)
 {
-    struct area *above = area_find(u->space, va);
-    struct area *below = above != NULL ? area_prev(above) : area_of(rb_last(&u->space->areas));
-    struct mmu_pruning pruning = {
-        .va = va,
-        .end = end,
+    const struct area *below = area_prev(area), *above = area_next(area);
+
+    return (struct mmu_pruning){
+        .va = area->start,
+        .end = area->end,
         .low = below != NULL ? below->end : 0,
         .high = above != NULL ? above->start : USER_END + PAGE_SIZE,
     };
-
-    u->tables = mmu_prune(u->space->mmu.root, &pruning, u->tables);
-    u->pages.low = MIN(u->pages.low, va);
-    u->pages.high = MAX(u->pages.high, end);
 }
 
 /* Removes [va, end); what is left to do is in `u`. Locked. 0 or -ENOMEM (nothing has changed). */
@@ -291,12 +287,16 @@ static int remove_range(struct unmapping *u, vaddr_t va, vaddr_t end)
         error = area_split(space, end);
     if (error != 0)
         return error;
-    while ((area = area_find(space, va)) != NULL && area->start < end) {
-        vaddr_t area_start = area->start, area_end = area->end;
+    for (area = area_find(space, va); area != NULL && area->start < end;) {
+        struct mmu_pruning gap = surroundings(area);
+        struct area *next = area_next(area);
 
         area_remove(space, area);
-        unmap_pages(u, area_start, area_end);
-        take_tables(u, area_start, area_end);
+        unmap_pages(u, gap.va, gap.end);
+        u->tables = mmu_prune(space->mmu.root, &gap, u->tables);
+        u->pages.low = MIN(u->pages.low, gap.va);
+        u->pages.high = MAX(u->pages.high, gap.end);
+        area = next;
     }
     if (end > space->search_from && end <= SPACE_STACK_TOP - SPACE_STACK_BYTES)
         space->search_from = end;
@@ -650,9 +650,14 @@ static int unshare_page(struct space *space, const struct area *area, vaddr_t va
         memcpy(phys_to_virt(copy), phys_to_virt(frame), PAGE_SIZE);
     }
     mmu_change(space->mmu.root, va, copy, page_prot(area->prot));
-    tlb_flush_user(&space->mmu, va, va + PAGE_SIZE, false);
-    if (copy != frame)
+    /*
+     * Where only the right to write is new, a CPU that does not know of it yet has one fault more,
+     * which drops what it knew (Intel SDM vol. 3A, 4.10.4.1 and 4.10.4.3).
+     */
+    if (copy != frame) {
+        tlb_flush_user(&space->mmu, va, va + PAGE_SIZE, false);
         frame_unref(frame);
+    }
     return 0;
 }
 
