@@ -31,6 +31,13 @@ int user_zero(vaddr_t to, size_t nr_bytes)
     return user_zero_raw((void *)to, nr_bytes) == 0 ? 0 : -EFAULT;
 }
 
+int user_load(uint32_t *value, vaddr_t from)
+{
+    if (!is_user_range(from, sizeof(*value)))
+        return -EFAULT;
+    return user_load_raw(value, (const uint32_t *)from) == 0 ? 0 : -EFAULT;
+}
+
 int user_compare_exchange(vaddr_t at, uint32_t *expected, uint32_t desired)
 {
     int result;

@@ -103,6 +103,22 @@ user_string_raw:
     ret
     may_fault .load, .faulted
 
+; int user_load_raw(uint32_t *value, const uint32_t *from)
+global user_load_raw
+user_load_raw:
+    open_user
+.load:
+    mov eax, [rsi]
+    close_user
+    mov [rdi], eax
+    xor eax, eax
+    ret
+.faulted:
+    close_user
+    mov eax, -1
+    ret
+    may_fault .load, .faulted
+
 ; int user_compare_exchange_raw(uint32_t *at, uint32_t *expected, uint32_t desired)
 global user_compare_exchange_raw
 user_compare_exchange_raw:

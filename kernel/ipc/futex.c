@@ -146,7 +146,7 @@ static int fault_in(vaddr_t word_at)
 {
     uint32_t unused;
 
-    return user_copy_from(&unused, word_at, sizeof(unused));
+    return user_load(&unused, word_at);
 }
 
 /* Makes sure that the word can be written. 0 or -EFAULT. */
@@ -162,7 +162,7 @@ static int fault_in_to_write(vaddr_t word_at)
 static int compare(vaddr_t word_at, uint32_t expected)
 {
     uint32_t value;
-    int error = user_copy_from(&value, word_at, sizeof(value));
+    int error = user_load(&value, word_at);
 
     if (error != 0)
         return error;
@@ -392,7 +392,7 @@ static bool word_compares(const struct word_op *op, int32_t old)
 /* Changes the word. Locked. 0; -EFAULT: the page is not there. */
 static int change_word(const struct word_op *op, vaddr_t word_at, uint32_t *old)
 {
-    int error = user_copy_from(old, word_at, sizeof(*old));
+    int error = user_load(old, word_at);
 
     while (error == 0) {
         error = user_compare_exchange(word_at, old, changed_word(op, *old));

@@ -33,7 +33,7 @@ static bool mark_lock(vaddr_t word_at, bool is_pi, bool is_pending)
     uint32_t tid = (uint32_t)user_lwp_current()->tid, word;
     int error;
 
-    if (word_at % sizeof(word) != 0 || user_copy_from(&word, word_at, sizeof(word)) != 0)
+    if (word_at % sizeof(word) != 0 || user_load(&word, word_at) != 0)
         return false;
     do {
         if (is_pending && !is_pi && word == 0) {

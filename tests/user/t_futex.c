@@ -431,6 +431,34 @@ static bool time_outs_race_with_moves(void)
            KTAP_EQUAL(wake(&race_words[2], INT_MAX), 0);
 }
 
+static void *flip_all_bits(void *unused)
+{
+    (void)unused;
+    while (!atomic_load(&must_stop))
+        atomic_fetch_xor(&race_words[0], UINT32_MAX);
+    return NULL;
+}
+
+static bool word_is_read_at_once(void)
+{
+    /* What the word never is, but its bytes are, if they are read one after the other. */
+    static const uint32_t mixed[] = {0xff, 0xffff, 0xffffff, 0xff000000, 0xffff0000, 0xffffff00};
+    static const struct timespec t = {0};
+    long nr_rounds = 20000 + (long)ktap_times(100000), nr_wrong = 0;
+    thread_t flipper;
+
+    atomic_store(&must_stop, false);
+    atomic_store(&race_words[0], 0);
+    thread_create(&flipper, flip_all_bits, NULL);
+    for (long i = 0; i < nr_rounds; i++)
+        nr_wrong += futex(&race_words[0], FUTEX_WAIT_PRIVATE, mixed[i % KTAP_LEN(mixed)], (long)&t,
+                          NULL, 0) != -EAGAIN;
+    atomic_store(&must_stop, true);
+    thread_join(flipper, NULL);
+    atomic_store(&race_words[0], 0);
+    return KTAP_EQUAL(nr_wrong, 0);
+}
+
 /* Wrong arguments. */
 
 static const struct timespec negative = {.tv_sec = -1}, too_fine = {.tv_nsec = 1000000000},
@@ -576,6 +604,7 @@ static const struct ktap_test tests[] = {
     {"WAKE_OP sets, adds, ors, clears, toggles and shifts", wake_op_changes_the_word},
     {"WAKE_OP wakes at the second word when the comparison holds", wake_op_compares},
     {"no wake-up is lost while waiters are moved about", no_wake_up_is_lost},
+    {"a word that changes is read at once, not byte by byte", word_is_read_at_once},
     {"time-outs beside moves leave nobody on a queue", time_outs_race_with_moves},
 };
 

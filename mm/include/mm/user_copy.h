@@ -15,6 +15,12 @@ int user_copy_to(vaddr_t to, const void *from, size_t nr_bytes) MUST_CHECK;
 int user_zero(vaddr_t to, size_t nr_bytes) MUST_CHECK;
 
 /*
+ * Reads the word at `from`, a multiple of 4, which others may be changing: all of it is of one
+ * moment, which user_copy_from() does not promise. 0 or -EFAULT.
+ */
+int user_load(uint32_t *value, vaddr_t from) MUST_CHECK;
+
+/*
  * Sets the word at `at`, a multiple of 4, to `desired` if it is *expected, at once for all CPUs. 0;
  * -EAGAIN: it is not, and *expected is what it is; -EFAULT: it cannot be written.
  */
