@@ -59,7 +59,7 @@ struct waiter {
     long result;
 };
 
-static _Atomic int nr_back;
+static _Atomic int last_place, nr_back;
 
 static void *wait_once(void *arg)
 {
@@ -67,7 +67,8 @@ static void *wait_once(void *arg)
 
     self->result =
         futex(self->word, FUTEX_WAIT_BITSET_PRIVATE, 0, (long)self->deadline, NULL, self->bits);
-    atomic_store(&self->place, atomic_fetch_add(&nr_back, 1) + 1);
+    atomic_store(&self->place, atomic_fetch_add(&last_place, 1) + 1);
+    atomic_fetch_add(&nr_back, 1); /* whoever counts on this looks at the place */
     return NULL;
 }
 
@@ -92,6 +93,7 @@ static bool is_back(void *arg)
 static void start_waiters(struct waiter *waiters, long nr, const uint32_t *bits,
                           const struct timespec *deadline)
 {
+    atomic_store(&last_place, 0);
     atomic_store(&nr_back, 0);
     for (long i = 0; i < nr; i++) {
         waiters[i] = (struct waiter){
