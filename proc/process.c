@@ -467,6 +467,8 @@ static void replace_image(struct user_lwp *self, struct space *space, const char
     irq_state_t irq;
 
     user_lwp_leaves_space();
+    if (self->stack.low != 0)
+        ustack_free(&self->stack);
     ustack_leave_space(process);
     user_lwp_reap_all(process);
     irq = spin_lock_irq(&process->lock);
