@@ -23,11 +23,14 @@ if [[ $want == sampled ]]; then
     checker_options=(-m2000000 -n -w31 -k3 -Q2) # stops after two minutes
 fi
 
+# Where there is clang there need not be gcc, which is what spin calls to expand macros.
+preprocessor='-Pclang -E -x c'
+
 mkdir -p "$dir"
 cd "$dir"
 rm -f ./*.trail
-spin -a "$@" "$model"
-clang -O2 -w "${checker_flags[@]}" -o pan pan.c
+spin "$preprocessor" -a "$@" "$model"
+clang -fuse-ld=lld -O2 -w "${checker_flags[@]}" -o pan pan.c
 ./pan "${checker_options[@]}" | tee result
 
 # A search that was cut short has not seen everything.
@@ -41,7 +44,7 @@ case $want:$nr_errors in
     fails:[1-9]*) echo "the mutant was caught" ;;
     *)
         echo "expected: $want; errors: ${nr_errors:-?}. The steps that lead there:"
-        [[ ! -e ${model##*/}.trail ]] || spin "$@" -t -p -g -k "${model##*/}.trail" "$model" | tail -n 200
+        [[ ! -e ${model##*/}.trail ]] || spin "$preprocessor" "$@" -t -p -g -k "${model##*/}.trail" "$model" | tail -n 200
         exit 1
         ;;
 esac
