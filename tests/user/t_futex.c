@@ -38,10 +38,10 @@ static long requeue(const void *from, const void *to, long nr_wake, long nr_move
     return futex(from, FUTEX_REQUEUE_PRIVATE, nr_wake, nr_move, to, 0);
 }
 
-/* Two words on which LWPs wait, and one that only nr_waiting() uses. Always 0. */
-static _Atomic uint32_t word, other_word, counting_word;
+/* Two words on which LWPs wait, and two for start_waiters() and nr_waiting(). Always 0. */
+static _Atomic uint32_t word, other_word, first_word, counting_word;
 
-/* How many wait: moves them away and back, which keeps their order. */
+/* How many wait: moves them away and back, behind whoever came meanwhile. */
 static long nr_waiting(const void *at)
 {
     long nr = requeue(at, &counting_word, 0, INT_MAX);
@@ -89,7 +89,10 @@ static bool is_back(void *arg)
     return atomic_load(&nr_back) >= (int)(long)arg;
 }
 
-/* Starts nr LWPs that wait for `word`, one after the other, each for its bits. */
+/*
+ * Starts nr LWPs that wait for `word`, one after the other, each for its bits. Each waits elsewhere
+ * first and is moved here, so that counting it cannot change the order.
+ */
 static void start_waiters(struct waiter *waiters, long nr, const uint32_t *bits,
                           const struct timespec *deadline)
 {
@@ -97,12 +100,13 @@ static void start_waiters(struct waiter *waiters, long nr, const uint32_t *bits,
     atomic_store(&nr_back, 0);
     for (long i = 0; i < nr; i++) {
         waiters[i] = (struct waiter){
-            .word = &word,
+            .word = &first_word,
             .bits = bits != NULL ? bits[i] : FUTEX_BITSET_MATCH_ANY,
             .deadline = deadline,
         };
         thread_create(&waiters[i].lwp, wait_once, &waiters[i]);
-        KTAP_TRUE(ktap_wait_for(has_waiters, &(struct wanted){&word, i + 1}));
+        KTAP_TRUE(ktap_wait_for(has_waiters, &(struct wanted){&first_word, 1}));
+        KTAP_EQUAL(requeue(&first_word, &word, 0, 1), 1);
     }
 }
 
