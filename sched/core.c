@@ -62,11 +62,12 @@ uint64_t rq_charge(struct runqueue *rq)
     /* Clocks of two CPUs that are not quite in step must not make time run backwards. */
     uint64_t now = clock_now_ns(), now_ns = MAX(now, rq->charged_until_ns);
     uint64_t ran_ns = now_ns - rq->charged_until_ns;
+    uint64_t late_ns = now_ns > rq->slice_end_ns ? MIN(ran_ns, now_ns - rq->slice_end_ns) : 0;
 
     rq->charged_until_ns = now_ns;
     rq->current->run_ns += ran_ns;
     if (rq->current != &rq->idle)
-        tree_charge(&rq->root, ran_ns, now_ns);
+        tree_charge(&rq->root, ran_ns, late_ns, now_ns);
     return now_ns;
 }
 
@@ -143,7 +144,7 @@ void rq_enqueue(struct runqueue *rq, struct lwp *lwp, enum sched_enqueue why)
     bool preempts;
 
     if (why == SCHED_ENQUEUE_NEW)
-        tree_join(q, &lwp->entity, NULL, now_ns);
+        tree_join(q, &lwp->entity);
     lwp->entity.queue = q;
     preempts = tree_enqueue(&lwp->entity, why, now_ns);
     atomic_fetch_add_explicit(&rq->nr_runnable, 1, memory_order_relaxed);

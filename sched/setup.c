@@ -74,7 +74,7 @@ static bool init_cpu(unsigned cpu)
     rq->cpu = cpu;
     sched_queue_init(&rq->root, stride, NULL, root_state, 0);
     rq->default_entity.params.tickets = 100 * SCHED_TICKETS_PER_PERCENT;
-    tree_join(&rq->root, &rq->default_entity, NULL, 0);
+    tree_join(&rq->root, &rq->default_entity);
     sched_queue_init(&rq->default_queue, default_class, &rq->default_entity, default_state, 0);
     apply_cmdline(&rq->default_queue);
 

@@ -74,41 +74,43 @@ static const struct sched_tunable tunables[NR_TUNABLES] = {
     [BOOST] = {"boost", "boost period, in ticks; 0: never", 200, 0, TICKS_MAX},
 };
 
-/*
- * With the initial tunables and up to 100 entities: a boost period, the quantum that was running
- * at the boost (20 ticks at most), and a turn at level 0 (5 ticks) for everybody else.
- */
-#define STARVATION_LIMIT_NS ((200 + 20 + 100 * 5) * NSEC_PER_MSEC)
-
 #define PRESET_LEVEL(level, quantum, allotment)                                                    \
     [QUANTUM0 + (level)] = (quantum), [ALLOTMENT0 + (level)] = (allotment)
 
-/* Two common settings of courses, with 10 ms ticks: for processes, and for processes of LWPs. */
+/*
+ * Two common settings of courses, with 10 ms ticks: for processes of one LWP, and for processes of
+ * several, which share quantum and allotment and take turns every tick.
+ */
 static const struct sched_preset presets[] = {
-    {"process",
-     {[LEVELS] = 3,
-      [TICK_US] = 10000,
-      [BOOST] = 100,
-      PRESET_LEVEL(0, 1, 5),
-      PRESET_LEVEL(1, 2, 10),
-      PRESET_LEVEL(2, 4, 20),
-      PRESET_LEVEL(3, 4, 20),
-      PRESET_LEVEL(4, 4, 20),
-      PRESET_LEVEL(5, 4, 20),
-      PRESET_LEVEL(6, 4, 20),
-      PRESET_LEVEL(7, 4, 20)}},
-    {"lwp",
-     {[LEVELS] = 3,
-      [TICK_US] = 10000,
-      [BOOST] = 200,
-      PRESET_LEVEL(0, 5, 20),
-      PRESET_LEVEL(1, 10, 40),
-      PRESET_LEVEL(2, 20, 80),
-      PRESET_LEVEL(3, 20, 80),
-      PRESET_LEVEL(4, 20, 80),
-      PRESET_LEVEL(5, 20, 80),
-      PRESET_LEVEL(6, 20, 80),
-      PRESET_LEVEL(7, 20, 80)}},
+    {.name = "process",
+     .help = "quanta 1/2/4, allotments 5/10, boost every 100 ticks of 10 ms",
+     .value = {[LEVELS] = 3,
+               [TICK_US] = 10000,
+               [BOOST] = 100,
+               PRESET_LEVEL(0, 1, 5),
+               PRESET_LEVEL(1, 2, 10),
+               PRESET_LEVEL(2, 4, 20),
+               PRESET_LEVEL(3, 4, 20),
+               PRESET_LEVEL(4, 4, 20),
+               PRESET_LEVEL(5, 4, 20),
+               PRESET_LEVEL(6, 4, 20),
+               PRESET_LEVEL(7, 4, 20)}},
+    {.name = "lwp",
+     .help = "quanta 5/10/20, allotments 20/40, boost every 200 ticks of 10 ms; scope `process`",
+     .is_scope_process = true,
+     .team_quantum_us = 10000,
+     .root_quantum_us = 50000,
+     .value = {[LEVELS] = 3,
+               [TICK_US] = 10000,
+               [BOOST] = 200,
+               PRESET_LEVEL(0, 5, 20),
+               PRESET_LEVEL(1, 10, 40),
+               PRESET_LEVEL(2, 20, 80),
+               PRESET_LEVEL(3, 20, 80),
+               PRESET_LEVEL(4, 20, 80),
+               PRESET_LEVEL(5, 20, 80),
+               PRESET_LEVEL(6, 20, 80),
+               PRESET_LEVEL(7, 20, 80)}},
     {.name = NULL},
 };
 
@@ -389,13 +391,29 @@ static int mlfq_level(const struct sched_queue *q, const struct sched_entity *e)
     return (int)MIN(level_of(mq, state_of(e)), mq->lowest);
 }
 
+/*
+ * A boost period, the longest quantum, which may be running at the boost, and a turn at level 0 for
+ * everybody else. Without boosts, there is no limit.
+ */
+static uint64_t mlfq_starvation_limit_ns(const struct sched_queue *q)
+{
+    const struct mlfq_queue *mq = queue_of(q);
+    uint64_t longest_ns = 0;
+
+    if (mq->boost_period_ns == 0)
+        return SCHED_TIME_NEVER;
+    for (uint32_t level = 0; level <= mq->lowest; level++)
+        longest_ns = MAX(longest_ns, mq->quantum_ns[level]);
+    return mq->boost_period_ns + longest_ns + 100 * mq->quantum_ns[0];
+}
+
 static const struct sched_class mlfq = {
     .name = "mlfq",
     .help = "multi-level feedback queue: short work first",
     .entity_bytes = sizeof(struct mlfq_entity),
     .queue_bytes = sizeof(struct mlfq_queue),
     .is_work_conserving = true,
-    .starvation_limit_ns = STARVATION_LIMIT_NS,
+    .starvation_limit_ns = mlfq_starvation_limit_ns,
     .tunables = tunables,
     .nr_tunables = NR_TUNABLES,
     .presets = presets,

@@ -17,11 +17,8 @@
 
 enum { QUANTUM_US, NR_TUNABLES };
 
-#define QUANTUM_US_INITIAL 10000
-
 static const struct sched_tunable tunables[NR_TUNABLES] = {
-    [QUANTUM_US] = {"quantum_us", "time of a turn, in microseconds", QUANTUM_US_INITIAL, 10,
-                    10000000},
+    [QUANTUM_US] = {"quantum_us", "time of a turn, in microseconds", 10000, 10, 10000000},
 };
 
 struct rr_queue {
@@ -106,13 +103,19 @@ static uint64_t rr_slice_ns(const struct sched_queue *q, const struct sched_enti
     return quantum_left_ns(q, state_of(e));
 }
 
+/* A turn for each of the others. */
+static uint64_t rr_starvation_limit_ns(const struct sched_queue *q)
+{
+    return q->tunable[QUANTUM_US] * NSEC_PER_USEC * 100;
+}
+
 static const struct sched_class rr = {
     .name = "rr",
     .help = "round robin: everybody in turn, a quantum each",
     .entity_bytes = sizeof(struct rr_entity),
     .queue_bytes = sizeof(struct rr_queue),
     .is_work_conserving = true,
-    .starvation_limit_ns = QUANTUM_US_INITIAL * NSEC_PER_USEC * 100,
+    .starvation_limit_ns = rr_starvation_limit_ns,
     .tunables = tunables,
     .nr_tunables = NR_TUNABLES,
     .queue_init = rr_queue_init,

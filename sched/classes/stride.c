@@ -330,13 +330,21 @@ static void stride_params_changed(struct sched_queue *q, struct sched_entity *e,
         state_of(q->running)->used_ns = quantum_ns(q);
 }
 
+static uint64_t stride_pass(const struct sched_queue *q, const struct sched_entity *e)
+{
+    const struct stride_entity *se = state_of(e);
+
+    return e->is_present ? se->pass : queue_of(q)->global_pass + (uint64_t)se->remain;
+}
+
+/* No limit to waiting: who has few tickets waits for long, that is what tickets say. */
 static const struct sched_class stride = {
     .name = "stride",
     .help = "stride scheduling: time in proportion to tickets",
     .entity_bytes = sizeof(struct stride_entity),
     .queue_bytes = sizeof(struct stride_queue),
     .is_work_conserving = true,
-    .starvation_limit_ns = 0, /* Who has few tickets waits for long: that is what tickets say. */
+    .pass = stride_pass,
     .tunables = tunables,
     .nr_tunables = NR_TUNABLES,
     .enqueue = stride_enqueue,

@@ -117,6 +117,7 @@ static void become_waiting(struct sched_queue *q, struct sched_entity *e)
         q->running = NULL;
     list_push_back(&q->waiting, &e->waiting_link);
     q->nr_waiting++;
+    e->is_present = true;
     driver_of(e)->place = DRIVER_WAITING;
     driver_of(e)->waiting_since_ns = driver_now_ns;
 }
@@ -152,6 +153,7 @@ static void dequeue(struct driver_queue *dq, struct sched_entity *e, enum sched_
         q->running = NULL;
     else
         stop_waiting(q, e);
+    e->is_present = false;
     driver_of(e)->place = DRIVER_AWAY;
     driver_of(e)->epoch++;
     check_queue(dq);
@@ -176,7 +178,7 @@ struct driver_entity *driver_spawn_tickets(struct driver_queue *dq, uint32_t tic
     de->entity.params.tickets = tickets;
     list_node_init(&de->entity.waiting_link);
     if (dq->q.class->join)
-        dq->q.class->join(&dq->q, &de->entity, NULL, driver_now_ns);
+        dq->q.class->join(&dq->q, &de->entity, driver_now_ns);
     arrive(dq, &de->entity, SCHED_ENQUEUE_NEW);
     return de;
 }

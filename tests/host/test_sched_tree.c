@@ -60,7 +60,7 @@ static struct sched_queue *add_group(struct tree *t, struct sched_queue *parent,
     unsigned i = t->nr_queues++;
 
     t->group[i].params.tickets = tickets;
-    tree_join(parent, &t->group[i], NULL, driver_now_ns);
+    tree_join(parent, &t->group[i]);
     init_queue(t, i, class_name, &t->group[i]);
     return &t->queue[i];
 }
@@ -79,7 +79,7 @@ static void charge(struct tree *t)
     if (!t->current)
         return;
     t->current->ran_ns += ran_ns;
-    tree_charge(&t->queue[0], ran_ns, driver_now_ns);
+    tree_charge(&t->queue[0], ran_ns, 0, driver_now_ns);
 }
 
 static void pick(struct tree *t)
@@ -127,7 +127,7 @@ static struct leaf *spawn(struct tree *t, struct sched_queue *q, uint32_t ticket
     struct leaf *leaf = calloc(1, sizeof(*leaf));
 
     leaf->entity.params.tickets = tickets;
-    tree_join(q, &leaf->entity, NULL, driver_now_ns);
+    tree_join(q, &leaf->entity);
     enqueue(t, leaf, SCHED_ENQUEUE_NEW);
     return leaf;
 }

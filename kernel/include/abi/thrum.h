@@ -21,6 +21,20 @@
 #define THRUM_SYS_sched_set_share 1040
 #define THRUM_SYS_sched_getlev    1041
 
+#define THRUM_SYS_sched_group_create  1042
+#define THRUM_SYS_sched_group_destroy 1043
+#define THRUM_SYS_sched_join_group    1044
+#define THRUM_SYS_sched_set_params    1045
+#define THRUM_SYS_sched_get_params    1046
+#define THRUM_SYS_sched_set_share_of  1047
+#define THRUM_SYS_sched_set_scope     1048
+#define THRUM_SYS_sched_set_class     1049
+#define THRUM_SYS_sched_tune          1050
+#define THRUM_SYS_sched_use_preset    1051
+#define THRUM_SYS_sched_list          1052
+#define THRUM_SYS_trace_control       1053
+#define THRUM_SYS_trace_read          1054
+
 /*
  * tid = lwp_create(entry, arg, attr): starts entry(arg, attr->arg2) as a new LWP of the calling
  * process. Returning from entry is lwp_exit(value). `attr` may be NULL: all defaults, arg2 is 0.
@@ -84,9 +98,131 @@ struct thrum_stat {
 };
 
 /*
+ * Scheduling. Names of classes, tunables and presets are strings that end with a NUL; a `tid` of 0
+ * is the caller's, a `pid` of 0 its process's. Who may control an LWP: its own process, an ancestor
+ * of it, and whoever is in the same session; others get EPERM, and ESRCH when it does not exist or
+ * ends meanwhile. What fails has changed nothing.
+ *
  * sched_set_share(percent): a guaranteed share of one CPU for the caller; 0 gives it back. EINVAL
  *     outside 0 ... 100, EAGAIN when the sum of shares would leave the default group less than 20
- * %. sched_getlev(): the caller's MLFQ level, -1 outside MLFQ.
+ *     %.
+ * sched_getlev(): the caller's MLFQ level, -1 outside MLFQ.
+ * sched_set_share_of(tid, percent): as sched_set_share(), for another LWP.
+ *
+ * group = sched_group_create(class, percent): a group under that class, with a share of every CPU
+ *     of 1 ... 80 percent. EINVAL: no such class or share, EAGAIN: not to be had on every CPU,
+ *     ENOSPC: THRUM_SCHED_GROUPS_MAX exist, ENOMEM.
+ * sched_group_destroy(group): EINVAL: no such group, or the default group, which is number 0;
+ *     EBUSY: it has members.
+ * sched_join_group(group, tid): the LWP leaves its group, or its share. EINVAL: no such group, or
+ *     the LWP's parameters make no sense there; EBUSY: the class cannot promise what they ask for.
+ *
+ * sched_set_params(tid, const struct thrum_sched_params *), sched_get_params(tid, struct
+ *     thrum_sched_params *): EINVAL: out of range; EBUSY as above.
+ * sched_set_scope(pid, scope): THRUM_SCOPE_*, for all LWPs of the process, now and later. EINVAL.
+ *     EBUSY: an LWP of it has a share or a promise of its own. ENOMEM.
+ *
+ * sched_set_class(class): the default group goes over to that class, with everything in it. EINVAL:
+ *     no such class, or one that is not for everybody; ENOMEM.
+ * sched_tune(group, name, value): sets a tunable of the group's class. EINVAL: no such group, name
+ *     or value. sched_use_preset(group, name): all of them.
+ *
+ * nr = sched_list(what, first, records, nr_max, record_bytes): copies records number `first` and
+ *     later of the list THRUM_LIST_*, at most nr_max; 0: there are no more. `record_bytes` is the
+ *     size of a record as the program knows it. LWPs are numbered by tid: `first` is the least tid
+ *     that is wanted, so that a list that changes meanwhile is read without doublings. EINVAL.
  */
+
+#define THRUM_SCHED_GROUPS_MAX 16
+#define THRUM_SCHED_NAME_MAX   16
+#define THRUM_SCHED_HELP_MAX   96
+
+#define THRUM_SCOPE_SYSTEM  0 /* every LWP of the process is scheduled on its own */
+#define THRUM_SCOPE_PROCESS 1 /* they share one entity, and take turns in it */
+
+/* What an LWP asks for. A class uses what it understands of it. */
+struct thrum_sched_params {
+    uint32_t tickets;     /* proportional classes: weight, 1 ... 65536 */
+    int32_t nice;         /* -20 (favoured) ... 19 */
+    uint32_t priority;    /* fixed-priority classes: 0 (lowest) ... 63 */
+    uint32_t reserved;    /* 0 */
+    uint64_t runtime_ns;  /* deadline classes: runtime_ns in every period_ns, */
+    uint64_t deadline_ns; /* done deadline_ns after the period's start; all three 0: none */
+    uint64_t period_ns;
+};
+
+#define THRUM_LIST_LWPS     0 /* struct thrum_sched_lwp: of all user processes, and of the kernel */
+#define THRUM_LIST_CPUS     1 /* struct thrum_sched_cpu */
+#define THRUM_LIST_GROUPS   2 /* struct thrum_sched_group */
+#define THRUM_LIST_CLASSES  3 /* struct thrum_sched_class */
+#define THRUM_LIST_TUNABLES 4 /* struct thrum_sched_tunable: of all groups */
+#define THRUM_LIST_PRESETS  5 /* struct thrum_sched_preset: of all classes */
+
+struct thrum_sched_lwp {
+    int32_t tid, pid;
+    char name[THRUM_SCHED_NAME_MAX];
+    char class[THRUM_SCHED_NAME_MAX]; /* of the queue that it is in */
+    uint32_t state;                   /* THRUM_LWP_STATE_* */
+    uint32_t cpu;
+    uint32_t group;
+    uint32_t scope;
+    uint32_t share_percent; /* of its CPU, guaranteed; 0: none */
+    int32_t level;          /* -1: its class has none */
+    uint64_t pass;          /* virtual time; 0: its class has none */
+    uint64_t affinity;      /* bit n: CPU n */
+    struct thrum_sched_params params;
+    uint32_t donated_priority; /* the highest one that waiters lend it; 0: none */
+    uint32_t reserved;
+    uint64_t run_ns;
+    uint64_t wait_ns; /* ready, and not running */
+    uint64_t nr_switches;
+    uint64_t nr_migrations;
+};
+
+#define THRUM_LWP_STATE_NEW     0
+#define THRUM_LWP_STATE_READY   1
+#define THRUM_LWP_STATE_RUNNING 2
+#define THRUM_LWP_STATE_BLOCKED 3
+#define THRUM_LWP_STATE_ZOMBIE  4
+
+struct thrum_sched_cpu {
+    uint32_t cpu;
+    uint32_t nr_runnable; /* running and ready */
+    uint32_t promised_percent;
+    int32_t tid; /* who runs; 0: nobody, or a kernel thread */
+    uint64_t now_ns;
+    uint64_t idle_ns;
+    uint64_t nr_switches;
+};
+
+struct thrum_sched_group {
+    uint32_t group;
+    uint32_t share_percent; /* of the default group: what it has at least on every CPU */
+    char class[THRUM_SCHED_NAME_MAX];
+    uint32_t nr_members;
+    uint32_t was_replaced; /* its class broke its promises, and gave way to rr */
+};
+
+struct thrum_sched_class {
+    char name[THRUM_SCHED_NAME_MAX];
+    char help[THRUM_SCHED_HELP_MAX];
+    uint32_t is_work_conserving;
+    uint32_t can_be_default;
+};
+
+struct thrum_sched_tunable {
+    uint32_t group;
+    uint32_t reserved;
+    char class[THRUM_SCHED_NAME_MAX];
+    char name[THRUM_SCHED_NAME_MAX];
+    char help[THRUM_SCHED_HELP_MAX];
+    uint64_t value, initial, min, max;
+};
+
+struct thrum_sched_preset {
+    char class[THRUM_SCHED_NAME_MAX];
+    char name[THRUM_SCHED_NAME_MAX];
+    char help[THRUM_SCHED_HELP_MAX];
+};
 
 #endif

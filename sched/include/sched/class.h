@@ -26,6 +26,9 @@
  * waiting ones. When the whole group is preempted from outside, its running entity stays running,
  * with what is left of its quantum: the class hears nothing of it.
  *
+ * A class that lets nobody run although somebody waits is *throttling*: its group counts as empty
+ * until next_event_ns(), or until somebody is enqueued.
+ *
  * The core keeps the fields above the line "of the class" itself; a class only reads them.
  */
 
@@ -34,7 +37,7 @@
 
 #define SCHED_NAME_MAX           16
 #define SCHED_TUNABLES_MAX       24
-#define SCHED_ENTITY_STATE_BYTES 64
+#define SCHED_ENTITY_STATE_BYTES 96
 #define SCHED_TIME_NEVER         UINT64_MAX
 
 /* Tickets of an entity that asked for nothing, and of a share of one percent of a CPU. */
@@ -59,9 +62,15 @@ struct sched_entity {
     struct sched_queue *queue;     /* the queue that it belongs to, also while away; NULL: none */
     struct sched_queue *group;     /* the queue that it stands for; NULL: an LWP */
     struct list_node waiting_link; /* on queue->waiting exactly while it is waiting */
+    bool is_present;               /* waiting or running; not away */
+    uint64_t waits_since_ns;       /* while waiting: queue->granted_ns when that began */
     struct sched_params params;
 
-    /* Of the class: all zero when the entity joins; kept when it moves to another CPU's queue. */
+    /*
+     * Of `class`: all zero when the entity joins it, kept when it moves to another CPU's queue of
+     * the same class. NULL: of none; it joins when it is enqueued next.
+     */
+    const struct sched_class *class;
     alignas(16) unsigned char state[SCHED_ENTITY_STATE_BYTES];
 };
 
@@ -71,7 +80,14 @@ struct sched_queue {
     struct sched_entity *running; /* NULL: none */
     struct list waiting;          /* every waiting entity, in no useful order */
     uint32_t nr_waiting;
-    bool is_preempted;                    /* a waiting entity is to take over from `running` */
+    bool is_preempted;               /* a waiting entity is to take over from `running` */
+    uint32_t guaranteed_percent;     /* of the CPU, whatever else there is to run; 0: nothing */
+    uint64_t granted_ns;             /* time that its entities have had, less what ends of slices
+                                        came late */
+    uint64_t watched_since_ns;       /* granted_ns since which its starvation limit has held */
+    struct list_node throttled_link; /* on the root's list, while its class lets nobody run */
+    struct list throttled;           /* of a root: the queues below it that are throttled */
+    struct sched_queue *broken;      /* of a root: a queue whose class breaks its promises */
     uint64_t tunable[SCHED_TUNABLES_MAX]; /* values of class->tunables, same index */
 
     /* Of the class: class->queue_bytes, all zero before queue_init(). */
@@ -105,10 +121,17 @@ struct sched_tunable {
     uint64_t initial, min, max;
 };
 
-/* Named values for all tunables at once: `CLASS.preset=NAME`. */
+/*
+ * Named values for all tunables at once: `CLASS.preset=NAME`. It may also set what is around the
+ * class.
+ */
 struct sched_preset {
     const char *name; /* NULL ends a list of presets */
     uint64_t value[SCHED_TUNABLES_MAX];
+    const char *help;         /* one line */
+    bool is_scope_process;    /* new processes have the scope `process` */
+    uint64_t team_quantum_us; /* a turn within such a process; 0: as it was */
+    uint64_t root_quantum_us; /* a turn at the root of the tree; 0: as it was */
 };
 
 struct sched_class {
@@ -123,10 +146,11 @@ struct sched_class {
     bool is_work_conserving;
 
     /*
-     * No waiting entity waits longer than this while the queue runs, with up to 100 entities and
-     * the initial tunables; 0: the class makes no such promise.
+     * With the tunables of `q` and up to 100 entities, no entity waits while others of the queue
+     * run for longer than this, in all. NULL: the class makes no such promise. The watchdog holds a
+     * class to it.
      */
-    uint64_t starvation_limit_ns;
+    uint64_t (*starvation_limit_ns)(const struct sched_queue *q);
 
     const struct sched_tunable *tunables; /* nr_tunables of them; may be NULL when 0 */
     unsigned nr_tunables;
@@ -142,18 +166,19 @@ struct sched_class {
     void (*retuned)(struct sched_queue *q, uint64_t now_ns);
 
     /*
-     * Whether an entity with these params may be in `q` (deadline classes admit). The entity itself
-     * may be in q already, with older params. 0 or -errno. NULL: any.
+     * For a class that promises its entities something (deadline classes): whether it can promise
+     * `wanted` in `q`, in place of `held`, which it has promised to the same entity before (NULL:
+     * nothing). If so, it has. 0, -EINVAL: such params make no sense, or -EBUSY: there is no room.
+     * Who is promised something stays on its CPU. NULL: the class promises nothing.
      */
-    int (*admit)(const struct sched_queue *q, const struct sched_entity *e,
-                 const struct sched_params *params);
+    int (*admit)(struct sched_queue *q, const struct sched_params *wanted,
+                 const struct sched_params *held);
 
-    /*
-     * `e`, with zeroed state, becomes a member of `q`; it is away. `creator` is the entity that
-     * made it, in the same class, or NULL: costs are not inherited. NULL: zeroes are right.
-     */
-    void (*join)(struct sched_queue *q, struct sched_entity *e, const struct sched_entity *creator,
-                 uint64_t now_ns);
+    /* The end of a promise of admit(). Must be there when admit is. */
+    void (*release)(struct sched_queue *q, const struct sched_params *held);
+
+    /* `e`, with zeroed state, becomes a member of `q`; it is away. NULL: zeroes are right. */
+    void (*join)(struct sched_queue *q, struct sched_entity *e, uint64_t now_ns);
 
     /*
      * `e` becomes waiting. The time of the running entity up to now_ns has been charged, here and
@@ -204,6 +229,10 @@ struct sched_class {
 
     /* What getlev() answers for a member. NULL: -1. */
     int (*level)(const struct sched_queue *q, const struct sched_entity *e);
+
+    /* The virtual time that a member has got to, for people to look at. NULL: the class has none.
+     */
+    uint64_t (*pass)(const struct sched_queue *q, const struct sched_entity *e);
 };
 
 /*

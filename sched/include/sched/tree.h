@@ -4,7 +4,7 @@
 /*
  * Nested queues: the mechanism between the core and the classes (sched/tree.c has the theory).
  * Pure, like the classes: the caller holds the lock of the tree and tells the time. A *leaf* is an
- * entity that stands for an LWP.
+ * entity that stands for an LWP; a group that is moved as a whole is treated like one.
  */
 
 #include <sched/class.h>
@@ -14,9 +14,8 @@
 void sched_queue_init(struct sched_queue *q, const struct sched_class *class,
                       struct sched_entity *self, void *state, uint64_t now_ns);
 
-/* Makes `e`, which is in no queue, a member of `q`, away. `creator` may be NULL. */
-void tree_join(struct sched_queue *q, struct sched_entity *e, const struct sched_entity *creator,
-               uint64_t now_ns);
+/* Makes `e`, which is away, a member of `q`: what it was elsewhere is forgotten. */
+void tree_join(struct sched_queue *q, struct sched_entity *e);
 
 /*
  * The leaf, which was away, becomes waiting, and so do the groups above it that were empty. Whether
@@ -27,11 +26,17 @@ bool tree_enqueue(struct sched_entity *leaf, enum sched_enqueue why, uint64_t no
 /* The leaf, waiting or running, goes away, and so do the groups above it that become empty. */
 void tree_dequeue(struct sched_entity *leaf, enum sched_dequeue why, uint64_t now_ns);
 
-/* The leaf to run, which is running then; NULL: nothing is to run. */
+/*
+ * The leaf to run, which is running then; NULL: nothing is to run, before tree_next_event_ns().
+ * Sets root->broken when a class has let nobody run, and has not said until when.
+ */
 struct sched_entity *tree_pick(struct sched_queue *root, uint64_t now_ns);
 
-/* The running leaf ran for ran_ns up to now_ns. */
-void tree_charge(struct sched_queue *root, uint64_t ran_ns, uint64_t now_ns);
+/* When a throttled queue is to be tried again; SCHED_TIME_NEVER: there is none. */
+uint64_t tree_next_event_ns(const struct sched_queue *root, uint64_t now_ns);
+
+/* The running leaf ran for ran_ns up to now_ns; the last late_ns of it after its slice's end. */
+void tree_charge(struct sched_queue *root, uint64_t ran_ns, uint64_t late_ns, uint64_t now_ns);
 
 /*
  * Puts back what has to go: on every level of the running path, an entity whose slice is over or
@@ -44,5 +49,20 @@ void tree_put_back(struct sched_queue *root, bool is_yield, uint64_t now_ns);
  * slices and next events; 0: at once; SCHED_TIME_NEVER: until something else changes.
  */
 uint64_t tree_slice_ns(const struct sched_queue *root, uint64_t now_ns);
+
+/*
+ * Gives `q` another class, which is work-conserving, with `state` as for sched_queue_init() and
+ * values for all of its tunables; nothing of the old one's is used any more. Its members stay,
+ * present or away, and what runs goes on. All time up to now_ns has been charged. Whether the
+ * running leaf of the tree is to be preempted.
+ */
+bool tree_replace_class(struct sched_queue *q, const struct sched_class *class, void *state,
+                        const uint64_t *tunables, uint64_t now_ns);
+
+/* Sets all tunables of `q`. All time up to now_ns has been charged; slices may be over by it. */
+void tree_tune(struct sched_queue *q, const uint64_t *tunables, uint64_t now_ns);
+
+/* A member that has waited for longer than the class of `q` promised; NULL: none. */
+const struct sched_entity *tree_find_starved(const struct sched_queue *q);
 
 #endif
