@@ -11,8 +11,7 @@
 
 #include <arch/cpu.h>
 #include <arch/smp.h>
-
-#include "runqueue.h"
+#include <sched/runqueue_impl.h>
 
 _Atomic uint64_t idle_cpus;
 
@@ -46,33 +45,36 @@ unsigned balance_least_loaded_cpu(uint64_t allowed)
     return best;
 }
 
-/* Where a woken LWP is to go on. Its share, if it has one, is promised by one CPU: it stays there.
- */
-unsigned balance_choose_wake_cpu(const struct lwp *lwp)
+/* Where a woken unit is to go on. What one CPU has promised, only that CPU can give. */
+unsigned balance_choose_wake_cpu(const struct sched_unit *unit)
 {
-    unsigned last = atomic_load_explicit(&lwp->cpu, memory_order_relaxed), idle;
+    unsigned last = atomic_load_explicit(&unit->cpu, memory_order_relaxed), idle;
     uint64_t last_bit = 1ull << last;
 
-    if (lwp->share_percent > 0 || atomic_load(&idle_cpus) == 0)
+    if (atomic_load(&idle_cpus) == 0 || unit_has_claims(unit))
         return last;
     /* Claimed for this LWP: others that are woken meanwhile go elsewhere. */
     if (atomic_fetch_and(&idle_cpus, ~last_bit) & last_bit)
         return last;
-    idle = balance_claim_idle_cpu(lwp->affinity);
+    idle = balance_claim_idle_cpu(unit->affinity);
     return idle != LWP_CPU_NOWHERE ? idle : last;
 }
 
-/* The CPU where the most LWPs wait that could be moved; LWP_CPU_NOWHERE: none has any. */
-static unsigned busiest_cpu(unsigned self)
+/* Running and waiting LWPs. Without the lock it is only a hint. */
+static unsigned nr_runnable(unsigned cpu)
 {
-    unsigned busiest = LWP_CPU_NOWHERE, most = 0;
+    return atomic_load(&cpu_ptr(runqueue, cpu)->nr_runnable);
+}
+
+/* The CPU of `candidates` with the most runnable LWPs, two at least; LWP_CPU_NOWHERE: none. */
+static unsigned busiest_cpu(uint64_t candidates)
+{
+    unsigned busiest = LWP_CPU_NOWHERE, most = 1;
 
     for (unsigned cpu = 0; cpu < nr_cpus_online; cpu++) {
-        /* Read without the lock: it is only a hint. */
-        unsigned nr =
-            __atomic_load_n(&cpu_ptr(runqueue, cpu)->default_queue.nr_waiting, __ATOMIC_SEQ_CST);
+        unsigned nr = nr_runnable(cpu);
 
-        if (cpu != self && nr > most) {
+        if ((candidates >> cpu & 1) && nr > most) {
             busiest = cpu;
             most = nr;
         }
@@ -80,49 +82,86 @@ static unsigned busiest_cpu(unsigned self)
     return busiest;
 }
 
-/* A waiting LWP of `from` that may run on `cpu`. Both locks are held. */
-static struct lwp *find_movable(struct runqueue *from, unsigned cpu)
+/* A waiting unit of `from` that may run on `cpu`. Both locks are held. */
+static struct sched_unit *find_movable(struct runqueue *from, unsigned cpu)
 {
     struct sched_entity *e;
 
-    list_for_each_entry (e, &from->default_queue.waiting, waiting_link) {
-        if (e->group == NULL && (lwp_of(e)->affinity >> cpu & 1))
-            return lwp_of(e);
+    for (unsigned group = 0; group < SCHED_GROUPS_MAX; group++) {
+        if (from->groups[group].queue.class == NULL)
+            continue;
+        list_for_each_entry (e, &from->groups[group].queue.waiting, waiting_link) {
+            struct sched_unit *unit = unit_of(e);
+
+            if ((unit->affinity >> cpu & 1) && !unit_has_claims(unit) &&
+                from->current->unit != unit)
+                return unit;
+        }
     }
     return NULL;
 }
 
+/* Moves a waiting unit; whether there was one. Both locks are held. */
+static bool move_one(struct runqueue *from, struct runqueue *to)
+{
+    struct sched_unit *unit = find_movable(from, to->cpu);
+
+    if (unit == NULL)
+        return false;
+    rq_take_out(from, unit, rq_charge(from));
+    atomic_store(&unit->cpu, to->cpu);
+    rq_put_in(to, unit, rq_charge(to));
+    return true;
+}
+
 /*
- * Takes a waiting LWP from the busiest CPU; whether there was one. The lock is held. Run queue
- * locks are taken in the order of CPU numbers; against the order only a try is allowed, and when
- * that fails this CPU looks again at once instead of idling.
+ * Locks another CPU's run queue beside the own one. Locks are taken in the order of CPU numbers;
+ * against the order only a try is allowed.
+ */
+static bool lock_other(struct runqueue *own, struct runqueue *other)
+{
+    if (other->cpu < own->cpu)
+        return spin_try_lock(&other->lock);
+    spin_lock_nested(&other->lock);
+    return true;
+}
+
+/*
+ * Takes a waiting unit from the busiest CPU that has one to give. When one cannot be locked, this
+ * CPU looks again at once instead of idling.
  */
 bool balance_pull(struct runqueue *rq)
 {
-    unsigned busiest = busiest_cpu(rq->cpu);
-    struct runqueue *from;
-    struct lwp *lwp;
+    uint64_t candidates = ~(1ull << rq->cpu);
+    bool has_pulled = false;
 
-    if (busiest == LWP_CPU_NOWHERE)
-        return false;
-    from = cpu_ptr(runqueue, busiest);
-    if (busiest > rq->cpu) {
-        spin_lock_nested(&from->lock);
-    } else if (!spin_try_lock(&from->lock)) {
-        this_cpu_write(need_resched, 1);
-        cpu_relax();
-        return false;
+    while (!has_pulled) {
+        unsigned busiest = busiest_cpu(candidates);
+        struct runqueue *from;
+
+        if (busiest == LWP_CPU_NOWHERE)
+            return false;
+        from = cpu_ptr(runqueue, busiest);
+        candidates &= ~(1ull << busiest);
+        if (!lock_other(rq, from)) {
+            this_cpu_write(need_resched, 1);
+            cpu_relax();
+            return false;
+        }
+        has_pulled = move_one(from, rq);
+        spin_unlock(&from->lock);
     }
-    lwp = find_movable(from, rq->cpu);
-    if (lwp != NULL) {
-        rq_dequeue(from, lwp, SCHED_DEQUEUE_MOVED_OUT, rq_charge(from));
-        rq->charged_until_ns = MAX(rq->charged_until_ns, from->charged_until_ns);
-        atomic_store(&lwp->cpu, rq->cpu);
-        lwp->nr_migrations++;
-        lwp->entity.queue = &rq->default_queue;
-        tree_enqueue(&lwp->entity, SCHED_ENQUEUE_MOVED_IN, rq->charged_until_ns);
-        atomic_fetch_add_explicit(&rq->nr_runnable, 1, memory_order_relaxed);
-    }
-    spin_unlock(&from->lock);
-    return lwp != NULL;
+    return true;
+}
+
+void balance_push(struct runqueue *rq, uint64_t now_ns)
+{
+    unsigned cpu = balance_least_loaded_cpu(UINT64_MAX);
+    struct runqueue *to = cpu_ptr(runqueue, cpu);
+
+    rq->next_balance_ns = now_ns + BALANCE_PERIOD_NS;
+    if (nr_runnable(cpu) + 2 > rq->nr_runnable || !lock_other(rq, to))
+        return;
+    move_one(rq, to);
+    spin_unlock(&to->lock);
 }

@@ -34,8 +34,7 @@
 #include <kernel/string.h>
 #include <sched/sched.h>
 #include <sched/timer.h>
-
-#include "runqueue.h"
+#include <sched/runqueue_impl.h>
 
 PERCPU(struct runqueue, runqueue);
 PERCPU(unsigned, need_resched);
@@ -80,19 +79,27 @@ static uint64_t find_slice_end(const struct runqueue *rq, uint64_t now_ns)
     return slice_ns == SCHED_TIME_NEVER ? SCHED_TIME_NEVER : now_ns + slice_ns;
 }
 
+/* When to look, if the slice ends then: while LWPs wait, also for a CPU that could take one. */
+static uint64_t find_look(const struct runqueue *rq, uint64_t slice_end_ns)
+{
+    return rq->nr_runnable > 1 ? MIN(slice_end_ns, rq->next_balance_ns) : slice_end_ns;
+}
+
 /* Arms the calling CPU's timer for the end of the current slice. The lock is held. */
 static void arm_slice(struct runqueue *rq, uint64_t now_ns)
 {
     rq->slice_end_ns = find_slice_end(rq, now_ns);
-    timer_want(rq->slice_end_ns);
+    rq->look_ns = find_look(rq, rq->slice_end_ns);
+    timer_want(rq->look_ns);
 }
 
-/* Something came to a queue of `rq`, behind whoever runs: its slice may end sooner now. Locked. */
-static void slice_may_have_shrunk(struct runqueue *rq, uint64_t now_ns)
+void rq_changed(struct runqueue *rq, bool preempts, uint64_t now_ns)
 {
-    if (find_slice_end(rq, now_ns) >= rq->slice_end_ns)
+    if (rq->current == &rq->idle || preempts)
+        rq_kick(rq->cpu);
+    else if (find_look(rq, find_slice_end(rq, now_ns)) >= rq->look_ns)
         return;
-    if (rq->cpu == cpu_id())
+    else if (rq->cpu == cpu_id())
         arm_slice(rq, now_ns);
     else
         irq_send_ipi(rq->cpu, IPI_RESCHEDULE);
@@ -105,6 +112,10 @@ void sched_tick(void)
 
     spin_lock(&rq->lock);
     now_ns = rq_charge(rq);
+    if (rq->nr_runnable > 1 && now_ns >= rq->next_balance_ns) {
+        balance_push(rq, now_ns);
+        group_watch(rq, now_ns);
+    }
     if (tree_slice_ns(&rq->root, now_ns) == 0)
         rq_kick(rq->cpu);
     else
@@ -130,61 +141,19 @@ void rq_set_state(struct lwp *lwp, enum lwp_state state, uint64_t now_ns)
     lwp->since_ns = now_ns;
 }
 
-/* The queue of CPU `rq` that an LWP of this kind belongs to. */
-static struct sched_queue *home_queue(struct runqueue *rq, const struct lwp *lwp)
-{
-    return lwp->share_percent > 0 ? &rq->root : &rq->default_queue;
-}
-
-/* Puts a READY LWP, which is in no queue's structures, into this one. The lock is held. */
-void rq_enqueue(struct runqueue *rq, struct lwp *lwp, enum sched_enqueue why)
-{
-    uint64_t now_ns = rq_charge(rq);
-    struct sched_queue *q = home_queue(rq, lwp);
-    bool preempts;
-
-    if (why == SCHED_ENQUEUE_NEW)
-        tree_join(q, &lwp->entity);
-    lwp->entity.queue = q;
-    preempts = tree_enqueue(&lwp->entity, why, now_ns);
-    atomic_fetch_add_explicit(&rq->nr_runnable, 1, memory_order_relaxed);
-    if (rq->current == &rq->idle || preempts)
-        rq_kick(rq->cpu);
-    else
-        slice_may_have_shrunk(rq, now_ns);
-}
-
-/* Takes an LWP that is waiting or running out. The lock is held; its time has been charged. */
-void rq_dequeue(struct runqueue *rq, struct lwp *lwp, enum sched_dequeue why, uint64_t now_ns)
-{
-    tree_dequeue(&lwp->entity, why, now_ns);
-    atomic_fetch_sub_explicit(&rq->nr_runnable, 1, memory_order_relaxed);
-}
-
-/* Enqueues a READY LWP on a CPU, which may be another one than before. */
-void rq_place(struct lwp *lwp, unsigned cpu, enum sched_enqueue why)
-{
-    struct runqueue *rq = cpu_ptr(runqueue, cpu);
-
-    spin_lock(&rq->lock);
-    rq_enqueue(rq, lwp, why);
-    spin_unlock(&rq->lock);
-}
-
 /* What is left to do for the LWP that was switched away from. The lock is held, and released. */
 static void finish_switch(void)
 {
     struct runqueue *rq = this_cpu_ptr(runqueue);
     struct lwp *previous = rq->previous;
     bool has_ended = previous->state == LWP_ZOMBIE;
-    unsigned move_to = previous->move_to;
 
-    previous->move_to = LWP_CPU_NOWHERE;
-    spin_unlock(&rq->lock);
+    if (unlikely(lwp_is_sent(previous)))
+        lwp_arrive(rq, previous);
+    else
+        spin_unlock(&rq->lock);
     if (has_ended)
         previous->ops->exited(previous);
-    else if (move_to != LWP_CPU_NOWHERE)
-        rq_place(previous, move_to, SCHED_ENQUEUE_NEW);
 }
 
 void context_started(void)
@@ -197,6 +166,11 @@ static void switch_to(struct runqueue *rq, struct lwp *next)
     struct lwp *previous = rq->current;
 
     next->nr_switches++;
+    rq->nr_switches++;
+    if (next->last_cpu != rq->cpu) {
+        next->last_cpu = rq->cpu;
+        next->nr_migrations++;
+    }
     rq->current = next;
     rq->previous = previous;
     this_cpu_write(current_lwp, next);
@@ -210,26 +184,52 @@ static void switch_to(struct runqueue *rq, struct lwp *next)
     finish_switch();
 }
 
+/* The LWP that is to run; NULL: none. */
+static struct lwp *pick(struct runqueue *rq, uint64_t now_ns)
+{
+    struct sched_entity *e = tree_pick(&rq->root, now_ns);
+
+    while (unlikely(rq->root.broken != NULL)) {
+        group_replace_broken(rq, now_ns);
+        e = tree_pick(&rq->root, now_ns);
+    }
+    return e != NULL ? lwp_of(e) : NULL;
+}
+
+/* The LWP to run on a CPU that has none: another CPU's, or the idle LWP. */
+static struct lwp *look_elsewhere(struct runqueue *rq, uint64_t now_ns)
+{
+    struct lwp *next = NULL;
+
+    /* First tell wakers, then look: one that has not seen the bit has enqueued where
+     * balance_pull() looks. */
+    atomic_fetch_or(&idle_cpus, 1ull << rq->cpu);
+    if (balance_pull(rq))
+        next = pick(rq, rq->charged_until_ns);
+    if (next != NULL)
+        return next;
+    rq->slice_end_ns = SCHED_TIME_NEVER;
+    rq->look_ns = tree_next_event_ns(&rq->root, now_ns);
+    if (rq->look_ns != SCHED_TIME_NEVER)
+        timer_want(rq->look_ns);
+    return &rq->idle;
+}
+
 /*
  * Picks who runs next and goes there. The lock is held, the time charged, and the current LWP put
  * back or taken out if it has to be; the lock is released. Returns when the caller has the CPU
  * again.
  */
-void rq_run_next(struct runqueue *rq, uint64_t now_ns)
+static void run_next(struct runqueue *rq, uint64_t now_ns)
 {
-    struct sched_entity *e;
     struct lwp *next;
 
     this_cpu_write(need_resched, 0);
-    e = tree_pick(&rq->root, now_ns);
-    if (e == NULL) {
-        /* First tell wakers, then look: one that has not seen the bit has enqueued where
-         * balance_pull() looks. */
-        atomic_fetch_or(&idle_cpus, 1ull << rq->cpu);
-        if (balance_pull(rq))
-            e = tree_pick(&rq->root, rq->charged_until_ns);
-    }
-    next = e != NULL ? lwp_of(e) : &rq->idle;
+    if (unlikely(lwp_is_sent(rq->current)))
+        lwp_leave_queue(rq, rq->current, now_ns);
+    next = pick(rq, now_ns);
+    if (next == NULL)
+        next = look_elsewhere(rq, now_ns);
     if (next != &rq->idle) {
         atomic_fetch_and(&idle_cpus, ~(1ull << rq->cpu));
         arm_slice(rq, now_ns);
@@ -253,7 +253,7 @@ static void reschedule(bool is_yield)
         tree_put_back(&rq->root, is_yield, now_ns);
         rq_set_state(rq->current, LWP_READY, now_ns);
     }
-    rq_run_next(rq, now_ns);
+    run_next(rq, now_ns);
 }
 
 void sched_yield(void)
@@ -292,7 +292,7 @@ enum wake_reason sched_block(struct spinlock *guard, bool is_interruptible)
     rq_dequeue(rq, self, SCHED_DEQUEUE_BLOCKED, now_ns);
     self->is_interruptible = is_interruptible;
     rq_set_state(self, LWP_BLOCKED, now_ns);
-    rq_run_next(rq, now_ns);
+    run_next(rq, now_ns);
     return self->wake_reason;
 }
 
@@ -303,41 +303,32 @@ void sched_exit(void)
     uint64_t now_ns;
 
     irq_disable();
-    rq = this_cpu_ptr(runqueue);
-    self = rq->current;
-    spin_lock(&rq->lock);
+    for (;;) {
+        rq = this_cpu_ptr(runqueue);
+        self = rq->current;
+        spin_lock(&rq->lock);
+        if (!unit_has_claims(&self->own))
+            break;
+        spin_unlock(&rq->lock);
+        unit_end(&self->own);
+    }
     now_ns = rq_charge(rq);
     rq_dequeue(rq, self, SCHED_DEQUEUE_EXITED, now_ns);
-    if (self->share_percent > 0) {
-        rq->promised_percent -= self->share_percent;
-        share_reweigh_default_group(rq, now_ns);
-    }
+    if ((self->next_unit != NULL ? self->next_unit : self->unit) == &self->own)
+        group_leave(self->own.group);
     rq_set_state(self, LWP_ZOMBIE, now_ns);
-    rq_run_next(rq, now_ns);
+    run_next(rq, now_ns);
     panic("sched: an LWP that has ended runs again");
 }
 
 /* ---- Waking -------------------------------------------------------------------------------------
  */
 
-/* Locks the run queue of the CPU that `lwp` belongs to. Interrupts are off. */
-static struct runqueue *rq_lock_home(struct lwp *lwp)
-{
-    for (;;) {
-        unsigned cpu = atomic_load(&lwp->cpu);
-        struct runqueue *rq = cpu_ptr(runqueue, cpu);
-
-        spin_lock(&rq->lock);
-        if (atomic_load(&lwp->cpu) == cpu)
-            return rq;
-        spin_unlock(&rq->lock);
-    }
-}
-
 bool sched_wake(struct lwp *lwp, enum wake_reason reason)
 {
     irq_state_t irq = irq_save();
     struct runqueue *rq = rq_lock_home(lwp);
+    struct sched_unit *unit = lwp->unit;
     unsigned target;
 
     if (lwp->state != LWP_BLOCKED || (reason == WAKE_INTERRUPT && !lwp->is_interruptible)) {
@@ -346,17 +337,19 @@ bool sched_wake(struct lwp *lwp, enum wake_reason reason)
         return false;
     }
     lwp->wake_reason = reason;
-    rq_set_state(lwp, LWP_READY, clock_now_ns());
-    target = balance_choose_wake_cpu(lwp);
+    target = unit->entity.is_present ? rq->cpu : balance_choose_wake_cpu(unit);
     if (target == rq->cpu) {
-        rq_enqueue(rq, lwp, SCHED_ENQUEUE_WAKE);
+        uint64_t now_ns = rq_charge(rq);
+
+        rq_set_state(lwp, LWP_READY, now_ns);
+        rq_enqueue(rq, lwp, SCHED_ENQUEUE_WAKE, now_ns);
         spin_unlock(&rq->lock);
     } else {
-        /* READY and in no queue: until it is placed, nobody else will touch it. */
-        atomic_store(&lwp->cpu, target);
-        lwp->nr_migrations++;
+        /* READY and in no queue: until it is placed, nobody else will let it run. */
+        rq_set_state(lwp, LWP_READY, clock_now_ns());
+        atomic_store(&unit->cpu, target);
         spin_unlock(&rq->lock);
-        rq_place(lwp, target, SCHED_ENQUEUE_WAKE);
+        rq_place(lwp, SCHED_ENQUEUE_WAKE);
     }
     irq_restore(irq);
     return true;
@@ -387,23 +380,34 @@ void sched_lwp_init(struct lwp *lwp, const char *name, const struct lwp_ops *ops
     strlcpy(lwp->name, name, sizeof(lwp->name));
     lwp->ops = ops;
     lwp->state = LWP_NEW;
-    lwp->move_to = LWP_CPU_NOWHERE;
-    lwp->affinity = creator->affinity;
-    lwp->entity.params = creator->entity.params;
-    lwp->entity.params.tickets = SCHED_TICKETS_DEFAULT;
+    unit_init(&lwp->own, creator->unit);
+    atomic_init(&lwp->unit, &lwp->own);
     lwp->since_ns = clock_now_ns();
 }
 
 void sched_start(struct lwp *lwp)
 {
     irq_state_t irq = irq_save();
-    unsigned cpu = balance_claim_idle_cpu(lwp->affinity);
+    struct sched_unit *unit = &lwp->own;
+    struct runqueue *rq;
+    unsigned cpu;
 
-    if (cpu == LWP_CPU_NOWHERE)
-        cpu = balance_least_loaded_cpu(lwp->affinity);
-    atomic_store(&lwp->cpu, cpu);
+    if (lwp->unit == unit) {
+        if (!group_enter(unit->group)) {
+            unit->group = SCHED_GROUP_DEFAULT;
+            if (!group_enter(unit->group))
+                panic("sched: the default group is gone");
+        }
+        cpu = balance_claim_idle_cpu(unit->affinity);
+        if (cpu == LWP_CPU_NOWHERE)
+            cpu = balance_least_loaded_cpu(unit->affinity);
+        atomic_store(&unit->cpu, cpu);
+        lwp->last_cpu = cpu;
+    }
+    rq = rq_lock_home(lwp);
     rq_set_state(lwp, LWP_READY, clock_now_ns());
-    rq_place(lwp, cpu, SCHED_ENQUEUE_NEW);
+    rq_enqueue(rq, lwp, SCHED_ENQUEUE_NEW, rq_charge(rq));
+    spin_unlock(&rq->lock);
     irq_restore(irq);
 }
 
@@ -426,14 +430,14 @@ int sched_level(void)
 {
     irq_state_t irq = irq_save();
     struct runqueue *rq = this_cpu_ptr(runqueue);
-    struct sched_queue *q;
+    struct sched_entity *e;
     int level = -1;
 
     spin_lock(&rq->lock);
     rq_charge(rq);
-    q = rq->current->entity.queue;
-    if (q->class->level != NULL)
-        level = q->class->level(q, &rq->current->entity);
+    e = &rq->current->unit->entity;
+    if (e->queue->class->level != NULL)
+        level = e->queue->class->level(e->queue, e);
     spin_unlock(&rq->lock);
     irq_restore(irq);
     return level;

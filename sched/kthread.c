@@ -64,7 +64,7 @@ struct kthread *kthread_create(const char *name, int priority, kthread_fn fn, vo
         return NULL;
     }
     sched_lwp_init(&thread->lwp, name, &kthread_ops);
-    thread->lwp.entity.params.priority = (uint8_t)priority;
+    thread->lwp.own.entity.params.priority = (uint8_t)priority;
     thread->fn = fn;
     thread->arg = arg;
     semaphore_init(&thread->ended, "kernel thread's end", 0);

@@ -12,8 +12,7 @@
 #include <kernel/clock.h>
 #include <kernel/spinlock.h>
 #include <sched/timer.h>
-
-#include "runqueue.h"
+#include <sched/runqueue_impl.h>
 
 struct timer_queue {
     struct spinlock lock;

@@ -90,6 +90,7 @@ void sched_queue_init(struct sched_queue *q, const struct sched_class *class,
     *q = (struct sched_queue){.class = class, .self = self, .state = state};
     list_init(&q->waiting);
     list_init(&q->throttled);
+    list_node_init(&q->throttled_link);
     for (unsigned i = 0; i < class->nr_tunables; i++)
         q->tunable[i] = class->tunables[i].initial;
     if (self != NULL)
@@ -108,7 +109,7 @@ void tree_join(struct sched_queue *q, struct sched_entity *e)
 
 static bool is_throttled(const struct sched_queue *q)
 {
-    return q->self != NULL && !q->self->is_present && !is_empty(q);
+    return list_is_linked(&q->throttled_link);
 }
 
 /* SCHED_TIME_NEVER: its class says nothing. */
@@ -159,7 +160,6 @@ bool tree_enqueue(struct sched_entity *leaf, enum sched_enqueue why, uint64_t no
 
     for (;;) {
         struct sched_queue *q = e->queue;
-        bool was_throttled = is_throttled(q);
 
         make_waiting(q, e, why, now_ns);
         if (q->running != NULL && q->class->preempts != NULL &&
@@ -169,7 +169,7 @@ bool tree_enqueue(struct sched_entity *leaf, enum sched_enqueue why, uint64_t no
         }
         if (q->self == NULL || q->self->is_present)
             return false;
-        if (was_throttled)
+        if (is_throttled(q))
             list_remove(&q->throttled_link);
         e = q->self;
         why = SCHED_ENQUEUE_WAKE;
@@ -180,8 +180,10 @@ void tree_dequeue(struct sched_entity *leaf, enum sched_dequeue why, uint64_t no
 {
     for (struct sched_entity *e = leaf; e != NULL; e = e->queue->self) {
         struct sched_queue *q = e->queue;
-        bool was_throttled = is_throttled(q);
 
+        /* A group that leaves as a whole leaves with nobody running in it. */
+        if (unlikely(e->group != NULL && e->group->running != NULL))
+            put_back(e->group, SCHED_ENQUEUE_PREEMPTED, now_ns);
         q->class->dequeue(q, e, why, now_ns);
         e->is_present = false;
         if (q->running == e) {
@@ -193,14 +195,12 @@ void tree_dequeue(struct sched_entity *leaf, enum sched_dequeue why, uint64_t no
         }
         if (!is_empty(q))
             return;
-        if (was_throttled) {
+        if (is_throttled(q))
             list_remove(&q->throttled_link);
+        if (q->self == NULL || !q->self->is_present)
             return;
-        }
         /* An empty group leaves its queue; if that waited, it is as if it had moved out. */
-        if (q->self != NULL)
-            why = q->self->queue->running == q->self ? SCHED_DEQUEUE_BLOCKED
-                                                     : SCHED_DEQUEUE_MOVED_OUT;
+        why = q->self->queue->running == q->self ? SCHED_DEQUEUE_BLOCKED : SCHED_DEQUEUE_MOVED_OUT;
     }
 }
 

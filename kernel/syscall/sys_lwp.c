@@ -12,6 +12,7 @@
 #include <mm/user_copy.h>
 #include <proc/process.h>
 #include <proc/ustack.h>
+#include <sched/control.h>
 #include <sched/kthread.h>
 #include <sched/sched.h>
 
@@ -155,7 +156,7 @@ int64_t sys_sched_yield(void)
 
 int64_t sys_sched_set_share(int percent)
 {
-    return sched_set_share(percent);
+    return sched_set_share(lwp_current(), percent);
 }
 
 int64_t sys_sched_getlev(void)
@@ -179,7 +180,7 @@ int64_t sys_thrum_stat(vaddr_t stat_at, size_t nr_bytes)
     stat.processes = atomic_load(&nr_processes);
     stat.lwps = atomic_load(&nr_user_lwps);
     stat.kernel_threads = atomic_load(&nr_kthreads);
-    stat.cpu = atomic_load(&lwp_current()->cpu);
+    stat.cpu = atomic_load(&lwp_current()->unit->cpu);
     stat.boot_to_user_ns = first_user_instruction_ns;
     return user_copy_to(stat_at, &stat, MIN(nr_bytes, sizeof(stat)));
 }

@@ -108,7 +108,7 @@ static uint64_t check_self(void *arg)
     const struct lwp *self = lwp_current();
 
     (void)arg;
-    return strcmp(self->name, "somebody") == 0 ? self->entity.params.priority : UINT64_MAX;
+    return strcmp(self->name, "somebody") == 0 ? self->own.entity.params.priority : UINT64_MAX;
 }
 
 static bool name_and_priority_are_the_creators_wish(void)
@@ -256,15 +256,15 @@ static uint64_t sleep_by_number(void *arg)
 static bool sleepers_wake_in_the_order_of_their_times(void)
 {
     struct kthread *sleepers[NR_SLEEPERS];
-    uint64_t affinity = lwp_current()->affinity;
+    uint64_t affinity = lwp_current()->own.affinity;
     bool is_right = true;
 
     atomic_store(&nr_awake, 0);
     first_wake_ns = clock_now_ns() + 200 * NSEC_PER_MSEC;
-    lwp_current()->affinity = 1;
+    lwp_current()->own.affinity = 1;
     for (size_t i = NR_SLEEPERS; i-- > 0;)
         sleepers[i] = start_number(sleep_by_number, i);
-    lwp_current()->affinity = affinity;
+    lwp_current()->own.affinity = affinity;
     for (size_t i = 0; i < NR_SLEEPERS; i++)
         is_right &= KTAP_EQUAL(kthread_join(sleepers[i]), i);
     return is_right;

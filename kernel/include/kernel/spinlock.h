@@ -20,20 +20,21 @@
 
 /* The lock order: a lock may be taken while locks of smaller rank are held, never the other way. */
 enum lock_rank {
-    LOCK_RANK_FAMILY = 10,      /* proc/: parents, children, zombies */
-    LOCK_RANK_PROCESS = 20,     /* struct process: its LWPs */
-    LOCK_RANK_ID_TABLE = 25,    /* proc/id.c: pid and tid numbers */
-    LOCK_RANK_FILES = 27,       /* a process's descriptors */
-    LOCK_RANK_WAIT = 30,        /* wait queues, mutexes, futex buckets */
-    LOCK_RANK_TIMER = 40,       /* a CPU's timers */
-    LOCK_RANK_RUNQUEUE = 50,    /* a CPU's run queue; two of them: lower CPU number first */
-    LOCK_RANK_KSTACK = 60,      /* kernel stacks */
-    LOCK_RANK_KMAP = 65,        /* kernel mappings */
-    LOCK_RANK_SLAB = 70,        /* a slab cache */
-    LOCK_RANK_FRAME_CACHE = 78, /* a CPU's cache of free frames */
-    LOCK_RANK_FRAME = 80,       /* the frame allocator */
-    LOCK_RANK_LOG = 90,         /* log ring */
-    LOCK_RANK_CONSOLE = 91,     /* console sinks */
+    LOCK_RANK_FAMILY = 10,        /* proc/: parents, children, zombies */
+    LOCK_RANK_PROCESS = 20,       /* struct process: its LWPs */
+    LOCK_RANK_ID_TABLE = 25,      /* proc/id.c: pid and tid numbers */
+    LOCK_RANK_FILES = 27,         /* a process's descriptors */
+    LOCK_RANK_WAIT = 30,          /* wait queues, mutexes, futex buckets */
+    LOCK_RANK_TIMER = 40,         /* a CPU's timers */
+    LOCK_RANK_SCHED_CONTROL = 45, /* scheduling attributes */
+    LOCK_RANK_RUNQUEUE = 50,      /* a CPU's run queue; two of them: lower CPU number first */
+    LOCK_RANK_KSTACK = 60,        /* kernel stacks */
+    LOCK_RANK_KMAP = 65,          /* kernel mappings */
+    LOCK_RANK_SLAB = 70,          /* a slab cache */
+    LOCK_RANK_FRAME_CACHE = 78,   /* a CPU's cache of free frames */
+    LOCK_RANK_FRAME = 80,         /* the frame allocator */
+    LOCK_RANK_LOG = 90,           /* log ring */
+    LOCK_RANK_CONSOLE = 91,       /* console sinks */
 };
 
 struct spinlock {

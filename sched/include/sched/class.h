@@ -77,6 +77,7 @@ struct sched_entity {
 struct sched_queue {
     const struct sched_class *class;
     struct sched_entity *self;    /* the entity that stands for this queue; NULL: the root */
+    uint32_t number;              /* the core's: the same for a group's queues on all CPUs */
     struct sched_entity *running; /* NULL: none */
     struct list waiting;          /* every waiting entity, in no useful order */
     uint32_t nr_waiting;

@@ -9,7 +9,7 @@
  * running takes effect when its CPU schedules next, which is asked for: before it is in user mode
  * again. Functions that take a group or a class may sleep.
  *
- * What fails has changed nothing.
+ * What fails has changed nothing. -ESRCH: the LWP has ended meanwhile.
  */
 
 #include <sched/lwp.h>
@@ -17,6 +17,12 @@
 #define SCHED_GROUPS_MAX          16
 #define SCHED_GROUP_DEFAULT       0
 #define SCHED_PROMISE_MAX_PERCENT 80
+
+/* Ranges of struct sched_params. */
+#define SCHED_TICKETS_MAX  65536
+#define SCHED_NICE_MIN     (-20)
+#define SCHED_NICE_MAX     19
+#define SCHED_PRIORITY_MAX 63
 
 /*
  * A group under the class of that name with a share of every CPU, 1 ... SCHED_PROMISE_MAX_PERCENT.
@@ -33,6 +39,9 @@ int sched_group_destroy(int group) MUST_CHECK;
  * class, or one that is not work-conserving or makes promises to its entities; -ENOMEM.
  */
 int sched_set_default_class(const char *class_name) MUST_CHECK;
+
+/* Whether sched_set_default_class() takes it. */
+bool sched_class_can_be_default(const struct sched_class *class);
 
 /* -EINVAL: no such group, no such tunable of its class, or the value is out of range. */
 int sched_tune(int group, const char *name, uint64_t value) MUST_CHECK;
@@ -65,8 +74,9 @@ int sched_set_share(struct lwp *lwp, int percent) MUST_CHECK;
 int sched_set_affinity(struct lwp *lwp, uint64_t cpus) MUST_CHECK;
 uint64_t sched_affinity(const struct lwp *lwp);
 
-/* The group, its class at this moment, and how long a turn in it is; 0: for ever, or unknown. */
 int sched_group_of(const struct lwp *lwp);
+
+/* NULL: there is no such group. */
 const struct sched_class *sched_class_of_group(int group);
 
 #endif

@@ -16,8 +16,8 @@
  *                            ZOMBIE
  *
  * sched/core.c makes each of these transitions, in one place each, under the lock of the run queue
- * of lwp->cpu. The run queue's lock is held across a switch, so whoever holds it sees an LWP either
- * running or wholly switched out.
+ * of unit->cpu. The run queue's lock is held across a switch, so whoever holds it sees an LWP
+ * either running or wholly switched out.
  */
 
 #include <stdatomic.h>
@@ -50,21 +50,37 @@ struct lwp_ops {
 #define LWP_NAME_MAX    16
 #define LWP_CPU_NOWHERE (~0u)
 
-/* Locks: q run queue of `cpu`, c constant after creation, o only the LWP itself, a atomic. */
+/*
+ * What has a place of its own among a CPU's queues: an LWP, or a *team*, which is all LWPs of a
+ * process of scope `process` (team.h). It is on one CPU at a time.
+ *
+ * Locks: q run queue of `cpu`, x sched_control_lock and q to write.
+ */
+struct sched_unit {
+    atomic_uint cpu;            /* q  where it runs, ran last, or is to run */
+    unsigned target_cpu;        /* q  where to go from there; LWP_CPU_NOWHERE: stay */
+    struct sched_entity entity; /* q */
+    uint64_t affinity;          /* x  bit n: may run on CPU n */
+    uint32_t tickets;           /* x  what was asked for; a share has its own */
+    uint8_t group;              /* x  number of its group */
+    uint8_t share_percent;      /* x  guaranteed share of one CPU, outside of its group; 0: none */
+    bool is_admitted;           /* x  its group's class has promised it something on this CPU */
+};
+
+/* Locks: q run queue of unit->cpu, c constant after creation, o only the LWP itself, a atomic. */
 struct lwp {
-    struct arch_context context;  /* o, or whoever switches */
-    struct mmu_context *mmu;      /* o  address space; NULL: kernel thread */
-    enum lwp_state state;         /* q */
-    enum wake_reason wake_reason; /* q  of the last sched_block() */
-    bool is_interruptible;        /* q  while blocked */
-    atomic_uint cpu;              /* q  where it runs, ran last, or is to run */
-    unsigned move_to;             /* q  CPU to go to at the next switch; LWP_CPU_NOWHERE: stay */
-    uint64_t affinity;            /* q  bit n: may run on CPU n */
-    struct sched_entity entity;   /* q */
-    unsigned share_percent;       /* q  guaranteed share of one CPU; 0: in the default group */
-    atomic_bool interrupt;        /* a  to be looked at before returning to user mode */
-    const struct lwp_ops *ops;    /* c */
-    char name[LWP_NAME_MAX];      /* o */
+    struct arch_context context;     /* o, or whoever switches */
+    struct mmu_context *mmu;         /* o  address space; NULL: kernel thread */
+    enum lwp_state state;            /* q */
+    enum wake_reason wake_reason;    /* q  of the last sched_block() */
+    bool is_interruptible;           /* q  while blocked */
+    struct sched_unit *_Atomic unit; /* q  what it is scheduled as: `own`, or its team's */
+    struct sched_unit *next_unit;    /* q  what it becomes at the next switch; NULL: stays that */
+    struct sched_unit own;           /* q  own.entity is its place, in a team, too */
+    unsigned last_cpu;               /* q  where it was last given a CPU */
+    atomic_bool interrupt;           /* a  to be looked at before returning to user mode */
+    const struct lwp_ops *ops;       /* c */
+    char name[LWP_NAME_MAX];         /* o */
 
     uint64_t since_ns;      /* q  when it entered `state` */
     uint64_t run_ns;        /* q  time on a CPU, */

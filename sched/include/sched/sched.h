@@ -54,15 +54,6 @@ void sched_asked_to_look(void);
 /* Ends the caller: it becomes a ZOMBIE, and lwp_ops.exited() is called off its stack. */
 NORETURN void sched_exit(void);
 
-/*
- * Moves the caller out of the default group with a guaranteed share of one CPU, in percent; 0 gives
- * the share back. -EINVAL outside 0...100, -EAGAIN when no CPU of its affinity can promise that
- * much (SCHED_PROMISE_MAX_PERCENT in all, on each); then nothing has changed. Interrupts are on.
- */
-int sched_set_share(int percent) MUST_CHECK;
-
-#define SCHED_PROMISE_MAX_PERCENT 80
-
 /* The caller's level in its class; -1 where there are none. */
 int sched_level(void);
 

@@ -1,0 +1,108 @@
+/*
+ * Teams (the rules are in sched/team.h): a unit with a queue of its own, under rr.
+ *
+ * An LWP enters and leaves a team under sched_control_lock and the lock of the run queue where it
+ * belongs by then. If it runs at that moment, it changes when its CPU schedules next (unit.c).
+ */
+
+#include <arch/cpu.h>
+#include <kernel/errno.h>
+#include <mm/slab.h>
+#include <sched/sched.h>
+#include <sched/team.h>
+#include <sched/runqueue_impl.h>
+
+struct sched_team {
+    struct sched_unit unit;
+    struct sched_queue queue; /* its LWPs; locked by the run queue of unit.cpu */
+    bool is_closed;           /* locked by sched_control_lock */
+    alignas(16) unsigned char queue_state[];
+};
+
+bool unit_is_team(const struct sched_unit *unit)
+{
+    return unit->entity.group != NULL;
+}
+
+bool unit_is_closed(const struct sched_unit *unit)
+{
+    return unit_is_team(unit) && container_of(unit, struct sched_team, unit)->is_closed;
+}
+
+struct sched_team *sched_team_new(void)
+{
+    const struct sched_class *rr = sched_class_find("rr");
+    const struct sched_unit *creator = lwp_current()->unit;
+    struct sched_team *team = kzalloc(sizeof(*team) + rr->queue_bytes);
+
+    if (team == NULL)
+        return NULL;
+    unit_init(&team->unit, creator);
+    atomic_init(&team->unit.cpu, creator->cpu);
+    sched_queue_init(&team->queue, rr, &team->unit.entity, team->queue_state, 0);
+    group_set_team_quantum(&team->queue);
+    if (!group_enter(team->unit.group)) {
+        team->unit.group = SCHED_GROUP_DEFAULT;
+        if (!group_enter(SCHED_GROUP_DEFAULT))
+            panic("sched: the default group is gone");
+    }
+    return team;
+}
+
+void sched_team_close(struct sched_team *team)
+{
+    irq_state_t irq;
+
+    unit_end(&team->unit);
+    irq = spin_lock_irq(&sched_control_lock);
+    team->is_closed = true;
+    spin_unlock_irq(&sched_control_lock, irq);
+    unit_end(&team->unit);
+}
+
+void sched_team_free(struct sched_team *team)
+{
+    if (team == NULL)
+        return;
+    group_leave(team->unit.group);
+    kfree(team);
+}
+
+bool sched_has_claims(const struct lwp *lwp)
+{
+    return unit_has_claims(lwp->unit);
+}
+
+/* The LWP, which leaves its team, goes on alone as the team did. Its run queue is locked. */
+static void be_like_team(struct lwp *lwp, const struct sched_unit *team)
+{
+    lwp->own.affinity = team->affinity;
+    lwp->own.group = team->group;
+    lwp->own.tickets = team->tickets;
+    atomic_store(&lwp->own.cpu, team->cpu);
+    if (!group_enter(lwp->own.group))
+        panic("sched: a team is in a group that does not exist");
+}
+
+void sched_lwp_set_team(struct lwp *lwp, struct sched_team *team)
+{
+    struct sched_unit *to = team != NULL ? &team->unit : &lwp->own;
+    irq_state_t irq = spin_lock_irq(&sched_control_lock);
+    struct runqueue *rq = rq_lock_home(lwp);
+    struct sched_unit *from = lwp->next_unit != NULL ? lwp->next_unit : lwp->unit;
+    bool is_taken_out = false;
+
+    if (lwp->state == LWP_NEW) {
+        atomic_store(&lwp->unit, to);
+    } else if (lwp->state != LWP_ZOMBIE && from != to) {
+        if (team == NULL)
+            be_like_team(lwp, from);
+        is_taken_out = lwp_send(rq, lwp, to, rq_charge(rq));
+        if (team != NULL)
+            group_leave(lwp->own.group);
+    }
+    spin_unlock(&rq->lock);
+    if (is_taken_out)
+        rq_place(lwp, SCHED_ENQUEUE_MOVED_IN);
+    spin_unlock_irq(&sched_control_lock, irq);
+}

@@ -1,0 +1,41 @@
+#ifndef SCHED_TEAM_H
+#define SCHED_TEAM_H
+
+/*
+ * Teams: the LWPs of a process of contention scope `process` (POSIX's word) share one entity, so
+ * one quantum, one allotment and one share, and take turns in it by rr. A team is on one CPU at a
+ * time and moves as a whole.
+ */
+
+#include <sched/lwp.h>
+
+struct sched_team;
+
+/* A team without LWPs that begins where the caller is, with its attributes; NULL: out of memory. */
+struct sched_team *sched_team_new(void);
+
+/* The process has ended, or is about to, by its last LWP: what the team was promised is given back,
+ * and it claims nothing more. */
+void sched_team_close(struct sched_team *team);
+
+/* No LWP belongs to it any more. NULL is harmless. */
+void sched_team_free(struct sched_team *team);
+
+/*
+ * The LWP becomes one of the team, or (NULL) goes on alone. Any state; the caller keeps it from
+ * going away, and whatever it is part of has no claims (sched_has_claims()). May be called with
+ * locks below LOCK_RANK_SCHED_CONTROL held.
+ */
+void sched_lwp_set_team(struct lwp *lwp, struct sched_team *team);
+
+/* Whether the LWP, or its team, has a share or a promise of its group's class. */
+bool sched_has_claims(const struct lwp *lwp);
+
+/* What new processes begin with: whether they are teams. Set by presets. */
+extern bool sched_new_processes_are_teams;
+
+/* Whether a unit is a team, and one that is closed (sched_control_lock is held). */
+bool unit_is_team(const struct sched_unit *unit);
+bool unit_is_closed(const struct sched_unit *unit);
+
+#endif
