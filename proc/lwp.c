@@ -37,6 +37,7 @@
 #include <proc/process.h>
 #include <proc/ustack.h>
 #include <sched/sched.h>
+#include <sched/team.h>
 
 #include "process_impl.h"
 
@@ -149,6 +150,8 @@ static int link_to_process(struct user_lwp *lwp)
     if (tid >= 0) {
         lwp->tid = tid;
         list_push_back(&process->lwps, &lwp->link);
+        if (process->is_team)
+            sched_lwp_set_team(&lwp->lwp, process->team);
         process->nr_live++;
         process->nr_present++;
         atomic_fetch_add(&nr_user_lwps, 1);

@@ -41,6 +41,7 @@
 #include <proc/process.h>
 #include <proc/ustack.h>
 #include <sched/sched.h>
+#include <sched/team.h>
 
 #include "process_impl.h"
 
@@ -130,6 +131,40 @@ static int inherit_files(struct process *child, struct process *parent)
     return parent != NULL ? 0 : open_console(child);
 }
 
+/* A child's contention scope is its parent's (NULL: the kernel). 0 or -ENOMEM. */
+static int inherit_scope(struct process *child, const struct process *parent)
+{
+    if (!sched_new_processes_are_teams && (parent == NULL || !parent->is_team))
+        return 0;
+    child->team = sched_team_new();
+    child->is_team = child->team != NULL;
+    return child->is_team ? 0 : -ENOMEM;
+}
+
+int process_set_team(struct process *process, struct sched_team **team)
+{
+    bool is_team = *team != NULL;
+    struct user_lwp *lwp;
+
+    if (process->is_team == is_team)
+        return 0;
+    list_for_each_entry (lwp, &process->lwps, link) {
+        if (sched_has_claims(&lwp->lwp))
+            return -EBUSY;
+    }
+    process->is_team = is_team;
+    if (is_team && process->team == NULL) {
+        process->team = *team;
+        *team = NULL;
+    }
+    lwp = list_first_entry(&process->lwps, struct user_lwp, link);
+    if (is_team && lwp != NULL)
+        sched_team_be_like(process->team, &lwp->lwp);
+    list_for_each_entry (lwp, &process->lwps, link)
+        sched_lwp_set_team(&lwp->lwp, is_team ? process->team : NULL);
+    return 0;
+}
+
 static void release_files(struct process *process)
 {
     fd_table_release(process->files);
@@ -143,6 +178,7 @@ static void process_free(struct process *process)
     release_files(process);
     if (process->space != NULL)
         space_put(process->space);
+    sched_team_free(process->team);
     slab_free(process_cache, process);
     atomic_fetch_sub(&nr_processes, 1);
 }
@@ -200,7 +236,9 @@ int process_spawn(struct process *parent, const char *path, const struct program
 
     if (process == NULL)
         return -ENOMEM;
-    error = inherit_files(process, parent);
+    error = inherit_scope(process, parent);
+    if (error == 0)
+        error = inherit_files(process, parent);
     if (error == 0)
         error = image_load(process->space, process->cwd, path, args, &start);
     if (error != 0) {
@@ -272,6 +310,8 @@ void process_clear_up(struct process *process)
     }
     spin_unlock_irq(&process->lock, irq);
     user_lwp_reap_all(process);
+    if (process->team != NULL)
+        sched_team_close(process->team);
     release_files(process);
     ustack_leave_space(process);
     space_put(process->space);
@@ -411,7 +451,9 @@ int process_fork(const struct lwp_start *start, unsigned flags)
     child->exit_stub = parent->exit_stub;
     if (!shares)
         ustack_inherit(child, parent);
-    error = inherit_files(child, parent);
+    error = inherit_scope(child, parent);
+    if (error == 0)
+        error = inherit_files(child, parent);
     first = error == 0 ? user_lwp_create(child, start, &error) : NULL;
     if (first == NULL) {
         process_free(child);

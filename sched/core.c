@@ -393,11 +393,7 @@ void sched_start(struct lwp *lwp)
     unsigned cpu;
 
     if (lwp->unit == unit) {
-        if (!group_enter(unit->group)) {
-            unit->group = SCHED_GROUP_DEFAULT;
-            if (!group_enter(unit->group))
-                panic("sched: the default group is gone");
-        }
+        group_enter_or_default(unit);
         cpu = balance_claim_idle_cpu(unit->affinity);
         if (cpu == LWP_CPU_NOWHERE)
             cpu = balance_least_loaded_cpu(unit->affinity);

@@ -19,6 +19,7 @@
 #include <kernel/format.h>
 #include <kernel/log.h>
 #include <kernel/mutex.h>
+#include <kernel/panic.h>
 #include <kernel/string.h>
 #include <mm/slab.h>
 #include <sched/sched.h>
@@ -76,6 +77,15 @@ bool group_enter(unsigned group)
             return true;
     }
     return false;
+}
+
+void group_enter_or_default(struct sched_unit *unit)
+{
+    if (group_enter(unit->group))
+        return;
+    unit->group = SCHED_GROUP_DEFAULT;
+    if (!group_enter(SCHED_GROUP_DEFAULT))
+        panic("sched: the default group is gone");
 }
 
 void group_leave(unsigned group)

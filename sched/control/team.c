@@ -41,12 +41,35 @@ struct sched_team *sched_team_new(void)
     atomic_init(&team->unit.cpu, creator->cpu);
     sched_queue_init(&team->queue, rr, &team->unit.entity, team->queue_state, 0);
     group_set_team_quantum(&team->queue);
-    if (!group_enter(team->unit.group)) {
-        team->unit.group = SCHED_GROUP_DEFAULT;
-        if (!group_enter(SCHED_GROUP_DEFAULT))
-            panic("sched: the default group is gone");
-    }
+    group_enter_or_default(&team->unit);
     return team;
+}
+
+/* The unit, which has no claims, asks for what `from` does. Both are locked against changes. */
+static void be_like(struct sched_unit *unit, const struct sched_unit *from)
+{
+    unsigned old_group = unit->group;
+    uint8_t boost_priority = unit->entity.params.boost_priority;
+
+    unit->affinity = from->affinity;
+    unit->tickets = from->tickets;
+    unit->entity.params = from->entity.params;
+    unit->entity.params.boost_priority = boost_priority;
+    unit->group = from->group;
+    group_enter_or_default(unit);
+    group_leave(old_group);
+}
+
+void sched_team_be_like(struct sched_team *team, struct lwp *lwp)
+{
+    irq_state_t irq = spin_lock_irq(&sched_control_lock);
+    struct runqueue *rq = rq_lock_unit(&team->unit);
+
+    be_like(&team->unit, &lwp->own);
+    if (!team->unit.entity.is_present && team->unit.target_cpu == LWP_CPU_NOWHERE)
+        atomic_store(&team->unit.cpu, lwp->own.cpu);
+    spin_unlock(&rq->lock);
+    spin_unlock_irq(&sched_control_lock, irq);
 }
 
 void sched_team_close(struct sched_team *team)
@@ -73,17 +96,6 @@ bool sched_has_claims(const struct lwp *lwp)
     return unit_has_claims(lwp->unit);
 }
 
-/* The LWP, which leaves its team, goes on alone as the team did. Its run queue is locked. */
-static void be_like_team(struct lwp *lwp, const struct sched_unit *team)
-{
-    lwp->own.affinity = team->affinity;
-    lwp->own.group = team->group;
-    lwp->own.tickets = team->tickets;
-    atomic_store(&lwp->own.cpu, team->cpu);
-    if (!group_enter(lwp->own.group))
-        panic("sched: a team is in a group that does not exist");
-}
-
 void sched_lwp_set_team(struct lwp *lwp, struct sched_team *team)
 {
     struct sched_unit *to = team != NULL ? &team->unit : &lwp->own;
@@ -95,11 +107,14 @@ void sched_lwp_set_team(struct lwp *lwp, struct sched_team *team)
     if (lwp->state == LWP_NEW) {
         atomic_store(&lwp->unit, to);
     } else if (lwp->state != LWP_ZOMBIE && from != to) {
-        if (team == NULL)
-            be_like_team(lwp, from);
-        is_taken_out = lwp_send(rq, lwp, to, rq_charge(rq));
-        if (team != NULL)
+        if (team == NULL) {
+            group_enter_or_default(&lwp->own);
+            be_like(&lwp->own, from);
+            atomic_store(&lwp->own.cpu, from->cpu);
+        } else {
             group_leave(lwp->own.group);
+        }
+        is_taken_out = lwp_send(rq, lwp, to, rq_charge(rq));
     }
     spin_unlock(&rq->lock);
     if (is_taken_out)

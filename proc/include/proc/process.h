@@ -72,6 +72,9 @@ struct process {
     bool is_zombie;                /* f  all that is left is the status */
     struct waitq child_ended;      /* f  wait4() waits here */
     uint64_t run_ns;               /* p  of LWPs that are gone */
+
+    struct sched_team *team; /* p  kept once it has been made; NULL: never was */
+    bool is_team;            /* p  contention scope `process`: the LWPs are of the team */
 };
 
 /* The number of the first process, which waits for every orphan and must not end. */
@@ -144,6 +147,13 @@ int process_kill(int pid, int signal) MUST_CHECK;
 
 /* The same to one LWP, `tid` of process `pid` (0: any), which ends its whole process. */
 int process_kill_lwp(int pid, int tid, int signal) MUST_CHECK;
+
+/*
+ * The process's LWPs become *team (sched/team.h), or, if that is NULL, go on each alone.
+ * process->lock is held. 0; -EBUSY: an LWP has a share or a promise. *team is what the caller has
+ * to free then.
+ */
+int process_set_team(struct process *process, struct sched_team **team) MUST_CHECK;
 
 /* Process groups and sessions (POSIX): what the functions of these names do, pid 0 is the caller.
  */

@@ -157,6 +157,9 @@ bool group_init_cpu(struct runqueue *rq);
 bool group_enter(unsigned group);
 void group_leave(unsigned group);
 
+/* Counts the unit in its group, or, when that has gone, in the default group, which becomes its. */
+void group_enter_or_default(struct sched_unit *unit);
+
 /* What is known of a group; its tunable number `i`, with control_mutex held or as a hint. */
 void group_read(unsigned group, unsigned *nr_members, unsigned *share_percent, bool *was_replaced);
 uint64_t group_tunable(unsigned group, unsigned i);

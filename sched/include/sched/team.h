@@ -14,6 +14,9 @@ struct sched_team;
 /* A team without LWPs that begins where the caller is, with its attributes; NULL: out of memory. */
 struct sched_team *sched_team_new(void);
 
+/* The team, which has no claims, asks for what the LWP does, and begins where that is. */
+void sched_team_be_like(struct sched_team *team, struct lwp *lwp);
+
 /* The process has ended, or is about to, by its last LWP: what the team was promised is given back,
  * and it claims nothing more. */
 void sched_team_close(struct sched_team *team);
