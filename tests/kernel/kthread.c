@@ -252,12 +252,15 @@ static uint64_t sleep_by_number(void *arg)
     return atomic_fetch_add(&nr_awake, 1);
 }
 
-/* All on one CPU: of several, any may be late. */
-static bool sleepers_wake_in_the_order_of_their_times(void)
+/*
+ * How many of the sleepers came when it was their turn. All are on one CPU: of several, any may be
+ * late.
+ */
+static size_t nr_sleepers_in_order(bool *is_one_early)
 {
     struct kthread *sleepers[NR_SLEEPERS];
     uint64_t affinity = lwp_current()->own.affinity;
-    bool is_right = true;
+    size_t nr_in_order = 0;
 
     atomic_store(&nr_awake, 0);
     first_wake_ns = clock_now_ns() + 200 * NSEC_PER_MSEC;
@@ -265,9 +268,27 @@ static bool sleepers_wake_in_the_order_of_their_times(void)
     for (size_t i = NR_SLEEPERS; i-- > 0;)
         sleepers[i] = start_number(sleep_by_number, i);
     lwp_current()->own.affinity = affinity;
-    for (size_t i = 0; i < NR_SLEEPERS; i++)
-        is_right &= KTAP_EQUAL(kthread_join(sleepers[i]), i);
-    return is_right;
+    for (size_t i = 0; i < NR_SLEEPERS; i++) {
+        uint64_t place = kthread_join(sleepers[i]);
+
+        *is_one_early |= place == UINT64_MAX;
+        nr_in_order += place == i;
+    }
+    return nr_in_order;
+}
+
+/*
+ * When the machine stands still for longer than lies between two of them, both wake at once, and
+ * the scheduler may let either go first: so not every try counts.
+ */
+static bool sleepers_wake_in_the_order_of_their_times(void)
+{
+    bool is_one_early = false;
+    size_t nr_in_order = 0;
+
+    for (int i = 0; i < 10 && nr_in_order < NR_SLEEPERS; i++)
+        nr_in_order = nr_sleepers_in_order(&is_one_early);
+    return KTAP_EQUAL(nr_in_order, NR_SLEEPERS) && KTAP_EQUAL(is_one_early, false);
 }
 
 static bool sleep_of_nothing_returns(void)
