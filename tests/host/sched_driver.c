@@ -170,17 +170,23 @@ static void arrive(struct driver_queue *dq, struct sched_entity *e, enum sched_e
     }
 }
 
-struct driver_entity *driver_spawn_tickets(struct driver_queue *dq, uint32_t tickets)
+struct driver_entity *driver_spawn_params(struct driver_queue *dq,
+                                          const struct sched_params *params)
 {
     struct driver_entity *de = calloc(1, sizeof(*de));
 
     de->entity.queue = &dq->q;
-    de->entity.params.tickets = tickets;
+    de->entity.params = *params;
     list_node_init(&de->entity.waiting_link);
     if (dq->q.class->join)
         dq->q.class->join(&dq->q, &de->entity, driver_now_ns);
     arrive(dq, &de->entity, SCHED_ENQUEUE_NEW);
     return de;
+}
+
+struct driver_entity *driver_spawn_tickets(struct driver_queue *dq, uint32_t tickets)
+{
+    return driver_spawn_params(dq, &(struct sched_params){.tickets = tickets});
 }
 
 struct driver_entity *driver_spawn(struct driver_queue *dq)
@@ -207,16 +213,24 @@ void driver_move(struct driver_entity *de, struct driver_queue *to)
     arrive(to, &de->entity, SCHED_ENQUEUE_MOVED_IN);
 }
 
-void driver_set_tickets(struct driver_entity *de, uint32_t tickets)
+void driver_set_params(struct driver_entity *de, const struct sched_params *params)
 {
     struct driver_queue *dq = home_of(de);
     struct sched_params old = de->entity.params;
 
-    de->entity.params.tickets = tickets;
+    de->entity.params = *params;
     de->epoch++;
     if (de->place != DRIVER_AWAY && dq->q.class->params_changed)
         dq->q.class->params_changed(&dq->q, &de->entity, &old, driver_now_ns);
     check_queue(dq);
+}
+
+void driver_set_tickets(struct driver_entity *de, uint32_t tickets)
+{
+    struct sched_params params = de->entity.params;
+
+    params.tickets = tickets;
+    driver_set_params(de, &params);
 }
 
 void driver_block(struct driver_queue *dq)
@@ -372,18 +386,42 @@ static uint32_t random_tickets(struct rng *rng)
     return tickets[rng_below(rng, ARRAY_LEN(tickets))];
 }
 
-static void random_step(struct driver_queue *queues[2], struct driver_entity **slot,
-                        struct rng *rng, bool retunes)
+/* Few different priorities, so that there are equals. */
+static void random_priority(struct sched_params *params, struct rng *rng)
+{
+    params->nice = (int8_t)((int)rng_below(rng, 40) - 20);
+    if (rng_one_in(rng, 2))
+        params->priority = (uint8_t)(rng_below(rng, 4) * 21);
+    else
+        params->boost_priority = (uint8_t)(rng_below(rng, 4) * 21);
+}
+
+static struct sched_params random_params(const struct driver_random *random,
+                                         const struct driver_entity *de, struct rng *rng)
+{
+    struct sched_params params = de ? de->entity.params : (struct sched_params){.tickets = 0};
+
+    params.tickets = random_tickets(rng);
+    if (random->varies_priorities)
+        random_priority(&params, rng);
+    return params;
+}
+
+static void random_step(const struct driver_random *random, struct driver_queue *queues[2],
+                        struct driver_entity **slot, struct rng *rng)
 {
     struct driver_queue *dq = queues[rng_below(rng, 2)];
     struct driver_entity *running = driver_running(dq);
     struct driver_entity *de = *slot;
+    struct sched_params params;
 
     switch (rng_below(rng, 16)) {
     case 0:
     case 1:
-        if (!de)
-            *slot = driver_spawn_tickets(dq, random_tickets(rng));
+        if (!de) {
+            params = random_params(random, NULL, rng);
+            *slot = driver_spawn_params(dq, &params);
+        }
         break;
     case 2:
     case 3:
@@ -399,11 +437,13 @@ static void random_step(struct driver_queue *queues[2], struct driver_entity **s
             driver_move(de, home_of(de) == queues[0] ? queues[1] : queues[0]);
         break;
     case 6:
-        if (de)
-            driver_set_tickets(de, random_tickets(rng));
+        if (de) {
+            params = random_params(random, de, rng);
+            driver_set_params(de, &params);
+        }
         break;
     case 7:
-        if (retunes)
+        if (random->retunes)
             random_retune(dq, rng);
         break;
     case 8:
@@ -455,7 +495,7 @@ void driver_random(const struct driver_random *random)
     for (unsigned step = 0; step < random->nr_steps; step++) {
         unsigned slot = (unsigned)rng_below(&rng, DRIVER_SLOTS);
 
-        random_step(queues, &slots[slot], &rng, random->retunes);
+        random_step(random, queues, &slots[slot], &rng);
         if (slots[slot])
             slots[slot]->slot = slot;
         if (random->after_step)

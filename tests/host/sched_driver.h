@@ -30,9 +30,9 @@ struct driver_queue {
 struct driver_entity {
     struct sched_entity entity; /* first, so that a sched_entity pointer is one to this */
     enum driver_place place;
-    unsigned slot;   /* driver_random(): its number there */
-    unsigned epoch;  /* goes up when it joins, leaves, moves, yields, or changes tickets */
-    uint64_t ran_ns; /* all charges */
+    unsigned slot;             /* driver_random(): its number there */
+    unsigned epoch;            /* goes up when it joins, leaves, moves, yields, or changes params */
+    uint64_t ran_ns;           /* all charges */
     uint64_t waiting_since_ns; /* while it waits */
     uint64_t longest_wait_ns;  /* as far as waits have ended */
 };
@@ -57,11 +57,16 @@ void driver_use_preset(struct driver_queue *dq, const char *name);
 /* A new member of the queue, waiting, or running if it preempts. */
 struct driver_entity *driver_spawn(struct driver_queue *dq);
 struct driver_entity *driver_spawn_tickets(struct driver_queue *dq, uint32_t tickets);
+struct driver_entity *driver_spawn_params(struct driver_queue *dq,
+                                          const struct sched_params *params);
 
 /* What happens to an entity. The first is for one that is away, the others for one that is not. */
 void driver_wake(struct driver_entity *de);
 void driver_move(struct driver_entity *de, struct driver_queue *to);
 void driver_set_tickets(struct driver_entity *de, uint32_t tickets);
+
+/* For one in any place; one that is away joins or wakes with them. */
+void driver_set_params(struct driver_entity *de, const struct sched_params *params);
 
 /* What happens to the running entity. None runs afterwards. */
 void driver_block(struct driver_queue *dq);
@@ -106,7 +111,8 @@ struct driver_random {
     const struct sched_class *class;
     uint64_t seed;
     unsigned nr_steps;
-    bool retunes; /* whether tunables change on the way */
+    bool retunes;           /* whether tunables change on the way */
+    bool varies_priorities; /* whether niceness, priorities and donations change, too */
     void (*after_step)(struct driver_entity *const slots[DRIVER_SLOTS], void *context);
     void *context;
 };
