@@ -175,6 +175,7 @@ void kernel_main(void)
     cmdline_u64("cpus", 1, CPUS_MAX, &max_cpus);
     smp_start((unsigned)max_cpus);
     log_info("smp: %u CPU%s", nr_cpus_online, nr_cpus_online == 1 ? "" : "s");
+    trace_apply_options();
 
     cmdline_u64("tid_max", 2, TID_MAX_DEFAULT, &tid_max);
     if (process_init((unsigned)tid_max) != 0)

@@ -30,6 +30,7 @@
 #include <kernel/errno.h>
 #include <kernel/panic.h>
 #include <kernel/string.h>
+#include <kernel/trace.h>
 #include <mm/kstack.h>
 #include <mm/slab.h>
 #include <mm/user_copy.h>
@@ -148,7 +149,7 @@ static int link_to_process(struct user_lwp *lwp)
     if (!process->is_ending && process->exec_by == NULL)
         tid = id_alloc((struct id_owner){process, lwp});
     if (tid >= 0) {
-        lwp->tid = tid;
+        lwp->tid = lwp->lwp.trace_id = tid;
         list_push_back(&process->lwps, &lwp->link);
         if (process->is_team)
             sched_lwp_set_team(&lwp->lwp, process->team);
@@ -212,6 +213,8 @@ struct user_lwp *user_lwp_create(struct process *process, const struct lwp_start
     *error = user_lwp_publish(lwp);
     if (*error != 0)
         return NULL;
+    trace_event(THRUM_TRACE_CREATE, lwp->tid, lwp_current()->trace_id,
+                process->pid != 0 ? process->pid : lwp->tid, 0);
     if (start->parent_tid_at != 0) {
         int stored = user_copy_to(start->parent_tid_at, &lwp->tid, sizeof(lwp->tid));
 
@@ -252,6 +255,7 @@ void user_lwp_exit(uint64_t value)
     leave_space(&self->lwp);
     if (begin_end(self, value))
         process_clear_up(process);
+    trace_event(THRUM_TRACE_EXIT, self->tid, process->pid, value, 0);
     sched_exit();
 }
 
@@ -261,7 +265,7 @@ void user_lwp_become_first(struct user_lwp *self)
 
     if (self->tid != process->pid) {
         id_free(self->tid);
-        self->tid = process->pid;
+        self->tid = self->lwp.trace_id = process->pid;
         id_set_owner(process->pid, (struct id_owner){process, self});
     }
     self->is_detached = false;

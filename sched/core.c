@@ -114,7 +114,7 @@ void sched_tick(void)
     now_ns = rq_charge(rq);
     if (rq->nr_runnable > 1 && now_ns >= rq->next_balance_ns) {
         balance_push(rq, now_ns);
-        group_watch(rq, now_ns);
+        group_watchdog(rq, now_ns);
     }
     if (tree_slice_ns(&rq->root, now_ns) == 0)
         rq_kick(rq->cpu);
@@ -230,6 +230,8 @@ static void run_next(struct runqueue *rq, uint64_t now_ns)
     next = pick(rq, now_ns);
     if (next == NULL)
         next = look_elsewhere(rq, now_ns);
+    if (trace_is_on(WATCH_EVENTS))
+        watch_run_next(rq, next, now_ns);
     if (next != &rq->idle) {
         atomic_fetch_and(&idle_cpus, ~(1ull << rq->cpu));
         arm_slice(rq, now_ns);
@@ -248,6 +250,7 @@ static void reschedule(bool is_yield)
     uint64_t now_ns;
 
     spin_lock(&rq->lock);
+    rq->is_yield = is_yield;
     now_ns = rq_charge(rq);
     if (rq->current != &rq->idle) {
         tree_put_back(&rq->root, is_yield, now_ns);
@@ -338,6 +341,7 @@ bool sched_wake(struct lwp *lwp, enum wake_reason reason)
     }
     lwp->wake_reason = reason;
     target = unit->entity.is_present ? rq->cpu : balance_choose_wake_cpu(unit);
+    trace_event(THRUM_TRACE_WAKE, lwp->trace_id, target, reason, lwp_current()->trace_id);
     if (target == rq->cpu) {
         uint64_t now_ns = rq_charge(rq);
 
@@ -401,6 +405,7 @@ void sched_start(struct lwp *lwp)
         lwp->last_cpu = cpu;
     }
     rq = rq_lock_home(lwp);
+    trace_event(THRUM_TRACE_WAKE, lwp->trace_id, rq->cpu, THRUM_WAKE_NEW, lwp_current()->trace_id);
     rq_set_state(lwp, LWP_READY, clock_now_ns());
     rq_enqueue(rq, lwp, SCHED_ENQUEUE_NEW, rq_charge(rq));
     spin_unlock(&rq->lock);

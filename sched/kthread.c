@@ -11,6 +11,7 @@
 #include <arch/cpu.h>
 #include <kernel/clock.h>
 #include <kernel/semaphore.h>
+#include <kernel/trace.h>
 #include <mm/kstack.h>
 #include <mm/slab.h>
 #include <sched/kthread.h>
@@ -29,6 +30,7 @@ struct kthread {
 };
 
 atomic_uint nr_kthreads;
+static atomic_int last_trace_id;
 
 static void kthread_exited(struct lwp *lwp)
 {
@@ -65,6 +67,7 @@ struct kthread *kthread_create(const char *name, int priority, kthread_fn fn, vo
     }
     sched_lwp_init(&thread->lwp, name, &kthread_ops);
     thread->lwp.own.entity.params.priority = (uint8_t)priority;
+    thread->lwp.trace_id = atomic_fetch_sub(&last_trace_id, 1) - 1;
     thread->fn = fn;
     thread->arg = arg;
     semaphore_init(&thread->ended, "kernel thread's end", 0);
@@ -72,6 +75,7 @@ struct kthread *kthread_create(const char *name, int priority, kthread_fn fn, vo
     atomic_init(&thread->is_claimed, false);
     context_init_kernel(&thread->lwp.context, stack_top, kthread_main, thread);
     atomic_fetch_add(&nr_kthreads, 1);
+    trace_event(THRUM_TRACE_CREATE, thread->lwp.trace_id, lwp_current()->trace_id, 0, 0);
     sched_start(&thread->lwp);
     return thread;
 }
@@ -82,6 +86,7 @@ void kthread_exit(uint64_t value)
 
     debug_assert(lwp->ops == &kthread_ops);
     container_of(lwp, struct kthread, lwp)->value = value;
+    trace_event(THRUM_TRACE_EXIT, lwp->trace_id, 0, value, 0);
     sched_exit();
 }
 

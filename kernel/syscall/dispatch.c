@@ -11,6 +11,7 @@
 #include <kernel/errno.h>
 #include <kernel/log.h>
 #include <kernel/perturb.h>
+#include <kernel/trace.h>
 #include <sched/lwp.h>
 
 #include "sys.h"
@@ -51,16 +52,37 @@ static int64_t unknown(uint64_t number, unsigned slot)
     return -ENOSYS;
 }
 
+static inline int64_t call(const struct trap_frame *frame, uint64_t number)
+{
+    unsigned slot = slot_of(number);
+
+    if (unlikely(slot == ARRAY_LEN(table) || table[slot] == NULL))
+        return unknown(number, slot);
+    return trap_call(frame, table[slot]);
+}
+
+static __attribute__((noinline)) int64_t call_traced(const struct trap_frame *frame,
+                                                     uint64_t number)
+{
+    int tid = lwp_current()->trace_id;
+    int64_t result;
+
+    trace_event(THRUM_TRACE_SYSCALL, tid, number, trap_syscall_argument(frame, 0),
+                trap_syscall_argument(frame, 1));
+    result = call(frame, number);
+    trace_event(THRUM_TRACE_RETURN, tid, number, result, 0);
+    return result;
+}
+
 void trap_syscall(struct trap_frame *frame)
 {
     uint64_t number = trap_syscall_number(frame);
-    unsigned slot = slot_of(number);
     int64_t result;
 
-    if (unlikely(slot == ARRAY_LEN(table) || table[slot] == NULL))
-        result = unknown(number, slot);
+    if (trace_is_on(TRACE_BIT(THRUM_TRACE_SYSCALL) | TRACE_BIT(THRUM_TRACE_RETURN)))
+        result = call_traced(frame, number);
     else
-        result = trap_call(frame, table[slot]);
+        result = call(frame, number);
     trap_set_result(frame, result);
     perturb_point();
 }

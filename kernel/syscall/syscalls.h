@@ -107,3 +107,8 @@ SYSCALL(THRUM_SYS_stat, thrum_stat, (vaddr_t stat_at, size_t nr_bytes),
 SYSCALL(THRUM_SYS_sched_set_share, sched_set_share, (int percent),
         "guarantee the caller a share of a CPU")
 SYSCALL(THRUM_SYS_sched_getlev, sched_getlev, (void), "the caller's level in its scheduling class")
+SYSCALL(THRUM_SYS_trace_control, trace_control, (int operation, uint64_t events),
+        "say which events are recorded")
+SYSCALL(THRUM_SYS_trace_read, trace_read,
+        (unsigned cpu, vaddr_t cursor_at, vaddr_t records_at, size_t nr_max),
+        "read one CPU's records of events")

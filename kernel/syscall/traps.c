@@ -8,6 +8,7 @@
 #include <kernel/errno.h>
 #include <kernel/init.h>
 #include <kernel/log.h>
+#include <kernel/trace.h>
 #include <mm/space.h>
 #include <mm/user_copy.h>
 #include <proc/process.h>
@@ -31,8 +32,10 @@ static bool wait_for_memory(void)
 bool trap_page_fault(struct trap_frame *frame, vaddr_t addr, unsigned access)
 {
     struct process *process = process_current();
-    int error = space_fault(process->space, addr, access);
+    int error;
 
+    trace_event(THRUM_TRACE_FAULT, lwp_current()->trace_id, addr, trap_pc(frame), access);
+    error = space_fault(process->space, addr, access);
     if (error != -ENOMEM)
         return error == 0;
     if (process->pid == FIRST_PID)

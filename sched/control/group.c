@@ -525,7 +525,7 @@ void group_replace_broken(struct runqueue *rq, uint64_t now_ns)
     condemn(rq, q, "lets nobody run and does not say until when", now_ns);
 }
 
-void group_watch(struct runqueue *rq, uint64_t now_ns)
+void group_watchdog(struct runqueue *rq, uint64_t now_ns)
 {
     if (now_ns < rq->next_watch_ns)
         return;

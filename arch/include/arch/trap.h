@@ -9,6 +9,7 @@
  *     bool trap_is_from_user(const struct trap_frame *)
  *     uint64_t trap_pc(frame), trap_sp(frame), trap_fp(frame)     program counter, stack, frame
  *     uint64_t trap_syscall_number(frame)
+ *     uint64_t trap_syscall_argument(frame, index)                argument 0 or 1
  *     int64_t trap_call(frame, fn)                                fn(the six arguments)
  *     vaddr_t trap_call_sp(stack_top)      stack pointer at a function's start; the return address
  * is there void trap_set_result(frame, value)                          what a system call returns

@@ -225,4 +225,89 @@ struct thrum_sched_preset {
     char help[THRUM_SCHED_HELP_MAX];
 };
 
+/*
+ * The trace: what every CPU did, and when (docs/tracing.md). Each CPU writes into a ring of its
+ * own; the oldest records give way to new ones.
+ *
+ * events = trace_control(THRUM_TRACE_GET, 0): the set of events that are recorded; bit n: kind n.
+ * before = trace_control(THRUM_TRACE_SET, events): records these from now on, and no others; 0:
+ *     none. EINVAL: no such operation or event; ENOMEM: no memory for the rings, which are made
+ *     when something is recorded for the first time, and then kept.
+ *
+ * nr = trace_read(cpu, struct thrum_trace_cursor *, struct thrum_trace_record *, nr_max): copies
+ *     the records of one CPU from cursor->next on, oldest first, and moves the cursor behind them;
+ *     0: there are no more yet. Big reads may be cut short. Reading takes nothing away: every
+ * reader has cursors of its own, one a CPU. EINVAL: no such CPU, or a cursor that is ahead of it;
+ * EFAULT: the cursor is where it was.
+ */
+struct thrum_trace_cursor {
+    uint64_t next;    /* number of the record to be read next; 0: the oldest that is still there */
+    uint64_t nr_lost; /* raised by the number of records that were gone before they were read */
+};
+
+#define THRUM_TRACE_GET 0
+#define THRUM_TRACE_SET 1
+
+/* Of a cursor: what comes from now on. */
+#define THRUM_TRACE_NOW UINT64_MAX
+
+/* `tid` is whom it is about: an LWP's number; 0: an idle CPU; below 0: a kernel thread. */
+struct thrum_trace_record {
+    uint64_t time_ns; /* CLOCK_MONOTONIC; never falls within a CPU's records */
+    int32_t tid;
+    uint16_t kind; /* THRUM_TRACE_* */
+    uint16_t cpu;  /* where it happened */
+    uint64_t argument[3];
+};
+
+/*
+ * Every kind of event: KIND(number, SYMBOL, name). Their arguments:
+ *
+ *   SWITCH   whom the CPU goes to; why `tid` leaves it, THRUM_SWITCH_*
+ *   WAKE     on which CPU it will run; why, THRUM_WAKE_*; who ran where it was woken
+ *   MIGRATE  from which CPU; to which
+ *   CREATE   who made it; its pid, 0 for a kernel thread
+ *   EXIT     its pid; the value that it leaves with
+ *   LEVEL    from which level down; to which
+ *   BOOST    from which level up; to which
+ *   CLASS    first and second eight bytes of the name of the class that it is under from now on
+ *   SYSCALL  number; first and second argument
+ *   RETURN   number; result or -errno
+ *   FAULT    address; program counter; THRUM_FAULT_*
+ */
+#define THRUM_TRACE_KINDS(KIND)                                                                    \
+    KIND(0, SWITCH, "switch")                                                                      \
+    KIND(1, WAKE, "wake")                                                                          \
+    KIND(2, MIGRATE, "migrate")                                                                    \
+    KIND(3, CREATE, "create")                                                                      \
+    KIND(4, EXIT, "exit")                                                                          \
+    KIND(5, LEVEL, "level")                                                                        \
+    KIND(6, BOOST, "boost")                                                                        \
+    KIND(7, CLASS, "class")                                                                        \
+    KIND(8, SYSCALL, "syscall")                                                                    \
+    KIND(9, RETURN, "return")                                                                      \
+    KIND(10, FAULT, "fault")
+
+#define THRUM_TRACE_KIND(number, symbol, name) THRUM_TRACE_##symbol = (number),
+enum thrum_trace_kind { THRUM_TRACE_KINDS(THRUM_TRACE_KIND) THRUM_TRACE_NR_KINDS };
+#undef THRUM_TRACE_KIND
+
+#define THRUM_TRACE_ALL ((1u << THRUM_TRACE_NR_KINDS) - 1)
+
+#define THRUM_SWITCH_IDLE      0 /* the CPU was idle */
+#define THRUM_SWITCH_PREEMPTED 1 /* somebody else was to run at once */
+#define THRUM_SWITCH_SLICE     2 /* its slice was over */
+#define THRUM_SWITCH_YIELD     3
+#define THRUM_SWITCH_BLOCKED   4
+#define THRUM_SWITCH_EXIT      5
+
+#define THRUM_WAKE_EVENT     0 /* what it waited for has happened */
+#define THRUM_WAKE_TIMEOUT   1
+#define THRUM_WAKE_INTERRUPT 2 /* its wait was cut short: a signal, a cancellation */
+#define THRUM_WAKE_NEW       3 /* it starts */
+
+#define THRUM_FAULT_WRITE   1u
+#define THRUM_FAULT_EXEC    2u
+#define THRUM_FAULT_PRESENT 4u /* the page was there: it lacks the permission */
+
 #endif

@@ -12,4 +12,7 @@ __attribute__((noreturn)) void kernel_main(void);
 /* clock_now_ns() at the first user instruction; 0 before. */
 extern uint64_t first_user_instruction_ns;
 
+/* `trace=` and `trace_kib=` of the command line. Once, when all CPUs run. */
+void trace_apply_options(void);
+
 #endif

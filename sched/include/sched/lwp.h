@@ -47,6 +47,13 @@ struct lwp_ops {
     void (*exited)(struct lwp *lwp);
 };
 
+/* What the trace said last about an LWP (sched/watch.c). */
+struct watched {
+    const struct sched_class *class;
+    int level;
+    unsigned generation; /* of the trace, when that was; 0: never */
+};
+
 #define LWP_NAME_MAX    16
 #define LWP_CPU_NOWHERE (~0u)
 
@@ -81,6 +88,9 @@ struct lwp {
     atomic_bool interrupt;           /* a  to be looked at before returning to user mode */
     const struct lwp_ops *ops;       /* c */
     char name[LWP_NAME_MAX];         /* o */
+
+    int trace_id;           /* c  its tid; below 0: a kernel thread; 0: an idle LWP */
+    struct watched watched; /* q */
 
     uint64_t since_ns;      /* q  when it entered `state` */
     uint64_t run_ns;        /* q  time on a CPU, */

@@ -5,6 +5,7 @@
 
 #include <arch/percpu.h>
 #include <kernel/spinlock.h>
+#include <kernel/trace.h>
 #include <sched/control.h>
 #include <sched/lwp.h>
 #include <sched/tree.h>
@@ -26,6 +27,7 @@ struct runqueue {
     struct lwp idle;
     uint64_t charged_until_ns;    /* l  the current LWP's time is charged up to here */
     uint64_t slice_end_ns;        /* l  the end of the current slice */
+    bool is_yield;                /* l  why `current` was put back last: it asked for it */
     uint64_t look_ns;             /* l  when the timer is to look at the queue, at the latest */
     uint64_t next_balance_ns;     /* l */
     uint64_t next_watch_ns;       /* l */
@@ -173,7 +175,17 @@ void group_reweigh_default(struct runqueue *rq, uint64_t now_ns);
 /* Replaces a class that has broken its promises. From where an LWP is picked, and from the timer.
  */
 void group_replace_broken(struct runqueue *rq, uint64_t now_ns);
-void group_watch(struct runqueue *rq, uint64_t now_ns);
+void group_watchdog(struct runqueue *rq, uint64_t now_ns);
+
+/* ---- watch.c -------------------------------------------------------------------------------- */
+
+/* Records that CPU `rq` goes over to `next`, and what has become of both. Before the timer is armed
+ * for `next`. Locked. */
+void watch_run_next(struct runqueue *rq, struct lwp *next, uint64_t now_ns);
+
+#define WATCH_EVENTS                                                                               \
+    (TRACE_BIT(THRUM_TRACE_SWITCH) | TRACE_BIT(THRUM_TRACE_MIGRATE) |                              \
+     TRACE_BIT(THRUM_TRACE_LEVEL) | TRACE_BIT(THRUM_TRACE_BOOST) | TRACE_BIT(THRUM_TRACE_CLASS))
 
 /* ---- change.c ------------------------------------------------------------------------------- */
 
