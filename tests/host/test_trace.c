@@ -210,6 +210,7 @@ static void a_panic_shows_the_last_of_every_cpu(void **state)
 
 /* ---- A reader beside a writer --------------------------------------------------------------- */
 
+/* Two slots: most records are overwritten just when they are read. */
 #define NR_RACED 2000000ull
 
 static atomic_bool is_writer_done;
@@ -231,7 +232,7 @@ static void a_reader_beside_the_writer_sees_whole_records_in_order(void **state)
     pthread_t writer;
     bool is_done;
 
-    start(sizeof(memory[0]));
+    start(2 * TRACE_SLOT_BYTES);
     atomic_store(&is_writer_done, false);
     assert_int_equal(pthread_create(&writer, NULL, write_all, NULL), 0);
     do {
@@ -252,7 +253,7 @@ static void a_reader_beside_the_writer_sees_whole_records_in_order(void **state)
     } while (!is_done);
     pthread_join(writer, NULL);
     assert_int_equal(cursor.next, NR_RACED);
-    assert_true(nr_read >= NR_SLOTS);
+    assert_true(nr_read > 0);
 }
 
 /* ---- A writer that is interrupted ----------------------------------------------------------- */

@@ -68,6 +68,11 @@ struct pointer_argument {
 };
 
 static const struct pointer_argument pointer_arguments[] = {
+    {.name = "trace_read: cursor",
+     .number = THRUM_SYS_trace_read,
+     .index = 1,
+     .nr_bytes = sizeof(struct thrum_trace_cursor),
+     .direction = WRITES},
     {.name = "write: buffer",
      .number = __NR_write,
      .argument = {1, 0, 16},
