@@ -8,10 +8,14 @@
 
 #include <kernel/condition.h>
 #include <kernel/errno.h>
+#include <kernel/waitq.h>
+#include <sched/lwp.h>
+#include <sched/sched.h>
 
 struct condition_waiter {
     struct list_node link;
     struct waitq self;
+    struct lwp *lwp;
     bool is_woken; /* set by who takes it off the list */
 };
 
@@ -23,7 +27,7 @@ void condition_init(struct condition *condition, const char *name)
 
 int condition_wait_until(struct condition *condition, struct mutex *mutex, uint64_t deadline_ns)
 {
-    struct condition_waiter waiter = {.is_woken = false};
+    struct condition_waiter waiter = {.lwp = lwp_current()};
     irq_state_t irq;
     int error = 0;
 
@@ -52,33 +56,36 @@ void condition_wait(struct condition *condition, struct mutex *mutex)
     assert(error == 0);
 }
 
-/* Whether there was one. The guard is held. */
-static bool wake_first(struct condition *condition)
+/* The guard is held. */
+static void wake(struct condition_waiter *waiter)
 {
-    struct condition_waiter *waiter =
-        list_first_entry(&condition->waiters, struct condition_waiter, link);
-
-    if (waiter == NULL)
-        return false;
     list_remove(&waiter->link);
     waiter->is_woken = true;
     waitq_wake_all(&waiter->self);
-    return true;
 }
 
 void condition_signal(struct condition *condition)
 {
     irq_state_t irq = spin_lock_irq(&condition->guard);
+    struct condition_waiter *waiter, *first = NULL;
 
-    wake_first(condition);
+    list_for_each_entry (waiter, &condition->waiters, link) {
+        if (first == NULL || lwp_priority(waiter->lwp) > lwp_priority(first->lwp))
+            first = waiter;
+    }
+    if (first != NULL)
+        wake(first);
     spin_unlock_irq(&condition->guard, irq);
+    sched_preempt_point();
 }
 
 void condition_broadcast(struct condition *condition)
 {
     irq_state_t irq = spin_lock_irq(&condition->guard);
+    struct condition_waiter *waiter, *next;
 
-    while (wake_first(condition))
-        continue;
+    list_for_each_entry_safe (waiter, next, &condition->waiters, link)
+        wake(waiter);
     spin_unlock_irq(&condition->guard, irq);
+    sched_preempt_point();
 }

@@ -4,6 +4,7 @@
  */
 
 #include <kernel/semaphore.h>
+#include <sched/sched.h>
 
 void semaphore_init(struct semaphore *semaphore, const char *name, unsigned value)
 {
@@ -48,4 +49,5 @@ void semaphore_up(struct semaphore *semaphore)
         assert(semaphore->value != 0);
     }
     spin_unlock_irq(&semaphore->guard, irq);
+    sched_preempt_point();
 }

@@ -44,23 +44,32 @@ int waitq_sleep(struct waitq *q, struct spinlock *guard, uint64_t deadline_ns,
     return reason == WAKE_INTERRUPT ? -EINTR : 0;
 }
 
-struct lwp *waitq_wake_first(struct waitq *q)
+static void wake(struct waiter *waiter)
 {
-    struct waiter *waiter = list_first_entry(&q->waiters, struct waiter, link);
-
-    if (waiter == NULL)
-        return NULL;
     list_remove(&waiter->link);
     waiter->is_woken = true;
     sched_wake(waiter->lwp, WAKE_EVENT);
-    return waiter->lwp;
 }
 
-unsigned waitq_wake(struct waitq *q, unsigned nr)
+struct lwp *waitq_wake_first(struct waitq *q)
 {
-    unsigned nr_woken = 0;
+    struct waiter *waiter, *first = NULL;
 
-    while (nr_woken < nr && waitq_wake_first(q) != NULL)
-        nr_woken++;
-    return nr_woken;
+    /* Priorities change while LWPs sleep, so it is decided now. */
+    list_for_each_entry (waiter, &q->waiters, link) {
+        if (first == NULL || lwp_priority(waiter->lwp) > lwp_priority(first->lwp))
+            first = waiter;
+    }
+    if (first == NULL)
+        return NULL;
+    wake(first);
+    return first->lwp;
+}
+
+void waitq_wake_all(struct waitq *q)
+{
+    struct waiter *waiter, *next;
+
+    list_for_each_entry_safe (waiter, next, &q->waiters, link)
+        wake(waiter);
 }

@@ -211,7 +211,7 @@ static void change_params(struct runqueue *rq, struct sched_unit *unit,
         return;
     if (q->class->params_changed != NULL)
         q->class->params_changed(q, &unit->entity, old, now_ns);
-    rq_changed(rq, false, now_ns);
+    rq_changed(rq, tree_slice_ns(&rq->root, now_ns) == 0, now_ns);
 }
 
 /* Gives the unit its attributes, granted by `cpu`. Whether it still lives. */
@@ -336,7 +336,22 @@ int sched_set_params(struct lwp *lwp, const struct sched_params *params)
     if (error != 0)
         return error;
     c.wanted.params = *params;
-    return change_end(&c);
+    error = change_end(&c);
+    donation_priority_changed(lwp);
+    return error;
+}
+
+void sched_set_boost(struct lwp *lwp, uint8_t priority)
+{
+    irq_state_t irq = irq_save();
+    struct runqueue *rq = rq_lock_home(lwp);
+    struct sched_params *params = &lwp->own.entity.params, old = *params;
+
+    params->boost_priority = priority;
+    if (MAX(priority, params->priority) != MAX(old.boost_priority, params->priority))
+        change_params(rq, &lwp->own, &old);
+    spin_unlock(&rq->lock);
+    irq_restore(irq);
 }
 
 void sched_get_params(struct lwp *lwp, struct sched_params *params)

@@ -11,7 +11,8 @@
  *         condition_wait(&changed, &mutex);
  *     mutex_unlock(&mutex);
  *
- * Who waits longest is woken first. Waiting is not interruptible.
+ * Who has the highest priority is woken first, of equals who waits longest. Waiting is not
+ * interruptible.
  */
 
 #include <kernel/list.h>

@@ -27,6 +27,7 @@ enum lock_rank {
     LOCK_RANK_WAIT = 30,          /* wait queues, mutexes, futex buckets */
     LOCK_RANK_TIMER = 40,         /* a CPU's timers */
     LOCK_RANK_SCHED_CONTROL = 45, /* scheduling attributes */
+    LOCK_RANK_DONATION = 47,      /* who lends whom its priority */
     LOCK_RANK_RUNQUEUE = 50,      /* a CPU's run queue; two of them: lower CPU number first */
     LOCK_RANK_KSTACK = 60,        /* kernel stacks */
     LOCK_RANK_KMAP = 65,          /* kernel mappings */

@@ -21,7 +21,7 @@
 struct lwp;
 
 struct waitq {
-    struct list waiters; /* first come, first woken */
+    struct list waiters; /* who came first is first */
 };
 
 static inline void waitq_init(struct waitq *q)
@@ -36,15 +36,13 @@ static inline void waitq_init(struct waitq *q)
 int waitq_sleep(struct waitq *q, struct spinlock *guard, uint64_t deadline_ns,
                 bool is_interruptible) MUST_CHECK;
 
-/* Wakes the LWP that has waited longest; returns it, or NULL when none waits. The guard is held. */
+/*
+ * Wakes the LWP of the highest priority (lwp_priority()), of equals the one that has waited
+ * longest; returns it, or NULL when none waits. The guard is held.
+ */
 struct lwp *waitq_wake_first(struct waitq *q);
 
-/* Wakes up to `nr` LWPs, oldest first; returns how many. The guard is held. */
-unsigned waitq_wake(struct waitq *q, unsigned nr);
-
-static inline void waitq_wake_all(struct waitq *q)
-{
-    waitq_wake(q, UINT32_MAX);
-}
+/* Wakes all. The guard is held. */
+void waitq_wake_all(struct waitq *q);
 
 #endif

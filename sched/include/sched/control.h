@@ -57,7 +57,8 @@ int sched_join_group(struct lwp *lwp, int group) MUST_CHECK;
 int sched_set_params(struct lwp *lwp, const struct sched_params *params) MUST_CHECK;
 void sched_get_params(struct lwp *lwp, struct sched_params *params);
 
-/* params.boost_priority: the highest priority lent to the LWP; 0: none. */
+/* params.boost_priority: the highest priority lent to the LWP; 0: none. For kernel/sync/donation.c.
+ */
 void sched_set_boost(struct lwp *lwp, uint8_t priority);
 
 /*

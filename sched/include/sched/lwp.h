@@ -24,6 +24,7 @@
 
 #include <arch/context.h>
 #include <arch/mmu.h>
+#include <kernel/donation.h>
 #include <kernel/list.h>
 #include <kernel/types.h>
 #include <sched/class.h>
@@ -74,7 +75,10 @@ struct sched_unit {
     bool is_admitted;           /* x  its group's class has promised it something on this CPU */
 };
 
-/* Locks: q run queue of unit->cpu, c constant after creation, o only the LWP itself, a atomic. */
+/*
+ * Locks: q run queue of unit->cpu, c constant after creation, o only the LWP itself, a atomic,
+ * d that of kernel/sync/donation.c.
+ */
 struct lwp {
     struct arch_context context;     /* o, or whoever switches */
     struct mmu_context *mmu;         /* o  address space; NULL: kernel thread */
@@ -84,6 +88,7 @@ struct lwp {
     struct sched_unit *_Atomic unit; /* q  what it is scheduled as: `own`, or its team's */
     struct sched_unit *next_unit;    /* q  what it becomes at the next switch; NULL: stays that */
     struct sched_unit own;           /* q  own.entity is its place, in a team, too */
+    struct donation donation;        /* d */
     unsigned last_cpu;               /* q  where it was last given a CPU */
     atomic_bool interrupt;           /* a  to be looked at before returning to user mode */
     const struct lwp_ops *ops;       /* c */
@@ -98,6 +103,18 @@ struct lwp {
     uint64_t nr_switches;   /* q  times it was given a CPU, */
     uint64_t nr_migrations; /* q  and times that was another one than before */
 };
+
+/*
+ * Its own priority, or a higher one that is lent to it. In a team it keeps what it had before. Any
+ * context; without a lock, a moment old.
+ */
+static inline uint8_t lwp_priority(const struct lwp *lwp)
+{
+    uint8_t own = __atomic_load_n(&lwp->own.entity.params.priority, __ATOMIC_RELAXED);
+    uint8_t lent = __atomic_load_n(&lwp->donation.lent, __ATOMIC_RELAXED);
+
+    return MAX(own, lent);
+}
 
 /* The LWP that runs on the calling CPU. Any context; not NULL once the scheduler is up. */
 DECLARE_PERCPU(struct lwp *, current_lwp);

@@ -48,6 +48,19 @@ void sched_yield(void);
 /* Switches if the scheduler wants to. Interrupts are off, and stay off. */
 void sched_preempt(void);
 
+/*
+ * The same, if interrupts are on: where an LWP may just have been woken, or the caller's priority
+ * lowered, and the kernel would go on for long before it returns to user mode. Any context.
+ */
+static inline void sched_preempt_point(void)
+{
+    if (!irq_is_enabled())
+        return;
+    irq_disable();
+    sched_preempt();
+    irq_enable();
+}
+
 /* Another CPU sent IPI_RESCHEDULE. Interrupt handler. */
 void sched_asked_to_look(void);
 
