@@ -98,6 +98,29 @@ static bool run_wait_unlocked(void)
     return false;
 }
 
+static struct mutex other_mutex;
+
+static uint64_t take_both(void *arg)
+{
+    (void)arg;
+    mutex_lock(&other_mutex);
+    semaphore_up(&go);
+    mutex_lock(&mutex);
+    return 0;
+}
+
+static bool run_circle(void)
+{
+    mutex_init(&mutex, "test");
+    mutex_init(&other_mutex, "other");
+    mutex_lock(&mutex);
+    if (!start_and_let_go(take_both))
+        return false;
+    semaphore_down(&go);
+    mutex_lock(&other_mutex);
+    return false;
+}
+
 static bool run_down_in_spinlock(void)
 {
     semaphore_init(&go, "go", 1);
@@ -117,4 +140,5 @@ MISUSE(priority, "misuse.priority");
 MISUSE(unlock, "misuse.unlock");
 MISUSE(try_own, "misuse.try_own");
 MISUSE(wait_unlocked, "misuse.wait_unlocked");
+MISUSE(circle, "misuse.circle");
 MISUSE(down_in_spinlock, "misuse.down_in_spinlock");

@@ -26,9 +26,14 @@ if(THRUM_KERNEL_TESTS)
   foreach(cpus IN LISTS suite_cpus)
     thrum_qemu_case(kernel.kthread.${cpus}cpu CPUS ${cpus} CMDLINE test=kthread TIMEOUT 120
       EXPECT exit=0 ktap LABELS guest)
+    thrum_qemu_case(kernel.donation.${cpus}cpu CPUS ${cpus} CMDLINE "test=donation sched=prio"
+      TIMEOUT 120 EXPECT exit=0 ktap LABELS guest)
     if(THRUM_DEBUG)
       thrum_qemu_case(perturb.kthread.${cpus}cpu CPUS ${cpus} CMDLINE "test=kthread perturb=${cpus}1"
         TIMEOUT 120 EXPECT exit=0 ktap LABELS guest)
+      thrum_qemu_case(perturb.donation.${cpus}cpu CPUS ${cpus}
+        CMDLINE "test=donation sched=prio perturb=${cpus}1" TIMEOUT 120 EXPECT exit=0 ktap
+        LABELS guest)
     endif()
   endforeach()
 endif()
@@ -41,6 +46,7 @@ if(THRUM_KERNEL_TESTS AND THRUM_DEBUG)
       "unlock mutex_is_held"
       "try_own mutex_is_held"
       "wait_unlocked mutex_is_held"
+      "circle waits.for.the.caller"
       "down_in_spinlock irq_is_enabled")
     separate_arguments(cell UNIX_COMMAND ${row})
     list(GET cell 0 misuse)
