@@ -141,17 +141,13 @@ static int inherit_scope(struct process *child, const struct process *parent)
     return child->is_team ? 0 : -ENOMEM;
 }
 
-int process_set_team(struct process *process, struct sched_team **team)
+void process_set_team(struct process *process, struct sched_team **team)
 {
     bool is_team = *team != NULL;
     struct user_lwp *lwp;
 
     if (process->is_team == is_team)
-        return 0;
-    list_for_each_entry (lwp, &process->lwps, link) {
-        if (sched_has_claims(&lwp->lwp))
-            return -EBUSY;
-    }
+        return;
     process->is_team = is_team;
     if (is_team && process->team == NULL) {
         process->team = *team;
@@ -160,9 +156,10 @@ int process_set_team(struct process *process, struct sched_team **team)
     lwp = list_first_entry(&process->lwps, struct user_lwp, link);
     if (is_team && lwp != NULL)
         sched_team_be_like(process->team, &lwp->lwp);
+    if (!is_team)
+        sched_team_give_back(process->team);
     list_for_each_entry (lwp, &process->lwps, link)
         sched_lwp_set_team(&lwp->lwp, is_team ? process->team : NULL);
-    return 0;
 }
 
 static void release_files(struct process *process)

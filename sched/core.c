@@ -310,14 +310,14 @@ void sched_exit(void)
         rq = this_cpu_ptr(runqueue);
         self = rq->current;
         spin_lock(&rq->lock);
-        if (!unit_has_claims(&self->own))
+        if (!unit_has_claims(&self->own) && self->next_unit == NULL)
             break;
         spin_unlock(&rq->lock);
-        unit_end(&self->own);
+        lwp_settle(self);
     }
     now_ns = rq_charge(rq);
     rq_dequeue(rq, self, SCHED_DEQUEUE_EXITED, now_ns);
-    if ((self->next_unit != NULL ? self->next_unit : self->unit) == &self->own)
+    if (self->unit == &self->own)
         group_leave(self->own.group);
     rq_set_state(self, LWP_ZOMBIE, now_ns);
     run_next(rq, now_ns);

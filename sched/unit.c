@@ -30,8 +30,7 @@ void unit_init(struct sched_unit *unit, const struct sched_unit *from)
         unit->entity.params = from->entity.params;
         unit->entity.params.boost_priority = 0;
         unit->affinity = from->affinity;
-        if (!from->is_admitted)
-            unit->group = from->group;
+        unit->group = from->group;
     }
     unit->entity.params.tickets = SCHED_TICKETS_DEFAULT;
 }

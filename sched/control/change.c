@@ -7,9 +7,9 @@
  *
  * A change first withdraws what the unit holds, so that this does not count against what is asked
  * for, then claims what is wanted, and if that fails, claims again what was held. That cannot fail:
- * sched_control_lock keeps everybody else from claiming, and an end of an LWP only gives back.
- * Between the two the unit holds nothing and may be scheduled, moved, or end as it likes; if it has
- * ended, what was claimed is given back.
+ * sched_control_lock keeps everybody else from claiming, and from giving back. Between the two the
+ * unit holds nothing and may be scheduled, moved, or end as it likes; if it has ended, what was
+ * claimed is given back.
  */
 
 #include <arch/cpu.h>
@@ -190,14 +190,11 @@ static void withdraw(struct sched_unit *unit, const struct attributes *held, uns
 {
     struct runqueue *rq = rq_lock_unit(unit);
     bool was_admitted = unit->is_admitted;
-    struct attributes given_back = *held;
 
-    /* It may have ended, and given back itself. */
-    given_back.share_percent = unit->share_percent;
     unit->share_percent = 0;
     unit->is_admitted = false;
     spin_unlock(&rq->lock);
-    give_back(&given_back, cpu, was_admitted);
+    give_back(held, cpu, was_admitted);
 }
 
 /* The unit goes on where it is, with other parameters. The lock is held. */
@@ -390,14 +387,13 @@ int sched_group_of(const struct lwp *lwp)
     return lwp->unit->group;
 }
 
-void unit_end(struct sched_unit *unit)
+void unit_withdraw(struct sched_unit *unit)
 {
-    irq_state_t irq = spin_lock_irq(&sched_control_lock);
     struct runqueue *rq = rq_lock_unit(unit);
     struct attributes held = attributes_of(unit);
     unsigned cpu = unit->target_cpu != LWP_CPU_NOWHERE ? unit->target_cpu : rq->cpu;
 
     spin_unlock(&rq->lock);
-    withdraw(unit, &held, cpu);
-    spin_unlock_irq(&sched_control_lock, irq);
+    if (unit_has_claims(unit))
+        withdraw(unit, &held, cpu);
 }

@@ -81,7 +81,9 @@ bool group_enter(unsigned group)
 
 void group_enter_or_default(struct sched_unit *unit)
 {
-    if (group_enter(unit->group))
+    const struct sched_class *class = sched_class_of_group(unit->group);
+
+    if (class != NULL && class->admit == NULL && group_enter(unit->group))
         return;
     unit->group = SCHED_GROUP_DEFAULT;
     if (!group_enter(SCHED_GROUP_DEFAULT))

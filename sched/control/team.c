@@ -72,15 +72,21 @@ void sched_team_be_like(struct sched_team *team, struct lwp *lwp)
     spin_unlock_irq(&sched_control_lock, irq);
 }
 
+void sched_team_give_back(struct sched_team *team)
+{
+    irq_state_t irq = spin_lock_irq(&sched_control_lock);
+
+    unit_withdraw(&team->unit);
+    spin_unlock_irq(&sched_control_lock, irq);
+}
+
 void sched_team_close(struct sched_team *team)
 {
-    irq_state_t irq;
+    irq_state_t irq = spin_lock_irq(&sched_control_lock);
 
-    unit_end(&team->unit);
-    irq = spin_lock_irq(&sched_control_lock);
     team->is_closed = true;
+    unit_withdraw(&team->unit);
     spin_unlock_irq(&sched_control_lock, irq);
-    unit_end(&team->unit);
 }
 
 void sched_team_free(struct sched_team *team)
@@ -91,33 +97,59 @@ void sched_team_free(struct sched_team *team)
     kfree(team);
 }
 
-bool sched_has_claims(const struct lwp *lwp)
+/* The LWP stays what it is, after all. Its run queue and sched_control_lock are locked. */
+static void take_back(struct lwp *lwp)
 {
-    return unit_has_claims(lwp->unit);
+    if (lwp->next_unit == &lwp->own)
+        group_leave(lwp->own.group);
+    else
+        group_enter_or_default(&lwp->own);
+    lwp->next_unit = NULL;
+}
+
+/* Whether it has been taken out, and is to be placed. Locked so, too. */
+static bool become(struct runqueue *rq, struct lwp *lwp, struct sched_unit *to)
+{
+    if (to == &lwp->own) {
+        group_enter_or_default(&lwp->own);
+        be_like(&lwp->own, lwp->unit);
+        atomic_store(&lwp->own.cpu, rq->cpu);
+    } else {
+        group_leave(lwp->own.group);
+    }
+    return lwp_send(rq, lwp, to, rq_charge(rq));
 }
 
 void sched_lwp_set_team(struct lwp *lwp, struct sched_team *team)
 {
     struct sched_unit *to = team != NULL ? &team->unit : &lwp->own;
     irq_state_t irq = spin_lock_irq(&sched_control_lock);
-    struct runqueue *rq = rq_lock_home(lwp);
-    struct sched_unit *from = lwp->next_unit != NULL ? lwp->next_unit : lwp->unit;
     bool is_taken_out = false;
+    struct runqueue *rq;
 
-    if (lwp->state == LWP_NEW) {
+    if (team != NULL)
+        unit_withdraw(&lwp->own);
+    rq = rq_lock_home(lwp);
+    if (lwp->state == LWP_NEW)
         atomic_store(&lwp->unit, to);
-    } else if (lwp->state != LWP_ZOMBIE && from != to) {
-        if (team == NULL) {
-            group_enter_or_default(&lwp->own);
-            be_like(&lwp->own, from);
-            atomic_store(&lwp->own.cpu, from->cpu);
-        } else {
-            group_leave(lwp->own.group);
-        }
-        is_taken_out = lwp_send(rq, lwp, to, rq_charge(rq));
-    }
+    else if (lwp->state != LWP_ZOMBIE && lwp->next_unit != NULL && lwp->unit == to)
+        take_back(lwp);
+    else if (lwp->state != LWP_ZOMBIE && lwp->next_unit == NULL && lwp->unit != to)
+        is_taken_out = become(rq, lwp, to);
     spin_unlock(&rq->lock);
     if (is_taken_out)
         rq_place(lwp, SCHED_ENQUEUE_MOVED_IN);
+    spin_unlock_irq(&sched_control_lock, irq);
+}
+
+void lwp_settle(struct lwp *lwp)
+{
+    irq_state_t irq = spin_lock_irq(&sched_control_lock);
+    struct runqueue *rq = rq_lock_home(lwp);
+
+    if (lwp->next_unit != NULL)
+        take_back(lwp);
+    spin_unlock(&rq->lock);
+    unit_withdraw(&lwp->own);
     spin_unlock_irq(&sched_control_lock, irq);
 }

@@ -26,11 +26,15 @@ if(THRUM_KERNEL_TESTS)
   foreach(cpus IN LISTS suite_cpus)
     thrum_qemu_case(kernel.kthread.${cpus}cpu CPUS ${cpus} CMDLINE test=kthread TIMEOUT 120
       EXPECT exit=0 ktap LABELS guest)
+    thrum_qemu_case(kernel.control.${cpus}cpu CPUS ${cpus} CMDLINE test=control TIMEOUT 240
+      EXPECT exit=0 ktap LABELS guest)
     thrum_qemu_case(kernel.donation.${cpus}cpu CPUS ${cpus} CMDLINE "test=donation sched=prio"
       TIMEOUT 120 EXPECT exit=0 ktap LABELS guest)
     if(THRUM_DEBUG)
       thrum_qemu_case(perturb.kthread.${cpus}cpu CPUS ${cpus} CMDLINE "test=kthread perturb=${cpus}1"
         TIMEOUT 120 EXPECT exit=0 ktap LABELS guest)
+      thrum_qemu_case(perturb.control.${cpus}cpu CPUS ${cpus}
+        CMDLINE "test=control perturb=${cpus}1" TIMEOUT 240 EXPECT exit=0 ktap LABELS guest)
       thrum_qemu_case(perturb.donation.${cpus}cpu CPUS ${cpus}
         CMDLINE "test=donation sched=prio perturb=${cpus}1" TIMEOUT 120 EXPECT exit=0 ktap
         LABELS guest)

@@ -119,8 +119,8 @@ struct thrum_stat {
  *
  * sched_set_params(tid, const struct thrum_sched_params *), sched_get_params(tid, struct
  *     thrum_sched_params *): EINVAL: out of range; EBUSY as above.
- * sched_set_scope(pid, scope): THRUM_SCOPE_*, for all LWPs of the process, now and later. EINVAL.
- *     EBUSY: an LWP of it has a share or a promise of its own. ENOMEM.
+ * sched_set_scope(pid, scope): THRUM_SCOPE_*, for all LWPs of the process, now and later. Shares
+ *     and promises that they had are given back. EINVAL, ENOMEM.
  *
  * sched_set_class(class): the default group goes over to that class, with everything in it. EINVAL:
  *     no such class, or one that is not for everybody; ENOMEM.

@@ -149,11 +149,10 @@ int process_kill(int pid, int signal) MUST_CHECK;
 int process_kill_lwp(int pid, int tid, int signal) MUST_CHECK;
 
 /*
- * The process's LWPs become *team (sched/team.h), or, if that is NULL, go on each alone.
- * process->lock is held. 0; -EBUSY: an LWP has a share or a promise. *team is what the caller has
- * to free then.
+ * The process's LWPs become *team (sched/team.h), or, if that is NULL, go on each alone; what they
+ * were promised is given back. process->lock is held. *team is what the caller has to free then.
  */
-int process_set_team(struct process *process, struct sched_team **team) MUST_CHECK;
+void process_set_team(struct process *process, struct sched_team **team);
 
 /* Process groups and sessions (POSIX): what the functions of these names do, pid 0 is the caller.
  */

@@ -48,7 +48,7 @@ struct lwp_ops {
     void (*exited)(struct lwp *lwp);
 };
 
-/* What the trace said last about an LWP (sched/watch.c). */
+/* What the trace said last about an LWP (sched/control/watch.c). */
 struct watched {
     const struct sched_class *class;
     int level;

@@ -159,7 +159,8 @@ bool group_init_cpu(struct runqueue *rq);
 bool group_enter(unsigned group);
 void group_leave(unsigned group);
 
-/* Counts the unit in its group, or, when that has gone, in the default group, which becomes its. */
+/* Counts the unit in its group; or, when that has gone or is of a class that would have to admit
+ * it, in the default group, which becomes its own. */
 void group_enter_or_default(struct sched_unit *unit);
 
 /* What is known of a group; its tunable number `i`, with control_mutex held or as a hint. */
@@ -189,8 +190,12 @@ void watch_run_next(struct runqueue *rq, struct lwp *next, uint64_t now_ns);
 
 /* ---- change.c ------------------------------------------------------------------------------- */
 
-/* Gives back what the unit was promised. No run queue's lock is held. */
-void unit_end(struct sched_unit *unit);
+/* Gives back what the unit was promised. sched_control_lock is held, no run queue's. */
+void unit_withdraw(struct sched_unit *unit);
+
+/* The LWP is about to end: it has no claims of its own, and becomes nothing else, unless somebody
+ * changes that again meanwhile. */
+void lwp_settle(struct lwp *lwp);
 
 /* Guards the attributes of all units against each other's changes; taken before a run queue's lock.
  */

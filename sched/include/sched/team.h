@@ -14,8 +14,11 @@ struct sched_team;
 /* A team without LWPs that begins where the caller is, with its attributes; NULL: out of memory. */
 struct sched_team *sched_team_new(void);
 
-/* The team, which has no claims, asks for what the LWP does, and begins where that is. */
+/* The team, which has no LWPs, asks for what the LWP does, and begins where that is. */
 void sched_team_be_like(struct sched_team *team, struct lwp *lwp);
+
+/* Gives back the team's share or what it was promised. */
+void sched_team_give_back(struct sched_team *team);
 
 /* The process has ended, or is about to, by its last LWP: what the team was promised is given back,
  * and it claims nothing more. */
@@ -25,14 +28,11 @@ void sched_team_close(struct sched_team *team);
 void sched_team_free(struct sched_team *team);
 
 /*
- * The LWP becomes one of the team, or (NULL) goes on alone. Any state; the caller keeps it from
- * going away, and whatever it is part of has no claims (sched_has_claims()). May be called with
- * locks below LOCK_RANK_SCHED_CONTROL held.
+ * The LWP becomes one of the team, and gives back its share or what it was promised, or (NULL) goes
+ * on alone, without any. Any state; the caller keeps it from going away. An LWP is of one team only
+ * in its life. May be called with locks below LOCK_RANK_SCHED_CONTROL held.
  */
 void sched_lwp_set_team(struct lwp *lwp, struct sched_team *team);
-
-/* Whether the LWP, or its team, has a share or a promise of its group's class. */
-bool sched_has_claims(const struct lwp *lwp);
 
 /* What new processes begin with: whether they are teams. Set by presets. */
 extern bool sched_new_processes_are_teams;

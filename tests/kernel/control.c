@@ -1,0 +1,410 @@
+/*
+ * Scheduling that is changed while it works: groups, shares, affinity, teams, the default class,
+ * all of it at once on threads in every state; and classes that break their promises.
+ */
+
+#include <stdatomic.h>
+
+#include <arch/cpu.h>
+#include <arch/smp.h>
+#include <kernel/clock.h>
+#include <kernel/errno.h>
+#include <kernel/semaphore.h>
+#include <kernel/string.h>
+#include <sched/control.h>
+#include <sched/kthread.h>
+#include <sched/sched.h>
+#include <sched/team.h>
+
+#include "ktap.h"
+
+#define NR_WORKERS     16
+#define NR_CONTROLLERS 3
+
+static struct kthread *start(kthread_fn fn, uintptr_t number)
+{
+    struct kthread *thread = kthread_create("test", KTHREAD_PRIORITY_DEFAULT, fn, (void *)number);
+
+    assert(thread != NULL);
+    return thread;
+}
+
+/* xorshift64 (Marsaglia 2003, "Xorshift RNGs"). */
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* ---- One thread that others change ------------------------------------------------------------
+ */
+
+static struct lwp *_Atomic subject;
+static atomic_bool is_over;
+static atomic_uint nr_turns;
+static struct semaphore go_on;
+
+static uint64_t spin(void *arg)
+{
+    (void)arg;
+    atomic_store(&subject, lwp_current());
+    while (!atomic_load(&is_over)) {
+        atomic_fetch_add(&nr_turns, 1);
+        sched_yield();
+    }
+    return 0;
+}
+
+static uint64_t wait_and_go(void *arg)
+{
+    (void)arg;
+    atomic_store(&subject, lwp_current());
+    semaphore_down(&go_on);
+    return lwp_current()->last_cpu;
+}
+
+static struct kthread *start_subject(kthread_fn fn)
+{
+    struct kthread *thread;
+
+    semaphore_init(&go_on, "test", 0);
+    atomic_store(&is_over, false);
+    atomic_store(&nr_turns, 0);
+    atomic_store(&subject, NULL);
+    thread = start(fn, 0);
+    while (atomic_load(&subject) == NULL)
+        sched_yield();
+    return thread;
+}
+
+static uint64_t end_subject(struct kthread *thread)
+{
+    atomic_store(&is_over, true);
+    semaphore_up(&go_on);
+    return kthread_join(thread);
+}
+
+/* Whether it has been given the CPU at least once more. */
+static bool goes_on(void)
+{
+    unsigned before = atomic_load(&nr_turns);
+
+    while (atomic_load(&nr_turns) == before)
+        sched_yield();
+    return true;
+}
+
+static bool joins_and_leaves_a_group(void)
+{
+    int group = sched_group_create("rr", 20);
+    struct kthread *thread = start_subject(spin);
+    bool is_right = KTAP_TRUE(group > 0);
+
+    is_right &= KTAP_EQUAL(sched_join_group(subject, group), 0) && goes_on();
+    is_right &= KTAP_EQUAL(sched_group_of(subject), group);
+    is_right &= KTAP_EQUAL(sched_group_destroy(group), -EBUSY);
+    is_right &= KTAP_EQUAL(sched_join_group(subject, SCHED_GROUP_DEFAULT), 0) && goes_on();
+    is_right &= KTAP_EQUAL(sched_group_destroy(group), 0);
+    is_right &= KTAP_EQUAL(sched_join_group(subject, group), -EINVAL) && goes_on();
+    end_subject(thread);
+    return is_right;
+}
+
+static bool an_end_leaves_the_group_empty(void)
+{
+    int group = sched_group_create("stride", 30);
+    struct kthread *thread = start_subject(wait_and_go);
+    bool is_right = KTAP_EQUAL(sched_join_group(subject, group), 0);
+
+    end_subject(thread);
+    return is_right && KTAP_EQUAL(sched_group_destroy(group), 0);
+}
+
+static bool groups_are_refused_that_cannot_be(void)
+{
+    int first = sched_group_create("rr", 50);
+    bool is_right = KTAP_TRUE(first > 0);
+
+    is_right &= KTAP_EQUAL(sched_group_create("rr", 31), -EAGAIN);
+    is_right &= KTAP_EQUAL(sched_group_create("rr", 0), -EINVAL);
+    is_right &= KTAP_EQUAL(sched_group_create("rr", 81), -EINVAL);
+    is_right &= KTAP_EQUAL(sched_group_create("no such class", 10), -EINVAL);
+    is_right &= KTAP_EQUAL(sched_group_destroy(SCHED_GROUP_DEFAULT), -EINVAL);
+    is_right &= KTAP_EQUAL(sched_group_destroy(SCHED_GROUPS_MAX), -EINVAL);
+    is_right &= KTAP_EQUAL(sched_group_destroy(-1), -EINVAL);
+    is_right &= KTAP_EQUAL(sched_group_destroy(first), 0);
+    is_right &= KTAP_EQUAL(sched_group_destroy(first), -EINVAL);
+    return is_right;
+}
+
+/* Every CPU in turn, and whichever it runs on must be that. */
+static bool affinity_is_obeyed(void)
+{
+    struct kthread *thread = start_subject(spin);
+    bool is_right = true;
+
+    for (unsigned round = 0; round < 20; round++) {
+        unsigned cpu = round % nr_cpus_online;
+
+        is_right &= KTAP_EQUAL(sched_set_affinity(subject, 1ull << cpu), 0);
+        goes_on();
+        goes_on();
+        is_right &= KTAP_EQUAL(atomic_load(&subject)->last_cpu, cpu);
+    }
+    is_right &= KTAP_EQUAL(sched_set_affinity(subject, 1ull << 63), -EINVAL);
+    is_right &= KTAP_EQUAL(sched_set_affinity(subject, 0), -EINVAL);
+    end_subject(thread);
+    return is_right;
+}
+
+static bool a_sleeper_wakes_where_it_is_sent(void)
+{
+    bool is_right = true;
+
+    for (unsigned cpu = 0; cpu < nr_cpus_online; cpu++) {
+        struct kthread *thread = start_subject(wait_and_go);
+
+        is_right &= KTAP_EQUAL(sched_set_affinity(subject, 1ull << cpu), 0);
+        is_right &= KTAP_EQUAL(end_subject(thread), cpu);
+    }
+    return is_right;
+}
+
+/* With all CPUs but one full, a share can only be had there, whatever ran where. */
+static bool shares_of_others_are_given_and_taken(void)
+{
+    struct kthread *thread = start_subject(spin);
+    bool is_right = KTAP_EQUAL(sched_set_share(subject, 50), 0) && goes_on();
+
+    is_right &= KTAP_EQUAL(sched_set_share(subject, 80), 0) && goes_on();
+    is_right &= KTAP_EQUAL(sched_set_share(subject, 81), -EAGAIN) && goes_on();
+    is_right &= KTAP_EQUAL(sched_set_share(subject, 101), -EINVAL);
+    is_right &= KTAP_EQUAL(sched_set_share(subject, -1), -EINVAL);
+    for (unsigned cpu = 0; cpu < nr_cpus_online; cpu++) {
+        is_right &= KTAP_EQUAL(sched_set_affinity(subject, 1ull << cpu), 0);
+        goes_on();
+        goes_on();
+        is_right &= KTAP_EQUAL(atomic_load(&subject)->last_cpu, cpu);
+    }
+    is_right &= KTAP_EQUAL(sched_group_create("rr", 30), -EAGAIN);
+    is_right &= KTAP_EQUAL(sched_set_share(subject, 0), 0) && goes_on();
+    end_subject(thread);
+    return is_right;
+}
+
+/* ---- Everything at once ------------------------------------------------------------------------
+ */
+
+static struct lwp *_Atomic workers[NR_WORKERS];
+static atomic_uint nr_present; /* workers, which may be changed */
+static struct sched_team *team;
+static int a_group, another_group;
+static uint64_t fight_rounds;
+
+/* Computes, yields, sleeps; its value is how many rounds it has done. */
+static uint64_t work(void *arg)
+{
+    uint64_t random = 88172645463325252 + (uintptr_t)arg, nr_done;
+
+    atomic_store(&workers[(uintptr_t)arg], lwp_current());
+    atomic_fetch_add(&nr_present, 1);
+    for (nr_done = 0; !atomic_load(&is_over) || nr_done < fight_rounds; nr_done++) {
+        switch (next_random(&random) % 4) {
+        case 0:
+            kthread_sleep_ns(next_random(&random) % NSEC_PER_MSEC);
+            break;
+        case 1:
+            for (unsigned i = 0; i < 10000; i++)
+                cpu_relax();
+            break;
+        default:
+            sched_yield();
+        }
+    }
+    atomic_fetch_sub(&nr_present, 1);
+    return nr_done;
+}
+
+static const char *const class_names[] = {"rr", "mlfq", "stride", "prio"};
+
+static void change_something(struct lwp *lwp, uint64_t *random)
+{
+    struct sched_params params;
+    int result = 0;
+
+    switch (next_random(random) % 9) {
+    case 0:
+        result = sched_join_group(lwp, a_group);
+        break;
+    case 1:
+        result = sched_join_group(lwp, another_group);
+        break;
+    case 2:
+        result = sched_join_group(lwp, SCHED_GROUP_DEFAULT);
+        break;
+    case 3:
+        result = sched_set_share(lwp, (int)(next_random(random) % 30));
+        break;
+    case 4:
+        result = sched_set_affinity(lwp, next_random(random));
+        break;
+    case 5:
+        sched_get_params(lwp, &params);
+        /* No worker keeps those who control from running. */
+        params.priority = next_random(random) % (KTHREAD_PRIORITY_DEFAULT + 1);
+        params.tickets = 1 + next_random(random) % 1000;
+        result = sched_set_params(lwp, &params);
+        break;
+    case 6:
+        sched_lwp_set_team(lwp, team);
+        break;
+    case 7:
+        sched_lwp_set_team(lwp, NULL);
+        break;
+    default:
+        result = sched_set_default_class(class_names[next_random(random) % 4]);
+        kthread_sleep_ns(NSEC_PER_MSEC);
+    }
+    if (result != 0 && result != -EAGAIN && result != -EINVAL)
+        panic("a change came to %d", result);
+}
+
+static uint64_t control(void *arg)
+{
+    uint64_t random = 362436069 + (uintptr_t)arg;
+
+    for (uint64_t round = 0; round < fight_rounds; round++) {
+        change_something(workers[next_random(&random) % NR_WORKERS], &random);
+        if (next_random(&random) % 4 == 0)
+            sched_yield();
+    }
+    return 0;
+}
+
+static void back_to_normal(void)
+{
+    int error = sched_set_default_class("mlfq");
+
+    assert(error == 0);
+}
+
+static bool nothing_is_lost_under_changes(void)
+{
+    struct kthread *threads[NR_WORKERS], *controllers[NR_CONTROLLERS];
+    bool is_right = true;
+
+    a_group = sched_group_create("rr", 20);
+    another_group = sched_group_create("stride", 10);
+    team = sched_team_new();
+    fight_rounds = ktap_times(3000);
+    atomic_store(&is_over, false);
+    atomic_store(&nr_present, 0);
+    for (uintptr_t i = 0; i < NR_WORKERS; i++)
+        threads[i] = start(work, i);
+    while (atomic_load(&nr_present) < NR_WORKERS)
+        sched_yield();
+    for (uintptr_t i = 0; i < NR_CONTROLLERS; i++)
+        controllers[i] = start(control, i);
+    for (unsigned i = 0; i < NR_CONTROLLERS; i++)
+        kthread_join(controllers[i]);
+    atomic_store(&is_over, true);
+    for (unsigned i = 0; i < NR_WORKERS; i++)
+        is_right &= KTAP_TRUE(kthread_join(threads[i]) >= fight_rounds);
+    sched_team_close(team);
+    sched_team_free(team);
+    back_to_normal();
+    is_right &= KTAP_EQUAL(sched_group_destroy(a_group), 0);
+    is_right &= KTAP_EQUAL(sched_group_destroy(another_group), 0);
+    /* What was promised to anybody has been given back: all of it can be had again. */
+    a_group = sched_group_create("rr", SCHED_PROMISE_MAX_PERCENT);
+    is_right &= KTAP_TRUE(a_group > 0);
+    return is_right && KTAP_EQUAL(sched_group_destroy(a_group), 0);
+}
+
+/* ---- The watchdog ------------------------------------------------------------------------------
+ */
+
+/* A group under the class, of which the subject becomes a member: it runs all the same. */
+static bool member_of_group_runs(const char *class_name)
+{
+    struct kthread *thread = start_subject(spin);
+    int group = sched_group_create(class_name, 20);
+    bool is_right = KTAP_TRUE(group > 0) && KTAP_EQUAL(sched_join_group(subject, group), 0);
+
+    goes_on();
+    goes_on();
+    is_right &= KTAP_TRUE(strcmp(sched_class_of_group(group)->name, "rr") == 0);
+    end_subject(thread);
+    return is_right && KTAP_EQUAL(sched_group_destroy(group), 0);
+}
+
+static bool class_that_lets_nobody_run_is_replaced(void)
+{
+    return member_of_group_runs("nobody");
+}
+
+static bool class_whose_time_never_comes_is_replaced(void)
+{
+    return member_of_group_runs("never");
+}
+
+static uint64_t compute(void *arg)
+{
+    (void)arg;
+    atomic_fetch_add(&nr_turns, 1);
+    while (!atomic_load(&is_over))
+        cpu_relax();
+    return 0;
+}
+
+/* More threads that compute than there are CPUs: under a class without slices, some would never be
+ * seen. */
+static bool class_that_starves_is_replaced(void)
+{
+    struct kthread *threads[2 * 8 + 2];
+    unsigned nr_threads = MIN(2 * nr_cpus_online + 2, (unsigned)ARRAY_LEN(threads));
+    bool is_right = KTAP_EQUAL(sched_set_default_class("unfair"), 0);
+
+    atomic_store(&is_over, false);
+    atomic_store(&nr_turns, 0);
+    for (unsigned i = 0; i < nr_threads; i++)
+        threads[i] = start(compute, i);
+    while (atomic_load(&nr_turns) < nr_threads)
+        sched_yield();
+    is_right &= KTAP_TRUE(strcmp(sched_class_of_group(SCHED_GROUP_DEFAULT)->name, "rr") == 0);
+    atomic_store(&is_over, true);
+    for (unsigned i = 0; i < nr_threads; i++)
+        kthread_join(threads[i]);
+    back_to_normal();
+    return is_right;
+}
+
+static bool classes_not_for_everybody_are_refused(void)
+{
+    return KTAP_EQUAL(sched_set_default_class("nobody"), -EINVAL) &&
+           KTAP_EQUAL(sched_set_default_class("no such class"), -EINVAL);
+}
+
+static const struct ktap_test tests[] = {
+    {"a thread joins and leaves a group while it runs", joins_and_leaves_a_group},
+    {"a thread that ends leaves its group empty", an_end_leaves_the_group_empty},
+    {"groups are refused that cannot be", groups_are_refused_that_cannot_be},
+    {"a running thread goes to the CPU that its affinity names", affinity_is_obeyed},
+    {"a sleeper wakes on the CPU that its affinity names", a_sleeper_wakes_where_it_is_sent},
+    {"shares of others are given, moved and taken", shares_of_others_are_given_and_taken},
+    {"nothing is lost while everything changes at once", nothing_is_lost_under_changes},
+    {"a class that lets nobody run is replaced", class_that_lets_nobody_run_is_replaced},
+    {"a class whose time never comes is replaced", class_whose_time_never_comes_is_replaced},
+    {"a class that starves somebody is replaced", class_that_starves_is_replaced},
+    {"classes that are not for everybody are refused", classes_not_for_everybody_are_refused},
+};
+
+static bool run(void)
+{
+    return ktap_run(tests, ARRAY_LEN(tests));
+}
+
+static const struct kernel_test_suite control_suite = {.name = "control", .run = run};
+KERNEL_TEST_REGISTER(control_suite);
