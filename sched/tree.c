@@ -323,9 +323,11 @@ bool tree_replace_class(struct sched_queue *q, const struct sched_class *class, 
     q->is_preempted = false;
     q->class = class;
     q->state = state;
+    for (unsigned i = 0; i < class->nr_tunables; i++)
+        q->tunable[i] = tunables[i];
+    q->watched_since_ns = q->granted_ns;
     if (class->queue_init != NULL)
         class->queue_init(q, now_ns);
-    tree_tune(q, tunables, now_ns);
     if (running != NULL) {
         running->class = NULL;
         make_waiting(q, running, SCHED_ENQUEUE_NEW, now_ns);

@@ -101,6 +101,8 @@ void rq_enqueue(struct runqueue *rq, struct lwp *lwp, enum sched_enqueue why, ui
     struct sched_unit *unit = lwp->unit;
     bool was_present = unit->entity.is_present, preempts;
 
+    debug_assert(!lwp->own.entity.is_present && lwp->state == LWP_READY);
+
     if (!was_present)
         enter_queue(rq, unit);
     if (unlikely(unit != &lwp->own && lwp->own.entity.queue != unit->entity.group))
@@ -110,14 +112,30 @@ void rq_enqueue(struct runqueue *rq, struct lwp *lwp, enum sched_enqueue why, ui
     rq_changed(rq, preempts, now_ns);
 }
 
+/* Whether the entity is in a queue of this CPU's tree. */
+static bool is_in_tree(const struct runqueue *rq, const struct sched_entity *e)
+{
+    const struct sched_queue *q = e->queue;
+
+    while (q != NULL && q->self != NULL)
+        q = q->self->queue;
+    return q == &rq->root && e->is_present;
+}
+
 void rq_dequeue(struct runqueue *rq, struct lwp *lwp, enum sched_dequeue why, uint64_t now_ns)
 {
+    /* A team that is being moved takes nobody's CPU: its LWPs are not counted anywhere. */
+    bool is_counted = lwp->unit->entity.is_present;
+
+    debug_assert(!is_counted || is_in_tree(rq, &lwp->own.entity));
     tree_dequeue(&lwp->own.entity, why, now_ns);
-    add_runnable(rq, -1u);
+    if (is_counted)
+        add_runnable(rq, -1u);
 }
 
 void rq_take_out(struct runqueue *rq, struct sched_unit *unit, uint64_t now_ns)
 {
+    debug_assert(is_in_tree(rq, &unit->entity));
     add_runnable(rq, -nr_runnable_of(unit));
     tree_dequeue(&unit->entity, SCHED_DEQUEUE_MOVED_OUT, now_ns);
 }
@@ -126,6 +144,7 @@ void rq_put_in(struct runqueue *rq, struct sched_unit *unit, uint64_t now_ns)
 {
     bool preempts;
 
+    debug_assert(!unit->entity.is_present);
     enter_queue(rq, unit);
     preempts = tree_enqueue(&unit->entity, SCHED_ENQUEUE_MOVED_IN, now_ns);
     add_runnable(rq, nr_runnable_of(unit));
@@ -150,8 +169,8 @@ void rq_place_unit(struct sched_unit *unit)
         return;
     }
     rq = rq_lock_unit(unit);
-    /* An LWP of the team, woken meanwhile, has taken the whole team in. */
-    if (!unit->entity.is_present)
+    /* Meanwhile, an LWP that was woken may have taken the whole team in, or all may have left. */
+    if (!unit->entity.is_present && nr_runnable_of(unit) > 0)
         rq_put_in(rq, unit, rq_charge(rq));
     spin_unlock(&rq->lock);
 }

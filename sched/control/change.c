@@ -162,6 +162,18 @@ static struct sched_unit *unit_to_change(struct lwp *lwp)
     return lwp->next_unit != NULL ? lwp->next_unit : lwp->unit;
 }
 
+/* Whether the LWP is still of a team, in whose queue its entity is, and about to go on alone. */
+static bool is_pending(const struct change *c)
+{
+    return c->unit == c->lwp->next_unit && c->unit == &c->lwp->own;
+}
+
+/* Locks the run queue that guards the unit: that of the team while the LWP is in it. */
+static struct runqueue *lock_unit(const struct change *c)
+{
+    return c->unit == &c->lwp->own ? rq_lock_home(c->lwp) : rq_lock_unit(c->unit);
+}
+
 /* 0, with sched_control_lock held; or -ESRCH: it has ended. */
 static int change_begin(struct change *c, struct lwp *lwp)
 {
@@ -178,9 +190,9 @@ static int change_begin(struct change *c, struct lwp *lwp)
         spin_unlock_irq(&sched_control_lock, c->irq);
         return -ESRCH;
     }
-    rq = rq_lock_unit(c->unit);
+    rq = lock_unit(c);
     c->held = attributes_of(c->unit);
-    c->cpu = c->unit->target_cpu != LWP_CPU_NOWHERE ? c->unit->target_cpu : rq->cpu;
+    c->cpu = c->unit->target_cpu != LWP_CPU_NOWHERE ? c->unit->target_cpu : c->unit->cpu;
     spin_unlock(&rq->lock);
     c->wanted = c->held;
     return 0;
@@ -206,6 +218,8 @@ static void change_params(struct runqueue *rq, struct sched_unit *unit,
 
     if (!unit->entity.is_present || unit->entity.class != q->class)
         return;
+    debug_assert(q->number == SCHED_GROUPS_MAX ? q == &rq->root
+                                               : q == &rq->groups[q->number].queue);
     if (q->class->params_changed != NULL)
         q->class->params_changed(q, &unit->entity, old, now_ns);
     rq_changed(rq, tree_slice_ns(&rq->root, now_ns) == 0, now_ns);
@@ -215,7 +229,7 @@ static void change_params(struct runqueue *rq, struct sched_unit *unit,
 static bool apply(const struct change *c, const struct attributes *a, unsigned cpu)
 {
     struct sched_unit *unit = c->unit;
-    struct runqueue *rq = rq_lock_unit(unit);
+    struct runqueue *rq = lock_unit(c);
     struct sched_params old = unit->entity.params;
     unsigned home = a->share_percent > 0 ? SCHED_GROUPS_MAX : a->group;
     const struct sched_queue *q = unit->entity.queue;
@@ -234,7 +248,10 @@ static bool apply(const struct change *c, const struct attributes *a, unsigned c
     if (a->share_percent > 0)
         unit->entity.params.tickets = a->share_percent * SCHED_TICKETS_PER_PERCENT;
     unit->entity.params.boost_priority = old.boost_priority;
-    if (rq->cpu == cpu && unit->target_cpu == LWP_CPU_NOWHERE && q != NULL && q->number == home)
+    if (is_pending(c))
+        atomic_store(&unit->cpu, cpu);
+    else if (rq->cpu == cpu && unit->target_cpu == LWP_CPU_NOWHERE && q != NULL &&
+             q->number == home)
         change_params(rq, unit, &old);
     else
         is_taken_out = unit_send(rq, unit, cpu, rq_charge(rq));

@@ -97,13 +97,18 @@ void sched_team_free(struct sched_team *team)
     kfree(team);
 }
 
-/* The LWP stays what it is, after all. Its run queue and sched_control_lock are locked. */
-static void take_back(struct lwp *lwp)
+/*
+ * The LWP, which is running, stays what it is, after all. An own share it has lost, so it belongs
+ * to another queue than it is in. Its run queue and sched_control_lock are locked.
+ */
+static void take_back(struct runqueue *rq, struct lwp *lwp)
 {
-    if (lwp->next_unit == &lwp->own)
+    if (lwp->next_unit == &lwp->own) {
         group_leave(lwp->own.group);
-    else
+    } else {
         group_enter_or_default(&lwp->own);
+        unit_send(rq, &lwp->own, rq->cpu, rq_charge(rq));
+    }
     lwp->next_unit = NULL;
 }
 
@@ -133,7 +138,7 @@ void sched_lwp_set_team(struct lwp *lwp, struct sched_team *team)
     if (lwp->state == LWP_NEW)
         atomic_store(&lwp->unit, to);
     else if (lwp->state != LWP_ZOMBIE && lwp->next_unit != NULL && lwp->unit == to)
-        take_back(lwp);
+        take_back(rq, lwp);
     else if (lwp->state != LWP_ZOMBIE && lwp->next_unit == NULL && lwp->unit != to)
         is_taken_out = become(rq, lwp, to);
     spin_unlock(&rq->lock);
@@ -148,7 +153,7 @@ void lwp_settle(struct lwp *lwp)
     struct runqueue *rq = rq_lock_home(lwp);
 
     if (lwp->next_unit != NULL)
-        take_back(lwp);
+        take_back(rq, lwp);
     spin_unlock(&rq->lock);
     unit_withdraw(&lwp->own);
     spin_unlock_irq(&sched_control_lock, irq);
