@@ -22,8 +22,9 @@
  * the period, so an entity that moves to another CPU's queue gains nothing and loses nothing.
  *
  * A running entity may be alone for hours and then be charged for them at once: only what it ran
- * since the last boost counts, and it may go down several levels in one charge, exactly as if it
- * had been charged often.
+ * since the last boost counts against its allotment, and it may go down several levels in one
+ * charge, exactly as if it had been charged often. Its turn is not made longer by a boost: else,
+ * with boosts as often as turns end, it would never end.
  *
  * Nobody starves: a waiting entity is on level 0 after at most one boost period; there, nobody is
  * put in front of it, and those who are get one quantum each.
@@ -350,13 +351,14 @@ static void mlfq_charge(struct sched_queue *q, struct sched_entity *e, uint64_t 
 {
     struct mlfq_queue *mq = queue_of(q);
     struct mlfq_entity *me = state_of(e);
+    uint64_t quantum_used_ns = me->quantum_used_ns + ran_ns;
 
     catch_up_boosts(mq, now_ns);
     if (unlikely(is_boost_due(mq, me))) {
         boost_if_due(mq, me);
         ran_ns = MIN(ran_ns, now_ns - mq->boosted_ns);
     }
-    me->quantum_used_ns += ran_ns;
+    me->quantum_used_ns = quantum_used_ns;
     me->allotment_used_ns += ran_ns;
     demote_if_spent(mq, me);
 }

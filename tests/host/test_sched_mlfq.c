@@ -330,8 +330,27 @@ static void a_boost_does_not_take_the_turn_from_the_running_one(void **state)
     driver_wake(a->place == DRIVER_AWAY ? a : b);
     driver_decide(dq);
     driver_charge(dq, 2 * MS);
-    assert_int_equal(driver_slice_ns(dq), 4 * MS);
+    assert_int_equal(driver_slice_ns(dq), 3 * MS);
     driver_queue_end(dq);
+}
+
+/* Boosts that come exactly when turns end, and more often. */
+static void boosts_do_not_make_a_turn_longer(void **state)
+{
+    for (unsigned boost = 1; boost <= 5; boost++) {
+        struct driver_queue *dq = new_queue();
+        struct driver_entity *de;
+
+        driver_tune(dq, "boost", boost);
+        driver_sleep(boost * MS - driver_now_ns % (boost * MS)); /* one has just been */
+        driver_spawn(dq);
+        driver_spawn(dq);
+        driver_decide(dq);
+        de = driver_running(dq);
+        driver_run_for(dq, 5 * MS);
+        assert_ptr_not_equal(driver_running(dq), de);
+        driver_queue_end(dq);
+    }
 }
 
 static void only_the_time_after_a_boost_counts_against_the_new_allotment(void **state)
@@ -582,6 +601,7 @@ int main(void)
         cmocka_unit_test(a_boost_brings_everybody_to_level_0_with_a_full_allotment),
         cmocka_unit_test(no_boost_comes_before_its_time),
         cmocka_unit_test(a_boost_does_not_take_the_turn_from_the_running_one),
+        cmocka_unit_test(boosts_do_not_make_a_turn_longer),
         cmocka_unit_test(only_the_time_after_a_boost_counts_against_the_new_allotment),
         cmocka_unit_test(one_long_charge_does_what_many_short_ones_do),
         cmocka_unit_test(moving_to_another_cpu_keeps_level_and_allotment),
