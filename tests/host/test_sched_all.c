@@ -1,0 +1,136 @@
+/*
+ * What has to hold for every class there is. All files of sched/classes are linked in, so a new one
+ * is tested without a line here.
+ */
+
+#include "tree_world.h"
+
+/* All that are linked in. */
+#define NR_CLASSES ((unsigned)(__stop_sched_classes - __start_sched_classes))
+
+static void all_tables_are_in_order(void **state)
+{
+    assert_true(NR_CLASSES >= 3);
+    for (unsigned c = 0; c < NR_CLASSES; c++) {
+        const struct sched_class *class = __start_sched_classes[c];
+
+        assert_ptr_equal(driver_class(class->name), class); /* no other one has its name */
+        driver_check_tables(class);
+    }
+}
+
+/* A queue by itself. Who has to be admitted is in the trees below. */
+static void no_sequence_of_calls_loses_or_doubles_anybody(void **state)
+{
+    for (unsigned c = 0; c < NR_CLASSES; c++) {
+        struct driver_random random = {
+            .class = __start_sched_classes[c], .nr_steps = 300, .retunes = true};
+
+        for (; random.seed < 2000 && !random.class->admit; random.seed++)
+            driver_random(&random);
+    }
+}
+
+static void no_sequence_of_calls_breaks_an_invariant_of_a_tree(void **state)
+{
+    struct world world = {
+        .classes = __start_sched_classes,
+        .nr_classes = NR_CLASSES,
+        .has_teams = true,
+        .retunes = true,
+    };
+
+    for (uint64_t seed = 0; seed < 10000; seed++)
+        world_run(&world, seed, 400);
+}
+
+/* ---- Starvation limits ---------------------------------------------------------------------- */
+
+#define CROWD_MAX 100 /* for so many, limits are declared */
+
+struct crowd {
+    struct dtree *tree;
+    struct sched_queue *q;
+    struct leaf *leaf[CROWD_MAX];
+    unsigned nr;
+};
+
+static void crowd_init(struct crowd *crowd, const struct sched_class *class, struct rng *rng)
+{
+    uint64_t tunables[SCHED_TUNABLES_MAX];
+
+    *crowd = (struct crowd){.tree = dtree_new()};
+    crowd->nr = (unsigned)(rng_one_in(rng, 2) ? CROWD_MAX : rng_between(rng, 2, CROWD_MAX));
+    crowd->q = dtree_add_group(crowd->tree, &crowd->tree->queue[0], class, PERCENT(50));
+    random_tunables(class, rng, tunables);
+    tree_tune(crowd->q, tunables, driver_now_ns);
+    for (unsigned i = 0; i < crowd->nr; i++)
+        crowd->leaf[i] = dtree_spawn(crowd->tree, crowd->q, SCHED_TICKETS_DEFAULT);
+    dtree_pick(crowd->tree);
+}
+
+/* Sleepers wake, so that ending the tree ends everybody. */
+static void crowd_end(struct crowd *crowd)
+{
+    for (unsigned i = 0; i < crowd->nr; i++)
+        if (!crowd->leaf[i]->is_present)
+            dtree_wake(crowd->tree, crowd->leaf[i]);
+    dtree_end(crowd->tree);
+}
+
+/* Some run to the end of their slices and beyond, some yield or sleep before, and wake again. */
+static void crowd_step(struct crowd *crowd, struct rng *rng)
+{
+    struct dtree *t = crowd->tree;
+    struct leaf *leaf = crowd->leaf[rng_below(rng, crowd->nr)];
+    uint64_t slice_ns = dtree_slice_ns(t);
+
+    if (slice_ns == SCHED_TIME_NEVER)
+        slice_ns = 50 * NSEC_PER_MSEC;
+    if (rng_one_in(rng, 4))
+        slice_ns = rng_between(rng, 0, slice_ns + (rng_one_in(rng, 4) ? NSEC_PER_SEC : 0));
+    driver_now_ns += slice_ns;
+    if (!leaf->is_present)
+        dtree_wake(t, leaf);
+    if (t->current && rng_one_in(rng, 8))
+        dtree_block(t);
+    else
+        dtree_reschedule(t, t->current && rng_one_in(rng, 8));
+}
+
+static void run_crowd(const struct sched_class *class, uint64_t seed)
+{
+    struct rng rng = {seed};
+    struct crowd crowd;
+
+    driver_reset(seed);
+    crowd_init(&crowd, class, &rng);
+    for (unsigned i = 0; i < 2000; i++) {
+        crowd_step(&crowd, &rng);
+        if (i % 8 == 0 && tree_find_starved(crowd.q))
+            fail_msg("%s starves somebody, seed %lu", class->name, (unsigned long)seed);
+    }
+    crowd_end(&crowd);
+}
+
+static void nobody_waits_for_longer_than_the_class_says(void **state)
+{
+    for (unsigned c = 0; c < NR_CLASSES; c++) {
+        const struct sched_class *class = __start_sched_classes[c];
+
+        for (uint64_t seed = 0; seed < 1000 && class->starvation_limit_ns && !class->admit; seed++)
+            run_crowd(class, seed);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_tables_are_in_order),
+        cmocka_unit_test(no_sequence_of_calls_loses_or_doubles_anybody),
+        cmocka_unit_test(no_sequence_of_calls_breaks_an_invariant_of_a_tree),
+        cmocka_unit_test(nobody_waits_for_longer_than_the_class_says),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
