@@ -129,14 +129,35 @@ static void throttle(struct sched_queue *root, struct sched_queue *q, uint64_t n
     list_push_back(&root->throttled, &q->throttled_link);
 }
 
-/* Gives the throttled queues another try whose event is due. */
+/*
+ * When a throttled queue is to be tried again. At once, if its class no longer says when: it may
+ * have changed its mind, by a tunable or a member's parameters, or else is found broken again.
+ */
+static uint64_t retry_ns(const struct sched_queue *q, uint64_t now_ns)
+{
+    uint64_t event_ns = next_event_ns(q, now_ns);
+
+    return event_ns != SCHED_TIME_NEVER ? event_ns : now_ns;
+}
+
+/* A throttled queue for which it is time; NULL: there is none. */
+static struct sched_queue *find_due(const struct sched_queue *root, uint64_t now_ns)
+{
+    struct sched_queue *q;
+
+    list_for_each_entry (q, &root->throttled, throttled_link) {
+        if (retry_ns(q, now_ns) <= now_ns)
+            return q;
+    }
+    return NULL;
+}
+
+/* Gives those another try. That is an arrival for the queues above, which may be throttled, too. */
 static void end_throttling(struct sched_queue *root, uint64_t now_ns)
 {
-    struct sched_queue *q, *next;
+    struct sched_queue *q;
 
-    list_for_each_entry_safe (q, next, &root->throttled, throttled_link) {
-        if (next_event_ns(q, now_ns) > now_ns)
-            continue;
+    while ((q = find_due(root, now_ns)) != NULL) {
         list_remove(&q->throttled_link);
         tree_enqueue(q->self, SCHED_ENQUEUE_WAKE, now_ns);
     }
@@ -148,7 +169,7 @@ uint64_t tree_next_event_ns(const struct sched_queue *root, uint64_t now_ns)
     uint64_t first_ns = SCHED_TIME_NEVER;
 
     list_for_each_entry (q, &root->throttled, throttled_link)
-        first_ns = MIN(first_ns, next_event_ns(q, now_ns));
+        first_ns = MIN(first_ns, retry_ns(q, now_ns));
     return first_ns;
 }
 
