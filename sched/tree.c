@@ -25,7 +25,8 @@
 
 #include <sched/tree.h>
 
-/* Classes declare their starvation limits for so many. */
+/* Classes declare their starvation limits for so many. Time in which there are more does not count.
+ */
 #define STARVATION_ENTITIES_MAX 100
 
 static bool is_empty(const struct sched_queue *q)
@@ -63,8 +64,6 @@ static void make_waiting(struct sched_queue *q, struct sched_entity *e, enum sch
     q->nr_waiting++;
     e->is_present = true;
     e->waits_since_ns = q->granted_ns;
-    if (unlikely(q->nr_waiting > STARVATION_ENTITIES_MAX))
-        q->watched_since_ns = q->granted_ns;
     q->class->enqueue(q, e, why, now_ns);
 }
 
@@ -266,6 +265,8 @@ void tree_charge(struct sched_queue *root, uint64_t ran_ns, uint64_t late_ns, ui
 {
     for (struct sched_queue *q = root; q != NULL && q->running != NULL; q = next_on_path(q)) {
         q->granted_ns += ran_ns - late_ns;
+        if (unlikely(q->nr_waiting >= STARVATION_ENTITIES_MAX))
+            q->watched_since_ns = q->granted_ns;
         /* Whoever is alone at the root competes with nobody: stride may as well stand still. */
         if (q->self == NULL && q->nr_waiting == 0 && q->running->group != NULL)
             continue;
@@ -385,7 +386,7 @@ const struct sched_entity *tree_find_starved(const struct sched_queue *q)
     const struct sched_entity *e;
     uint64_t limit_ns;
 
-    if (q->class->starvation_limit_ns == NULL || q->nr_waiting > STARVATION_ENTITIES_MAX)
+    if (q->class->starvation_limit_ns == NULL)
         return NULL;
     limit_ns = q->class->starvation_limit_ns(q);
     list_for_each_entry (e, &q->waiting, waiting_link) {
