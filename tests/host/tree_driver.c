@@ -329,8 +329,11 @@ static uint64_t expected_slice_ns(const struct dtree *t)
 
     for (e = &t->current->entity; e; e = e->queue->self)
         least_ns = MIN(least_ns, expected_level_slice_ns(e->queue, e));
-    list_for_each_entry (q, &t->queue[0].throttled, throttled_link)
-        least_ns = until_event_ns(q->class->next_event_ns(q, driver_now_ns), least_ns);
+    list_for_each_entry (q, &t->queue[0].throttled, throttled_link) {
+        uint64_t event_ns = q->class->next_event_ns(q, driver_now_ns);
+
+        least_ns = until_event_ns(event_ns != SCHED_TIME_NEVER ? event_ns : 0, least_ns);
+    }
     return least_ns;
 }
 
