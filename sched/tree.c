@@ -330,6 +330,13 @@ uint64_t tree_slice_ns(const struct sched_queue *root, uint64_t now_ns)
 
 /* ---- Another class -------------------------------------------------------------------------- */
 
+static void set_tunables(struct sched_queue *q, const uint64_t *tunables)
+{
+    for (unsigned i = 0; i < q->class->nr_tunables; i++)
+        q->tunable[i] = tunables[i];
+    q->watched_since_ns = q->granted_ns;
+}
+
 bool tree_replace_class(struct sched_queue *q, const struct sched_class *class, void *state,
                         const uint64_t *tunables, uint64_t now_ns)
 {
@@ -345,9 +352,7 @@ bool tree_replace_class(struct sched_queue *q, const struct sched_class *class, 
     q->is_preempted = false;
     q->class = class;
     q->state = state;
-    for (unsigned i = 0; i < class->nr_tunables; i++)
-        q->tunable[i] = tunables[i];
-    q->watched_since_ns = q->granted_ns;
+    set_tunables(q, tunables);
     if (class->queue_init != NULL)
         class->queue_init(q, now_ns);
     if (running != NULL) {
@@ -372,9 +377,7 @@ bool tree_replace_class(struct sched_queue *q, const struct sched_class *class, 
 
 void tree_tune(struct sched_queue *q, const uint64_t *tunables, uint64_t now_ns)
 {
-    for (unsigned i = 0; i < q->class->nr_tunables; i++)
-        q->tunable[i] = tunables[i];
-    q->watched_since_ns = q->granted_ns;
+    set_tunables(q, tunables);
     if (q->class->retuned != NULL)
         q->class->retuned(q, now_ns);
 }
