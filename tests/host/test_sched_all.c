@@ -23,8 +23,10 @@ static void all_tables_are_in_order(void **state)
 static void no_sequence_of_calls_loses_or_doubles_anybody(void **state)
 {
     for (unsigned c = 0; c < NR_CLASSES; c++) {
-        struct driver_random random = {
-            .class = __start_sched_classes[c], .nr_steps = 300, .retunes = true};
+        struct driver_random random = {.class = __start_sched_classes[c],
+                                       .nr_steps = 300,
+                                       .retunes = true,
+                                       .varies_priorities = true};
 
         for (; random.seed < 2000 && !random.class->admit; random.seed++)
             driver_random(&random);

@@ -93,6 +93,7 @@ static struct sched_params random_params(struct rng *rng)
     params.tickets = (uint32_t)rng_between(rng, 1, rng_one_in(rng, 4) ? 10000 : 1000);
     params.nice = (int8_t)((int)rng_below(rng, 40) - 20);
     params.priority = (uint8_t)rng_below(rng, 64);
+    params.boost_priority = rng_one_in(rng, 4) ? (uint8_t)rng_below(rng, 64) : 0;
     return params;
 }
 
