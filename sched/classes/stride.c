@@ -51,6 +51,9 @@ static const struct sched_tunable tunables[NR_TUNABLES] = {
 #define TICKETS_MAX          (1u << 16)
 #define CHARGE_MAX_NS        (1ull << 42)
 
+/* Remains are cut to this: far beyond any place where a joiner may start, and far from wrapping. */
+#define REMAIN_MAX (INT64_C(1) << 60)
+
 struct stride_queue {
     struct rb_tree waiting; /* by pass */
     uint64_t tickets;       /* of all present */
@@ -126,6 +129,11 @@ static int64_t scale(int64_t value, uint64_t multiplier, uint64_t divisor)
     return whole * (int64_t)multiplier + rest * (int64_t)multiplier / (int64_t)divisor;
 }
 
+static int64_t cut(int64_t value, int64_t limit)
+{
+    return MAX(MIN(value, limit), -limit);
+}
+
 /* Nobody present is to be more than its quantum above the floor. */
 static void raise_floor(const struct sched_queue *q, const struct stride_entity *se)
 {
@@ -199,7 +207,15 @@ static void become_away(struct sched_queue *q, struct stride_entity *se)
     }
     sq->global_stride = STRIDE_OF_ONE_TICKET / sq->tickets;
     sq->global_pass -= (uint64_t)scale(ahead, se->tickets, sq->tickets);
-    se->remain = pass_distance(se->pass, sq->global_pass);
+    se->remain = cut(pass_distance(se->pass, sq->global_pass), REMAIN_MAX);
+}
+
+/* The same running time at another number of tickets. */
+static int64_t convert_remain(int64_t remain, uint32_t from_tickets, uint32_t to_tickets)
+{
+    unsigned __int128 limit = (unsigned __int128)(REMAIN_MAX / from_tickets) * to_tickets;
+
+    return scale(cut(remain, (int64_t)MIN(limit, REMAIN_MAX)), from_tickets, to_tickets);
 }
 
 /* Takes over the tickets of an entity that is away. */
@@ -210,7 +226,7 @@ static void set_tickets(struct stride_entity *se, const struct sched_params *par
     if (likely(tickets == se->tickets))
         return;
     if (se->tickets != 0)
-        se->remain = scale(se->remain, se->tickets, tickets);
+        se->remain = convert_remain(se->remain, se->tickets, tickets);
     se->tickets = tickets;
     se->stride = STRIDE_OF_ONE_TICKET / tickets;
 }

@@ -270,6 +270,64 @@ static void new_tickets_of_a_sleeper_scale_its_lead_too(void **state)
     check_lead_of_nine_and_a_half_quanta(dq, a, b);
 }
 
+/*
+ * A machine that stood still for 73 minutes: all that is charged to `a`, while `b` waited. However
+ * much `b` is owed, it stays on the side of those who are owed, with any number of tickets.
+ */
+static void new_tickets_do_not_wrap_what_a_sleeper_is_owed(void **state)
+{
+    static const uint32_t tickets[] = {1, 2, 100, 65535, 65536};
+
+    for (unsigned i = 0; i < ARRAY_LEN(tickets); i++) {
+        for (unsigned j = 0; j < ARRAY_LEN(tickets); j++) {
+            struct driver_queue *dq = new_queue();
+            struct driver_entity *a = driver_spawn_tickets(dq, 1);
+            struct driver_entity *b = driver_spawn_tickets(dq, tickets[i]);
+
+            driver_decide(dq);
+            assert_ptr_equal(driver_running(dq), a);
+            driver_charge(dq, 4398000 * MS);
+            driver_decide(dq);
+            driver_charge(dq, MS);
+            driver_block(dq);
+            driver_decide(dq);
+            driver_set_tickets(b, tickets[j]);
+            driver_wake(b);
+            assert_ptr_equal(driver_running(dq), b);
+            driver_queue_end(dq);
+        }
+    }
+}
+
+/* The other way round: `a` ran too long, and sleeps. It waits for its turn, and not for ever. */
+static void new_tickets_do_not_wrap_what_a_sleeper_owes(void **state)
+{
+    static const uint32_t tickets[] = {1, 2, 100, 65535, 65536};
+
+    for (unsigned i = 0; i < ARRAY_LEN(tickets); i++) {
+        for (unsigned j = 0; j < ARRAY_LEN(tickets); j++) {
+            struct driver_queue *dq = new_queue();
+            struct driver_entity *a = driver_spawn_tickets(dq, tickets[i]);
+            struct driver_entity *b = driver_spawn_tickets(dq, 1);
+
+            driver_decide(dq);
+            assert_ptr_equal(driver_running(dq), a);
+            driver_charge(dq, 4398000 * MS);
+            driver_block(dq);
+            driver_decide(dq);
+            driver_charge(dq, MS);
+            driver_set_tickets(a, tickets[j]);
+            driver_wake(a);
+            assert_ptr_equal(driver_running(dq), b);
+            for (uint32_t turns = 0; driver_running(dq) != a; turns++) {
+                assert_true(turns <= 2);
+                driver_run_slice(dq);
+            }
+            driver_queue_end(dq);
+        }
+    }
+}
+
 static void new_tickets_end_the_turn(void **state)
 {
     struct driver_queue *dq = new_queue();
@@ -461,6 +519,8 @@ int main(void)
         cmocka_unit_test(who_leaves_with_a_debt_comes_back_with_it),
         cmocka_unit_test(new_tickets_scale_a_lead_to_the_same_running_time),
         cmocka_unit_test(new_tickets_of_a_sleeper_scale_its_lead_too),
+        cmocka_unit_test(new_tickets_do_not_wrap_what_a_sleeper_is_owed),
+        cmocka_unit_test(new_tickets_do_not_wrap_what_a_sleeper_owes),
         cmocka_unit_test(new_tickets_end_the_turn),
         cmocka_unit_test(many_short_lives_do_not_delay_a_newcomer),
         cmocka_unit_test(a_chain_of_short_lives_starves_nobody),
