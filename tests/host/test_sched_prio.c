@@ -403,6 +403,50 @@ static void an_entity_keeps_its_priority_when_it_moves(void **state)
     driver_queue_end(other);
 }
 
+/* ---- Silberschatz, Galvin, Gagne: Operating System Concepts, chapter "CPU Scheduling" ---- */
+
+struct job {
+    uint8_t priority; /* as the book has it: 1 is the highest */
+    uint64_t burst_ms;
+    uint64_t end_ms;
+};
+
+/* All jobs come at time 0, and end when the book's Gantt chart says so. */
+static void check_gantt_chart(const struct job job[], unsigned n, uint64_t quantum_us)
+{
+    struct driver_queue *dq = new_queue();
+    uint64_t start_ns = driver_now_ns;
+
+    driver_tune(dq, "quantum_us", quantum_us);
+    for (unsigned i = 0; i < n; i++)
+        spawn(dq, (uint8_t)(10 - job[i].priority))->slot = i;
+    for (driver_decide(dq); driver_running(dq); driver_decide(dq)) {
+        struct driver_entity *running = driver_running(dq);
+        uint64_t burst_ns = job[running->slot].burst_ms * MS;
+
+        driver_charge(dq, MIN(driver_slice_ns(dq), burst_ns - running->ran_ns));
+        if (running->ran_ns < burst_ns)
+            continue;
+        assert_int_equal(driver_now_ns - start_ns, job[running->slot].end_ms * MS);
+        driver_exit(dq);
+    }
+    driver_queue_end(dq);
+}
+
+/* First come, first served: waits of 0, 24 and 27. Priority: 6, 0, 16, 18 and 1. Both: a quantum.
+ */
+static void the_examples_of_silberschatz(void **state)
+{
+    static const struct job fcfs[] = {{1, 24, 24}, {1, 3, 27}, {1, 3, 30}};
+    static const struct job by_priority[] = {
+        {3, 10, 16}, {1, 1, 1}, {4, 2, 18}, {5, 1, 19}, {2, 5, 6}};
+    static const struct job in_turn[] = {{3, 4, 26}, {2, 5, 16}, {2, 8, 20}, {1, 7, 7}, {3, 3, 27}};
+
+    check_gantt_chart(fcfs, ARRAY_LEN(fcfs), 0);
+    check_gantt_chart(by_priority, ARRAY_LEN(by_priority), 0);
+    check_gantt_chart(in_turn, ARRAY_LEN(in_turn), 2000);
+}
+
 /* ---- Pintos, src/tests/threads ----------------------------------------------------------- */
 
 /* priority-change: main, at 31, makes one of 32, which lowers itself to 30; then main to 29. */
@@ -662,6 +706,7 @@ int main(void)
         cmocka_unit_test(a_lower_donation_than_its_own_priority_changes_nothing),
         cmocka_unit_test(a_sleeper_wakes_with_the_priority_that_it_has_by_then),
         cmocka_unit_test(an_entity_keeps_its_priority_when_it_moves),
+        cmocka_unit_test(the_examples_of_silberschatz),
         cmocka_unit_test(pintos_priority_change),
         cmocka_unit_test(pintos_priority_fifo),
         cmocka_unit_test(pintos_priority_donate_one),

@@ -31,6 +31,36 @@ static void everybody_runs_in_turn_for_a_quantum(void **state)
     driver_queue_end(dq);
 }
 
+/*
+ * Silberschatz, Galvin, Gagne: Operating System Concepts, section "Round-Robin Scheduling": bursts
+ * of 24, 3 and 3 ms, a quantum of 4 ms. They wait for 6, 4 and 7 ms.
+ */
+static void the_example_of_silberschatz(void **state)
+{
+    static const uint64_t burst_ms[] = {24, 3, 3}, waits_ms[] = {6, 4, 7};
+    struct driver_queue *dq = new_queue();
+    struct driver_entity *de[3];
+    uint64_t start_ns = driver_now_ns;
+
+    driver_tune(dq, "quantum_us", 4000);
+    for (unsigned i = 0; i < ARRAY_LEN(de); i++) {
+        de[i] = driver_spawn(dq);
+        de[i]->slot = i;
+    }
+    for (driver_decide(dq); driver_running(dq); driver_decide(dq)) {
+        struct driver_entity *running = driver_running(dq);
+        uint64_t burst_ns = burst_ms[running->slot] * NSEC_PER_MSEC;
+
+        driver_charge(dq, MIN(driver_slice_ns(dq), burst_ns - running->ran_ns));
+        if (running->ran_ns < burst_ns)
+            continue;
+        assert_int_equal(driver_now_ns - start_ns - burst_ns,
+                         waits_ms[running->slot] * NSEC_PER_MSEC);
+        driver_exit(dq);
+    }
+    driver_queue_end(dq);
+}
+
 static void a_preempted_entity_goes_on_with_the_rest_of_its_quantum(void **state)
 {
     struct driver_queue *dq = new_queue();
@@ -159,6 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_tables_are_in_order),
         cmocka_unit_test(everybody_runs_in_turn_for_a_quantum),
+        cmocka_unit_test(the_example_of_silberschatz),
         cmocka_unit_test(a_preempted_entity_goes_on_with_the_rest_of_its_quantum),
         cmocka_unit_test(a_quantum_used_up_is_over_even_when_preempted),
         cmocka_unit_test(a_yield_goes_to_the_tail_and_a_new_quantum_follows),

@@ -217,6 +217,46 @@ static void a_long_sleep_earns_nothing_and_costs_nothing(void **state)
     driver_queue_end(dq);
 }
 
+/*
+ * Of two, one sleeps now and then. Over all the time that both are there, whatever is between:
+ * neither gets more than a quantum beyond its part.
+ */
+static void sleep_between_does_not_add_to_the_error(void **state)
+{
+    for (uint64_t seed = 0; seed < 3000; seed++) {
+        struct rng rng = {seed};
+        int64_t tickets_a = (int64_t)rng_between(&rng, 1, 1000);
+        int64_t tickets_b = (int64_t)rng_between(&rng, 1, 1000);
+        int64_t error = 0, lowest = 0, highest = 0;
+        struct driver_entity *a, *b;
+        struct driver_queue *dq;
+
+        driver_reset(seed);
+        dq = driver_queue_new(driver_class("stride"));
+        a = driver_spawn_tickets(dq, (uint32_t)tickets_a);
+        b = driver_spawn_tickets(dq, (uint32_t)tickets_b);
+        for (unsigned step = 0; step < 300; step++) {
+            uint64_t ran_ns;
+
+            driver_decide(dq);
+            ran_ns = rng_one_in(&rng, 2) ? driver_slice_ns(dq)
+                                         : rng_between(&rng, 0, driver_slice_ns(dq));
+            driver_charge(dq, ran_ns);
+            error += (int64_t)ran_ns * (driver_running(dq) == a ? tickets_b : -tickets_a);
+            lowest = MIN(lowest, error);
+            highest = MAX(highest, error);
+            /* A microsecond for what the fixed point rounds away, which adds up. */
+            assert_true(highest - lowest <= (int64_t)(QUANTUM_NS + 1000) * (tickets_a + tickets_b));
+            if (driver_running(dq) == b || rng_one_in(&rng, 2))
+                continue;
+            driver_block(dq);
+            driver_run_for(dq, rng_below(&rng, 100 * MS));
+            driver_wake(a);
+        }
+        driver_queue_end(dq);
+    }
+}
+
 /* 0.95 quanta ahead of one with ten times the tickets: that one has its tenth turn, then `a`. */
 static void check_lead_of_nine_and_a_half_quanta(struct driver_queue *dq,
                                                  const struct driver_entity *a,
@@ -515,6 +555,7 @@ int main(void)
         cmocka_unit_test(the_table_of_waldspurger),
         cmocka_unit_test(a_thousand_seconds_are_shared_exactly),
         cmocka_unit_test(naps_neither_win_nor_lose_time),
+        cmocka_unit_test(sleep_between_does_not_add_to_the_error),
         cmocka_unit_test(a_long_sleep_earns_nothing_and_costs_nothing),
         cmocka_unit_test(who_leaves_with_a_debt_comes_back_with_it),
         cmocka_unit_test(new_tickets_scale_a_lead_to_the_same_running_time),
