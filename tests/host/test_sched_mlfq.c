@@ -459,92 +459,6 @@ static void a_smaller_allotment_holds_at_once(void **state)
     driver_queue_end(dq);
 }
 
-static void the_presets_are_those_of_the_courses(void **state)
-{
-    struct driver_queue *dq = new_queue();
-    struct driver_entity *de = driver_spawn(dq);
-
-    driver_use_preset(dq, "process");
-    driver_spawn(dq);
-    driver_decide(dq);
-    assert_int_equal(driver_slice_ns(dq), 10 * MS);
-    driver_charge(dq, 50 * MS);
-    assert_int_equal(driver_level(de), 1);
-
-    driver_queue_end(dq);
-    dq = new_queue();
-    driver_use_preset(dq, "lwp");
-    de = driver_spawn(dq);
-    driver_spawn(dq);
-    driver_decide(dq);
-    assert_int_equal(driver_slice_ns(dq), 50 * MS);
-    driver_charge(dq, 200 * MS);
-    assert_int_equal(driver_level(de), 1);
-    driver_queue_end(dq);
-}
-
-/*
- * OSTEP section 8.2, "Along came a short job": quanta and allotments of 10 ms; A has run for long
- * when B comes at 100 ms, which needs 20 ms.
- */
-static void along_came_a_short_job(void **state)
-{
-    struct driver_queue *dq = new_queue_without_boosts();
-    struct driver_entity *a, *b;
-
-    for (int i = 0; i < 2; i++) {
-        driver_tune(dq, i ? "quantum1" : "quantum0", 10);
-        driver_tune(dq, i ? "allotment1" : "allotment0", 10);
-    }
-    driver_tune(dq, "quantum2", 10);
-    a = driver_spawn(dq);
-    driver_run_for(dq, 100 * MS);
-    assert_int_equal(driver_level(a), 2);
-    b = driver_spawn(dq);
-    driver_run_for(dq, 10 * MS);
-    assert_int_equal(driver_level(b), 1);
-    driver_run_for(dq, 10 * MS);
-    assert_int_equal(b->ran_ns, 20 * MS);
-    assert_ptr_equal(driver_running(dq), a);
-    driver_queue_end(dq);
-}
-
-/* Short work that would keep level 0 busy for ever, and hogs that need the boost. */
-static void nobody_waits_longer_than_the_limit_among_a_hundred(void **state)
-{
-    for (uint64_t seed = 0; seed < 12; seed++) {
-        struct rng rng = {seed};
-        struct driver_entity *de[100];
-        unsigned nr_hogs = seed % 2 ? 1 : (unsigned)rng_between(&rng, 1, 100);
-        struct driver_queue *dq = new_queue();
-        uint64_t end_ns = driver_now_ns + 10 * NSEC_PER_SEC;
-
-        for (unsigned i = 0; i < ARRAY_LEN(de); i++)
-            de[i] = driver_spawn(dq);
-        driver_decide(dq);
-        while (driver_now_ns < end_ns) {
-            struct driver_entity *running = driver_running(dq);
-            bool is_hog = false;
-
-            for (unsigned i = 0; i < nr_hogs; i++)
-                is_hog |= running == de[i];
-            if (is_hog) {
-                driver_run_slice(dq);
-                continue;
-            }
-            driver_charge(dq, rng_between(&rng, 1, driver_slice_ns(dq)));
-            driver_block(dq);
-            driver_wake(running);
-            driver_decide(dq);
-        }
-        for (unsigned i = 0; i < ARRAY_LEN(de); i++) {
-            assert_true(de[i]->longest_wait_ns <= dq->q.class->starvation_limit_ns(&dq->q));
-            assert_true(de[i]->ran_ns > 0);
-        }
-        driver_queue_end(dq);
-    }
-}
-
 static void nobody_is_lost_or_doubled_by_any_sequence_of_calls(void **state)
 {
     for (uint64_t seed = 0; seed < 4000; seed++)
@@ -608,9 +522,6 @@ int main(void)
         cmocka_unit_test(moving_between_cpus_does_not_bring_a_boost_forward),
         cmocka_unit_test(fewer_levels_put_everybody_on_those_that_are_left),
         cmocka_unit_test(a_smaller_allotment_holds_at_once),
-        cmocka_unit_test(the_presets_are_those_of_the_courses),
-        cmocka_unit_test(along_came_a_short_job),
-        cmocka_unit_test(nobody_waits_longer_than_the_limit_among_a_hundred),
         cmocka_unit_test(nobody_is_lost_or_doubled_by_any_sequence_of_calls),
         cmocka_unit_test(a_slice_lasts_only_while_no_higher_level_waits),
     };
