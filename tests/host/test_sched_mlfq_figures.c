@@ -125,6 +125,13 @@ static void boosts_end_starvation(void **state)
     assert_in_range(job->ran_ns, (100 + 99 * 10) * MS, (100 + 101 * 10) * MS);
     assert_true(job->longest_wait_ns <= (100 + 10) * MS);
     driver_queue_end(dq);
+
+    dq = new_queue_of((uint64_t[]){1, 1, 1}, (uint64_t[]){1, 1}, 1000);
+    job = driver_spawn(dq);
+    driver_run_for(dq, 100 * MS);
+    run_short_jobs(dq, 10 * NSEC_PER_SEC);
+    assert_in_range(job->longest_wait_ns, 900 * MS, dq->q.class->starvation_limit_ns(&dq->q));
+    driver_queue_end(dq);
 }
 
 /* Figure 8.7: lower priority, longer quanta. 20 ms each on top, 40 ms each in the middle. */
