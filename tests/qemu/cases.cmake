@@ -220,9 +220,16 @@ thrum_qemu_case(bad.short_initrd ISO ${BAD_DIR}/short-initrd.iso EXPECT ${NO_INI
 thrum_qemu_case(bad.text_as_init ADD ${CMAKE_SOURCE_DIR}/README.md:/bin/init EXPECT ${NO_INIT})
 thrum_qemu_case(bad.init_below_a_file CMDLINE init=/bin/init/x
   EXPECT panic "text=init: /bin/init/x cannot be started .a part of the path is no folder")
-# What the trace has recorded last is printed at a panic; trace= that makes no sense is said.
+# The trace: printed at a panic, and by a program; what makes no sense is said.
 thrum_qemu_case(panic.shows_the_trace CPUS 2 CMDLINE "init=/bin/init/x trace=all"
   EXPECT panic "text=CPU 0's last events" "text=: -1 create 0" "text=: 0 switch to -1, idle")
+thrum_qemu_case(run.tracedump CPUS 2 EXEC "/bin/tracedump -e create,switch,syscall lwpdemo 4"
+  EXPECT ${DEMO_OK} "text=create  by 2, in process 3" "text=switch  to 3, "
+  "text=syscall 1024 .0x")
+thrum_qemu_case(run.tracedump_fails EXEC "/bin/tracedump /no/such/program" EXPECT exit=127
+  "text=tracedump: /no/such/program: ")
+thrum_qemu_case(run.tracedump_misused EXEC "/bin/tracedump -e walk lwpdemo" EXPECT exit=2
+  "text=tracedump: -e walk: no such event")
 thrum_qemu_case(bad.trace CMDLINE "trace=switch,walk" EXEC "/bin/lwpdemo 4"
   EXPECT ${DEMO_OK} "text=cmdline: trace=switch,walk: there are switch, wake, ")
 thrum_qemu_case(bad.short_init ADD ${BAD_DIR}/short-init:/bin/init EXPECT ${NO_INIT})

@@ -385,7 +385,7 @@ static bool waiting_and_waking_are_recorded(void)
     thread_sem_init(&gate, 0);
     thread_t lwp = start(wait_at_gate, NULL);
     ktap_wait_for(is_waiting, NULL);
-    sleep_ns(10 * NSEC_PER_MSEC);
+    sleep_ns(50 * NSEC_PER_MSEC);
     thread_sem_post(&gate);
     thread_join(lwp, NULL);
     return end() && IS_THERE(THRUM_TRACE_SWITCH, lwp, {-1, THRUM_SWITCH_BLOCKED, -1}) &&
@@ -399,7 +399,7 @@ static bool a_wait_cut_short_is_recorded(void)
     thread_sem_init(&gate, 0);
     thread_t lwp = start(wait_at_gate, NULL);
     ktap_wait_for(is_waiting, NULL);
-    sleep_ns(10 * NSEC_PER_MSEC);
+    sleep_ns(50 * NSEC_PER_MSEC);
     thread_exit_target(lwp);
     thread_join(lwp, NULL);
     return end() && IS_THERE(THRUM_TRACE_WAKE, lwp, {-1, THRUM_WAKE_INTERRUPT, gettid()});
@@ -417,35 +417,51 @@ static void *compute_for(void *duration_ns)
     return NULL;
 }
 
+/* A record of a move that makes no sense. */
+static bool is_impossible_move(const struct thrum_trace_record *record)
+{
+    return record->kind == THRUM_TRACE_MIGRATE &&
+           (record->argument[0] >= ktap_cpus() || record->argument[1] >= ktap_cpus() ||
+            record->argument[0] == record->argument[1]);
+}
+
 /*
  * One more LWP than CPUs, all with the same work: while two share a CPU, the others come to their
- * end, and an idle CPU takes one of the two.
+ * end, and an idle CPU takes one of the two. Returns how many moves were recorded; -1: nonsense.
  */
-static bool moves_are_recorded(void)
+static long count_moves(void)
 {
     const struct thrum_trace_record *first;
     size_t nr_lwps = ktap_cpus() + 1;
-    thread_t *lwp;
+    thread_t *lwp = calloc(nr_lwps, sizeof(*lwp));
     long nr_moves = 0;
 
-    if (ktap_cpus() == 1)
-        return ktap_skip("there is one CPU");
-    lwp = calloc(nr_lwps, sizeof(*lwp));
-    begin(BIT(THRUM_TRACE_MIGRATE) | BIT(THRUM_TRACE_SWITCH));
+    begin(BIT(THRUM_TRACE_MIGRATE));
     for (size_t i = 0; i < nr_lwps; i++)
         lwp[i] = start(compute_for, (void *)(50 * NSEC_PER_MSEC));
     for (size_t i = 0; i < nr_lwps; i++)
         thread_join(lwp[i], NULL);
     if (!end())
-        return false;
-    for (size_t i = 0; i < nr_lwps; i++) {
+        return -1;
+    for (size_t i = 0; i < nr_lwps; i++)
         nr_moves += count((struct wanted){THRUM_TRACE_MIGRATE, lwp[i], {-1, -1, -1}}, &first);
-        if (first != NULL && !(KTAP_TRUE(first->argument[0] < ktap_cpus()) &&
-                               KTAP_TRUE(first->argument[1] < ktap_cpus()) &&
-                               KTAP_TRUE(first->argument[0] != first->argument[1])))
-            return false;
-    }
+    for (size_t cpu = 0; cpu < ktap_cpus(); cpu++)
+        for (size_t i = 0; i < cpus[cpu].nr_records; i++)
+            if (is_impossible_move(&cpus[cpu].records[i]))
+                return -1;
     free(lwp);
+    return nr_moves;
+}
+
+/* Where a CPU has to wait for its host, the others may have done the work by then: try again. */
+static bool moves_are_recorded(void)
+{
+    long nr_moves = 0;
+
+    if (ktap_cpus() == 1)
+        return ktap_skip("there is one CPU");
+    for (int i = 0; i < 20 && nr_moves == 0; i++)
+        nr_moves = count_moves();
     return KTAP_TRUE(nr_moves > 0);
 }
 
@@ -499,20 +515,33 @@ static bool rises_to_0(void)
     return KTAP_EQUAL(getlev(), 0);
 }
 
-static bool levels_and_boosts_are_recorded(void)
+/* From level 0 down and up again, seen at each. */
+static bool go_down_and_up(void)
 {
-    if (getlev() < 0)
-        return ktap_skip("the class has no levels");
+    const struct thrum_trace_record *first;
+
     begin(BIT(THRUM_TRACE_LEVEL) | BIT(THRUM_TRACE_BOOST));
-    sleep_ns(NSEC_PER_MSEC); /* it is seen at the level that it has */
     bool is_ok = rises_to_0();
     yield();
     is_ok = is_ok && sinks_below_0();
     yield();
     is_ok = is_ok && rises_to_0();
     yield();
-    return end() && is_ok && IS_THERE(THRUM_TRACE_LEVEL, gettid(), {0, -1, -1}) &&
-           IS_THERE(THRUM_TRACE_BOOST, gettid(), {-1, 0, -1});
+    return end() && is_ok &&
+           count((struct wanted){THRUM_TRACE_LEVEL, gettid(), {0, -1, -1}}, &first) > 0 &&
+           count((struct wanted){THRUM_TRACE_BOOST, gettid(), {-1, 0, -1}}, &first) > 0;
+}
+
+/* An emulator that has to wait for its host may be charged for an allotment at any moment. */
+static bool levels_and_boosts_are_recorded(void)
+{
+    bool is_ok = false;
+
+    if (getlev() < 0)
+        return ktap_skip("the class has no levels");
+    for (int i = 0; i < 10 && !is_ok; i++)
+        is_ok = go_down_and_up();
+    return KTAP_TRUE(is_ok);
 }
 
 static long first_bytes(const char *name)
