@@ -56,21 +56,21 @@ static void watch(struct lwp *lwp)
 {
     const struct sched_queue *q = lwp->own.entity.queue;
     struct watched *old = &lwp->watched;
-    struct watched new = {
+    struct watched now = {
         .class = q != NULL ? q->class : NULL,
         .level = level_of(&lwp->own.entity),
         .generation = trace_generation(),
     };
 
-    if (old->generation == new.generation) {
-        if (new.class != old->class &&new.class != NULL)
-            record_class(lwp, new.class);
-        else if (new.level > old->level)
-            trace_event(THRUM_TRACE_LEVEL, lwp->trace_id, old->level, new.level, 0);
-        else if (new.level < old->level)
-            trace_event(THRUM_TRACE_BOOST, lwp->trace_id, old->level, new.level, 0);
+    if (old->generation == now.generation) {
+        if (now.class != NULL && now.class != old->class)
+            record_class(lwp, now.class);
+        else if (now.level > old->level)
+            trace_event(THRUM_TRACE_LEVEL, lwp->trace_id, old->level, now.level, 0);
+        else if (now.level < old->level)
+            trace_event(THRUM_TRACE_BOOST, lwp->trace_id, old->level, now.level, 0);
     }
-    *old = new;
+    *old = now;
 }
 
 void watch_run_next(struct runqueue *rq, struct lwp *next, uint64_t now_ns)
