@@ -34,8 +34,9 @@ void trace_write(enum thrum_trace_kind kind, int tid, uint64_t a, uint64_t b, ui
     } while (0)
 
 /*
- * Changes with every trace_set_events(): who compares with what it saw before (sched/control/watch.c) knows
- * by it whether it has been watching all the time. Never 0 while something is recorded.
+ * Changes with every trace_set_events(): who compares with what it saw before
+ * (sched/control/watch.c) knows by it whether it has been watching all the time. Never 0 while
+ * something is recorded.
  */
 unsigned trace_generation(void);
 
