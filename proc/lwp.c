@@ -274,6 +274,7 @@ void user_lwp_become_first(struct user_lwp *self)
     self->clear_tid_address = 0;
     self->set_tid_address = 0;
     atomic_store(&self->robust_list, 0);
+    atomic_store(&self->gets_no_pi_locks, false);
 }
 
 /* Whether waiting for `target` would wait for the caller itself. Locked. */

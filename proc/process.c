@@ -635,21 +635,41 @@ int process_kill_lwp(int pid, int tid, int signal)
     return is_right ? 0 : -ESRCH;
 }
 
-int user_lwp_robust_list(int tid, vaddr_t *head)
+struct user_lwp *user_lwp_keep(int tid)
 {
-    irq_state_t irq = spin_lock_irq(&family_lock);
-    struct process *process = tid == 0 ? process_current() : id_lookup(tid).process;
-    struct user_lwp *lwp = NULL;
+    struct process *process;
+    struct id_owner owner;
 
     /* The family's lock keeps the process, the process's lock its LWPs. */
+    spin_lock(&family_lock);
+    process = id_lookup(tid).process;
     if (process != NULL) {
         spin_lock(&process->lock);
-        lwp = tid == 0 ? user_lwp_current() : id_lookup(tid).lwp;
-        if (lwp != NULL)
-            *head = atomic_load(&lwp->robust_list);
+        owner = id_lookup(tid);
+        if (owner.process == process && owner.lwp != NULL)
+            return owner.lwp;
         spin_unlock(&process->lock);
     }
-    spin_unlock_irq(&family_lock, irq);
+    spin_unlock(&family_lock);
+    return NULL;
+}
+
+void user_lwp_let_go(struct user_lwp *lwp)
+{
+    spin_unlock(&lwp->process->lock);
+    spin_unlock(&family_lock);
+}
+
+int user_lwp_robust_list(int tid, vaddr_t *head)
+{
+    irq_state_t irq = irq_save();
+    struct user_lwp *lwp = user_lwp_keep(tid == 0 ? user_lwp_current()->tid : tid);
+
+    if (lwp != NULL) {
+        *head = atomic_load(&lwp->robust_list);
+        user_lwp_let_go(lwp);
+    }
+    irq_restore(irq);
     return lwp != NULL ? 0 : -ESRCH;
 }
 

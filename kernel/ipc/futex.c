@@ -19,54 +19,29 @@
 #include <arch/mmu.h>
 #include <kernel/errno.h>
 #include <kernel/futex.h>
-#include <kernel/list.h>
-#include <kernel/spinlock.h>
 #include <kernel/waitq.h>
 #include <linux/futex.h>
 #include <mm/frame.h>
 #include <mm/user_copy.h>
 #include <proc/process.h>
 #include <sched/sched.h>
-#include <sched/timer.h>
 
-#define NR_BUCKETS 256
+#include "futex_impl.h"
 
-struct bucket {
-    struct spinlock lock;
-    struct list waiters; /* struct futex_waiter.link; oldest first */
-};
-
-struct key {
-    paddr_t frame;  /* PADDR_NONE: the word is not in shared memory */
-    uint64_t space; /* struct space.id; 0: it is */
-    uint64_t place; /* in the frame or in the space */
-};
-
-/* On its LWP's stack. Locked by the bucket that it is in. */
-struct futex_waiter {
-    struct list_node link;
-    struct bucket *_Atomic bucket;
-    struct key key;
-    uint32_t bits;
-    bool is_woken;
-    struct lwp *lwp;
-    struct timer timer;
-};
-
-static struct bucket buckets[NR_BUCKETS];
+struct futex_bucket futex_buckets[FUTEX_NR_BUCKETS];
 
 void futex_init(void)
 {
-    for (unsigned i = 0; i < NR_BUCKETS; i++) {
-        spin_init(&buckets[i].lock, "futex bucket", LOCK_RANK_WAIT);
-        list_init(&buckets[i].waiters);
+    for (unsigned i = 0; i < FUTEX_NR_BUCKETS; i++) {
+        spin_init(&futex_buckets[i].lock, "futex bucket", LOCK_RANK_WAIT);
+        list_init(&futex_buckets[i].waiters);
+        list_init(&futex_buckets[i].pi_locks);
     }
 }
 
 /* ---- Keys and buckets ----------------------------------------------------------------------- */
 
-/* To be given back by key_put(). 0 or -EFAULT. */
-static int key_get(struct futex futex, struct key *key)
+int futex_key_get(struct futex futex, struct futex_key *key)
 {
     struct space *space = process_current()->space;
 
@@ -78,39 +53,39 @@ static int key_get(struct futex futex, struct key *key)
     return 0;
 }
 
-static void key_put(const struct key *key)
+void futex_key_put(const struct futex_key *key)
 {
     if (key->frame != PADDR_NONE)
         frame_unref(key->frame);
 }
 
-static bool key_equals(const struct key *a, const struct key *b)
+bool futex_key_equals(const struct futex_key *a, const struct futex_key *b)
 {
     return a->frame == b->frame && a->space == b->space && a->place == b->place;
 }
 
-/* Two keys, or none. */
-static int key_get_two(struct futex a, struct futex b, struct key *key_a, struct key *key_b)
+int futex_key_get_two(struct futex a, struct futex b, struct futex_key *key_a,
+                      struct futex_key *key_b)
 {
-    int error = key_get(a, key_a);
+    int error = futex_key_get(a, key_a);
 
     if (error != 0)
         return error;
-    error = key_get(b, key_b);
+    error = futex_key_get(b, key_b);
     if (error != 0)
-        key_put(key_a);
+        futex_key_put(key_a);
     return error;
 }
 
 /* Multiplicative hashing (Knuth, TAOCP vol. 3, 6.4) by 2^64 / golden ratio. */
-static struct bucket *bucket_of(const struct key *key)
+struct futex_bucket *futex_bucket_of(const struct futex_key *key)
 {
     uint64_t hash = (key->frame >> PAGE_SHIFT << 10) ^ (key->space << 40) ^ (key->place >> 2);
 
-    return &buckets[hash * 0x9e3779b97f4a7c15 >> 56];
+    return &futex_buckets[hash * 0x9e3779b97f4a7c15 >> 56];
 }
 
-static irq_state_t lock_two(struct bucket *a, struct bucket *b)
+irq_state_t futex_lock_two(struct futex_bucket *a, struct futex_bucket *b)
 {
     irq_state_t irq = spin_lock_irq(a < b ? &a->lock : &b->lock);
 
@@ -119,7 +94,7 @@ static irq_state_t lock_two(struct bucket *a, struct bucket *b)
     return irq;
 }
 
-static void unlock_two(struct bucket *a, struct bucket *b, irq_state_t irq)
+void futex_unlock_two(struct futex_bucket *a, struct futex_bucket *b, irq_state_t irq)
 {
     if (a != b)
         spin_unlock(a < b ? &b->lock : &a->lock);
@@ -127,10 +102,10 @@ static void unlock_two(struct bucket *a, struct bucket *b, irq_state_t irq)
 }
 
 /* Locks the bucket that the waiter is in by now. Interrupts are off. */
-static struct bucket *lock_bucket_of(struct futex_waiter *waiter)
+static struct futex_bucket *lock_bucket_of(struct futex_waiter *waiter)
 {
     for (;;) {
-        struct bucket *bucket = atomic_load(&waiter->bucket);
+        struct futex_bucket *bucket = atomic_load(&waiter->bucket);
 
         spin_lock(&bucket->lock);
         if (bucket == atomic_load(&waiter->bucket))
@@ -141,16 +116,14 @@ static struct bucket *lock_bucket_of(struct futex_waiter *waiter)
 
 /* ---- Waiting -------------------------------------------------------------------------------- */
 
-/* Makes sure that the word can be read. 0 or -EFAULT. */
-static int fault_in(vaddr_t word_at)
+int futex_fault_in(vaddr_t word_at)
 {
     uint32_t unused;
 
     return user_load(&unused, word_at);
 }
 
-/* Makes sure that the word can be written. 0 or -EFAULT. */
-static int fault_in_to_write(vaddr_t word_at)
+int futex_fault_in_to_write(vaddr_t word_at)
 {
     uint32_t value = 0;
     int error = user_compare_exchange(word_at, &value, value);
@@ -158,8 +131,7 @@ static int fault_in_to_write(vaddr_t word_at)
     return error == -EAGAIN ? 0 : error;
 }
 
-/* 0, or -EAGAIN when the word is another; -EFAULT: the page is not there (any more). Locked. */
-static int compare(vaddr_t word_at, uint32_t expected)
+int futex_compare(vaddr_t word_at, uint32_t expected)
 {
     uint32_t value;
     int error = user_load(&value, word_at);
@@ -174,12 +146,11 @@ static void timed_out(struct timer *timer)
     sched_wake(container_of(timer, struct futex_waiter, timer)->lwp, WAKE_TIMEOUT);
 }
 
-/* Called with the bucket locked, returns with the one locked that the waiter is in then. */
-static int sleep(struct futex_waiter *self, struct bucket **bucket, uint64_t deadline_ns)
+static inline int sleep(struct futex_waiter *self, struct futex_bucket **bucket,
+                        uint64_t deadline_ns)
 {
     enum wake_reason reason;
 
-    list_push_back(&(*bucket)->waiters, &self->link);
     if (deadline_ns != WAITQ_FOREVER)
         timer_start(&self->timer, deadline_ns, timed_out);
     reason = sched_block(&(*bucket)->lock, true);
@@ -188,32 +159,42 @@ static int sleep(struct futex_waiter *self, struct bucket **bucket, uint64_t dea
     *bucket = lock_bucket_of(self);
     if (self->is_woken)
         return 0;
-    list_remove(&self->link);
+    if (self->pi != NULL)
+        futex_pi_give_up(self);
+    else
+        list_remove(&self->link);
     return reason == WAKE_TIMEOUT ? -ETIMEDOUT : -EINTR;
+}
+
+int futex_sleep(struct futex_waiter *self, struct futex_bucket **bucket, uint64_t deadline_ns)
+{
+    return sleep(self, bucket, deadline_ns);
 }
 
 int futex_wait(struct futex futex, uint32_t expected, uint32_t bits, uint64_t deadline_ns)
 {
-    struct futex_waiter self = {.bits = bits, .lwp = lwp_current()};
-    struct bucket *bucket;
+    struct futex_waiter self;
+    struct futex_bucket *bucket;
     irq_state_t irq;
-    int error = key_get(futex, &self.key);
+    int error = futex_key_get(futex, &self.key);
 
     if (error != 0)
         return error;
-    bucket = bucket_of(&self.key);
-    atomic_init(&self.bucket, bucket);
+    bucket = futex_bucket_of(&self.key);
+    futex_waiter_init(&self, bucket, bits, NULL);
     do {
-        error = fault_in(futex.word_at);
+        error = futex_fault_in(futex.word_at);
         if (error != 0)
             break;
         irq = spin_lock_irq(&bucket->lock);
-        error = compare(futex.word_at, expected);
-        if (error == 0)
+        error = futex_compare(futex.word_at, expected);
+        if (error == 0) {
+            list_push_back(&bucket->waiters, &self.link);
             error = sleep(&self, &bucket, deadline_ns);
+        }
         spin_unlock_irq(&bucket->lock, irq);
     } while (error == -EFAULT);
-    key_put(&self.key);
+    futex_key_put(&self.key);
     return error;
 }
 
@@ -227,45 +208,58 @@ static void wake(struct futex_waiter *waiter)
     sched_wake(waiter->lwp, WAKE_EVENT);
 }
 
-/* Locked. How many. */
-static uint32_t wake_some(struct bucket *bucket, const struct key *key, uint32_t nr, uint32_t bits)
+/* Locked. How many; -EINVAL: they wait for a PI lock, which is not given by waking. */
+static int wake_those_there(struct futex_bucket *bucket, const struct futex_key *key, uint32_t nr,
+                            uint32_t bits)
 {
     struct futex_waiter *waiter, *next;
     uint32_t nr_woken = 0;
 
+    if (futex_is_pi(bucket, key))
+        return -EINVAL;
     list_for_each_entry_safe (waiter, next, &bucket->waiters, link) {
         if (nr_woken == nr)
             break;
-        if (!key_equals(&waiter->key, key) || !(waiter->bits & bits))
+        if (!futex_key_equals(&waiter->key, key) || !(waiter->bits & bits))
             continue;
+        if (waiter->requeue_to != NULL)
+            return -EINVAL;
         wake(waiter);
         nr_woken++;
     }
-    return nr_woken;
+    return (int)nr_woken;
+}
+
+static inline int wake_some(struct futex_bucket *bucket, const struct futex_key *key, uint32_t nr,
+                            uint32_t bits)
+{
+    bool is_empty = list_is_empty(&bucket->waiters) && list_is_empty(&bucket->pi_locks);
+
+    return is_empty ? 0 : wake_those_there(bucket, key, nr, bits);
 }
 
 int futex_wake(struct futex futex, uint32_t nr, uint32_t bits)
 {
-    struct bucket *bucket;
-    uint32_t nr_woken;
+    struct futex_bucket *bucket;
     irq_state_t irq;
-    struct key key;
-    int error = key_get(futex, &key);
+    struct futex_key key;
+    int result = futex_key_get(futex, &key);
 
-    if (error != 0)
-        return error;
-    bucket = bucket_of(&key);
+    if (result != 0)
+        return result;
+    bucket = futex_bucket_of(&key);
     irq = spin_lock_irq(&bucket->lock);
-    nr_woken = wake_some(bucket, &key, nr, bits);
+    result = wake_some(bucket, &key, nr, bits);
     spin_unlock_irq(&bucket->lock, irq);
-    key_put(&key);
-    return (int)nr_woken;
+    futex_key_put(&key);
+    return result;
 }
 
 /* Both buckets are locked. */
-static void move(struct futex_waiter *waiter, const struct key *to, struct bucket *bucket)
+static void move(struct futex_waiter *waiter, const struct futex_key *to,
+                 struct futex_bucket *bucket)
 {
-    struct key from = waiter->key;
+    struct futex_key from = waiter->key;
 
     list_remove(&waiter->link);
     list_push_back(&bucket->waiters, &waiter->link);
@@ -273,56 +267,67 @@ static void move(struct futex_waiter *waiter, const struct key *to, struct bucke
     if (to->frame != PADDR_NONE)
         frame_ref(to->frame);
     atomic_store(&waiter->bucket, bucket);
-    key_put(&from); /* never the last reference: the caller has one */
+    futex_key_put(&from); /* never the last reference: the caller has one */
 }
 
-/* Both buckets are locked. How many. */
-static uint32_t move_some(struct bucket *bucket, const struct key *from, struct bucket *to_bucket,
-                          const struct key *to, uint32_t nr)
+/* Both buckets are locked. How many; -EINVAL, as wake_some(). */
+static int move_some(struct futex_bucket *bucket, const struct futex_key *from,
+                     struct futex_bucket *to_bucket, const struct futex_key *to, uint32_t nr)
 {
     struct futex_waiter *waiter, *next;
     uint32_t nr_moved = 0;
 
-    if (key_equals(from, to))
+    if (futex_is_pi(to_bucket, to))
+        return -EINVAL;
+    if (futex_key_equals(from, to))
         return 0;
     list_for_each_entry_safe (waiter, next, &bucket->waiters, link) {
         if (nr_moved == nr)
             break;
-        if (!key_equals(&waiter->key, from))
+        if (!futex_key_equals(&waiter->key, from))
             continue;
+        if (waiter->requeue_to != NULL)
+            return -EINVAL;
         move(waiter, to, to_bucket);
         nr_moved++;
     }
-    return nr_moved;
+    return (int)nr_moved;
+}
+
+/* How many more, or why not. */
+static int add(int nr, int result)
+{
+    return result < 0 ? result : nr + result;
 }
 
 int futex_requeue(struct futex from, struct futex to, uint32_t nr_wake, uint32_t nr_move,
                   const uint32_t *expected)
 {
-    struct bucket *bucket, *to_bucket;
-    struct key key, to_key;
+    struct futex_bucket *bucket, *to_bucket;
+    struct futex_key key, to_key;
     irq_state_t irq;
-    int result = key_get_two(from, to, &key, &to_key);
+    int result = futex_key_get_two(from, to, &key, &to_key);
 
     if (result != 0)
         return result;
-    bucket = bucket_of(&key);
-    to_bucket = bucket_of(&to_key);
+    bucket = futex_bucket_of(&key);
+    to_bucket = futex_bucket_of(&to_key);
     do {
-        result = expected != NULL ? fault_in(from.word_at) : 0;
+        result = expected != NULL ? futex_fault_in(from.word_at) : 0;
         if (result != 0)
             break;
-        irq = lock_two(bucket, to_bucket);
+        irq = futex_lock_two(bucket, to_bucket);
         if (expected != NULL)
-            result = compare(from.word_at, *expected);
+            result = futex_compare(from.word_at, *expected);
         if (result == 0) {
-            result = (int)wake_some(bucket, &key, nr_wake, FUTEX_ANY);
-            result += (int)move_some(bucket, &key, to_bucket, &to_key, nr_move);
+            result = wake_some(bucket, &key, nr_wake, FUTEX_ANY);
+            if (result >= 0)
+                result = add(result, move_some(bucket, &key, to_bucket, &to_key, nr_move));
         }
-        unlock_two(bucket, to_bucket, irq);
+        futex_unlock_two(bucket, to_bucket, irq);
     } while (result == -EFAULT);
-    key_put(&key);
-    key_put(&to_key);
+    futex_key_put(&key);
+    futex_key_put(&to_key);
     return result;
 }
 
@@ -406,33 +411,33 @@ static int change_word(const struct word_op *op, vaddr_t word_at, uint32_t *old)
 int futex_wake_op(struct futex from, struct futex to, uint32_t nr_wake, uint32_t nr_wake_to,
                   uint32_t operation)
 {
-    struct bucket *bucket, *to_bucket;
-    struct key key, to_key;
+    struct futex_bucket *bucket, *to_bucket;
+    struct futex_key key, to_key;
     struct word_op op;
     irq_state_t irq;
     uint32_t old;
     int result = decode(operation, &op);
 
     if (result == 0)
-        result = key_get_two(from, to, &key, &to_key);
+        result = futex_key_get_two(from, to, &key, &to_key);
     if (result != 0)
         return result;
-    bucket = bucket_of(&key);
-    to_bucket = bucket_of(&to_key);
+    bucket = futex_bucket_of(&key);
+    to_bucket = futex_bucket_of(&to_key);
     do {
-        result = fault_in_to_write(to.word_at);
+        result = futex_fault_in_to_write(to.word_at);
         if (result != 0)
             break;
-        irq = lock_two(bucket, to_bucket);
+        irq = futex_lock_two(bucket, to_bucket);
         result = change_word(&op, to.word_at, &old);
         if (result == 0) {
-            result = (int)wake_some(bucket, &key, nr_wake, FUTEX_ANY);
-            if (word_compares(&op, (int32_t)old))
-                result += (int)wake_some(to_bucket, &to_key, nr_wake_to, FUTEX_ANY);
+            result = wake_some(bucket, &key, nr_wake, FUTEX_ANY);
+            if (result >= 0 && word_compares(&op, (int32_t)old))
+                result = add(result, wake_some(to_bucket, &to_key, nr_wake_to, FUTEX_ANY));
         }
-        unlock_two(bucket, to_bucket, irq);
+        futex_unlock_two(bucket, to_bucket, irq);
     } while (result == -EFAULT);
-    key_put(&key);
-    key_put(&to_key);
+    futex_key_put(&key);
+    futex_key_put(&to_key);
     return result;
 }

@@ -7,6 +7,9 @@
  * is the program's: it may be of any length, lead anywhere or in a circle. The walk ends at the
  * first address that cannot be read, or after ROBUST_LIST_LIMIT locks.
  *
+ * Locks that inherit priorities (futex_pi.c) are only marked: they are given on, whether they are
+ * on the list or not, by what the kernel knows of them.
+ *
  * Then the word of set_tid_address() is cleared, which is how thread libraries join; but only if
  * somebody else is in the address space to see it, as Linux does.
  */
@@ -106,6 +109,7 @@ void user_lwp_leaves_space(void)
 
     if (head_at != 0)
         mark_locks(head_at);
+    futex_pi_leave_space();
     if (word_at != 0 && !is_alone(self->process) && user_copy_to(word_at, &zero, sizeof(zero)) == 0)
         wake_one(word_at);
 }

@@ -177,6 +177,24 @@ void donation_take(struct donation_lock *lock, struct lwp *owner)
     spin_unlock_irq(&graph_lock, irq);
 }
 
+struct donation_waiter *donation_first(const struct donation_lock *lock)
+{
+    irq_state_t irq = spin_lock_irq(&graph_lock);
+    struct donation_waiter *first = first_of(lock);
+
+    spin_unlock_irq(&graph_lock, irq);
+    return first;
+}
+
+void donation_hand_over(struct donation_waiter *waiter)
+{
+    irq_state_t irq = spin_lock_irq(&graph_lock);
+
+    remove(waiter);
+    change_owner(waiter->lock, waiter->lwp);
+    spin_unlock_irq(&graph_lock, irq);
+}
+
 struct donation_waiter *donation_release(struct donation_lock *lock, bool is_handed_over)
 {
     struct donation_waiter *first;

@@ -12,8 +12,8 @@
 #include "sys.h"
 
 /*
- * When a wait ends: FUTEX_WAIT is given how long to wait, the others a time of the clock that is
- * chosen by FUTEX_CLOCK_REALTIME. 0 or -errno.
+ * When a wait ends: FUTEX_WAIT is given how long to wait, FUTEX_LOCK_PI a time of the real-time
+ * clock, the others one of the clock that is chosen by FUTEX_CLOCK_REALTIME. 0 or -errno.
  */
 static int read_deadline(vaddr_t timeout_at, int operation, uint64_t *deadline_ns)
 {
@@ -28,7 +28,7 @@ static int read_deadline(vaddr_t timeout_at, int operation, uint64_t *deadline_n
         return error;
     if ((operation & FUTEX_CMD_MASK) == FUTEX_WAIT)
         time_ns += clock_now_ns();
-    else if (operation & FUTEX_CLOCK_REALTIME)
+    else if (operation & FUTEX_CLOCK_REALTIME || (operation & FUTEX_CMD_MASK) == FUTEX_LOCK_PI)
         start_ns = realtime_at_boot_ns();
     *deadline_ns = time_ns > start_ns ? time_ns - start_ns : 0;
     return 0;
@@ -53,6 +53,43 @@ static int64_t requeue(struct futex from, struct futex to, uint32_t nr_wake, uin
     return futex_requeue(from, to, nr_wake, nr_move, expected);
 }
 
+static int64_t lock_pi(struct futex futex, int operation, vaddr_t timeout_at)
+{
+    uint64_t deadline_ns;
+    int error = read_deadline(timeout_at, operation, &deadline_ns);
+
+    return error != 0 ? error : futex_lock_pi(futex, deadline_ns);
+}
+
+static int64_t wait_requeue_pi(struct futex futex, int operation, uint32_t expected,
+                               vaddr_t timeout_at, struct futex to)
+{
+    uint64_t deadline_ns;
+    int error = read_deadline(timeout_at, operation, &deadline_ns);
+
+    if (error != 0)
+        return error;
+    if (to.word_at % sizeof(uint32_t) != 0)
+        return -EINVAL;
+    return futex_wait_requeue_pi(futex, expected, deadline_ns, to);
+}
+
+/* Linux wants nr_wake to be 1: of waiters for one lock, one can have it. */
+static int64_t requeue_pi(struct futex from, struct futex to, uint32_t nr_wake, uint32_t nr_move,
+                          uint32_t expected)
+{
+    if (nr_wake != 1 || (int32_t)nr_move < 0 || to.word_at % sizeof(uint32_t) != 0)
+        return -EINVAL;
+    return futex_requeue_pi(from, to, nr_move, expected);
+}
+
+/* Whether an operation takes a time of a clock that the caller chooses. */
+static bool may_choose_clock(int command)
+{
+    return command == FUTEX_WAIT_BITSET || command == FUTEX_WAIT_REQUEUE_PI ||
+           command == FUTEX_LOCK_PI2;
+}
+
 int64_t sys_futex(vaddr_t word_at, int operation, uint32_t value, uint64_t timeout_at_or_value2,
                   vaddr_t word2_at, uint32_t value3)
 {
@@ -61,7 +98,7 @@ int64_t sys_futex(vaddr_t word_at, int operation, uint32_t value, uint64_t timeo
     int command = operation & FUTEX_CMD_MASK;
     uint32_t value2 = (uint32_t)timeout_at_or_value2;
 
-    if (operation & FUTEX_CLOCK_REALTIME && command != FUTEX_WAIT_BITSET)
+    if (operation & FUTEX_CLOCK_REALTIME && !may_choose_clock(command))
         return -ENOSYS;
     if (word_at % sizeof(uint32_t) != 0)
         return -EINVAL;
@@ -82,6 +119,17 @@ int64_t sys_futex(vaddr_t word_at, int operation, uint32_t value, uint64_t timeo
         if (word2_at % sizeof(uint32_t) != 0)
             return -EINVAL;
         return futex_wake_op(futex, futex2, value, value2, value3);
+    case FUTEX_LOCK_PI:
+    case FUTEX_LOCK_PI2:
+        return lock_pi(futex, operation, timeout_at_or_value2);
+    case FUTEX_TRYLOCK_PI:
+        return futex_try_lock_pi(futex);
+    case FUTEX_UNLOCK_PI:
+        return futex_unlock_pi(futex);
+    case FUTEX_WAIT_REQUEUE_PI:
+        return wait_requeue_pi(futex, operation, value, timeout_at_or_value2, futex2);
+    case FUTEX_CMP_REQUEUE_PI:
+        return requeue_pi(futex, futex2, value, value2, value3);
     default:
         return -ENOSYS;
     }

@@ -556,7 +556,6 @@ static const struct refusal {
      __NR_futex,
      {(long)&word, FUTEX_WAKE_OP, 1, 1, (long)&other_word, WAKE_OP_CODE(0, 6)},
      -ENOSYS},
-    {"LOCK_PI", __NR_futex, {(long)&word, FUTEX_LOCK_PI}, -ENOSYS},
     {"an unknown operation", __NR_futex, {(long)&word, 99}, -ENOSYS},
 };
 

@@ -70,6 +70,12 @@ void donation_take(struct donation_lock *lock, struct lwp *owner);
  */
 struct donation_waiter *donation_release(struct donation_lock *lock, bool is_handed_over);
 
+/* The first of the waiters; NULL: there is none. */
+struct donation_waiter *donation_first(const struct donation_lock *lock);
+
+/* The owner leaves the lock, and this waiter has it. */
+void donation_hand_over(struct donation_waiter *waiter);
+
 /* The LWP's own priority has been changed: if it waits for a lock, it lends another one. */
 void donation_priority_changed(struct lwp *lwp);
 

@@ -50,4 +50,42 @@ int futex_requeue(struct futex from, struct futex to, uint32_t nr_wake, uint32_t
 int futex_wake_op(struct futex from, struct futex to, uint32_t nr_wake, uint32_t nr_wake_to,
                   uint32_t operation) MUST_CHECK;
 
+/*
+ * ---- Futexes that inherit priorities (kernel/ipc/futex_pi.c): locks. The word is 0, or the
+ * owner's tid, with FUTEX_WAITERS where somebody may wait, and FUTEX_OWNER_DIED.
+ *
+ * Waits for the lock, which is the caller's then. 0, -EDEADLK: the caller has it, or the owner
+ * waits for the caller; -ESRCH: there is no such owner; -EPERM: it is one that cannot have it;
+ * -EINVAL: the word is not what it was left as; -ENOMEM, -ETIMEDOUT, -EINTR.
+ */
+int futex_lock_pi(struct futex futex, uint64_t deadline_ns) MUST_CHECK;
+
+/* The same, but -EAGAIN instead of waiting. */
+int futex_try_lock_pi(struct futex futex) MUST_CHECK;
+
+/* Gives the lock to the waiter of the highest priority. 0, -EPERM: it is not the caller's, -EINVAL.
+ */
+int futex_unlock_pi(struct futex futex) MUST_CHECK;
+
+/*
+ * Sleeps if the word is still `expected`, until futex_requeue_pi() has moved the caller to the lock
+ * `to`, and that is the caller's. 0, -EAGAIN, -ETIMEDOUT, -EINTR, or -EINVAL: the same word.
+ */
+int futex_wait_requeue_pi(struct futex futex, uint32_t expected, uint64_t deadline_ns,
+                          struct futex to) MUST_CHECK;
+
+/*
+ * Gives the lock `to` to the first who waits at `from`, or lets it wait for that, and up to nr_move
+ * more. How many; -EAGAIN: the word at `from` is another; -EINVAL: who waits there waits for
+ * something else; or as futex_lock_pi().
+ */
+int futex_requeue_pi(struct futex from, struct futex to, uint32_t nr_move,
+                     uint32_t expected) MUST_CHECK;
+
+/*
+ * The calling LWP is leaving its address space: PI futexes that others wait for are given on, with
+ * FUTEX_OWNER_DIED. It gets no more until it has another.
+ */
+void futex_pi_leave_space(void);
+
 #endif

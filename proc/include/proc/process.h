@@ -42,6 +42,8 @@ struct user_lwp {
     vaddr_t clear_tid_address;   /* o  set_tid_address(): see user_lwp_leaves_space() */
     vaddr_t set_tid_address;     /* o  0, or where it stores its number before it is in user mode */
     _Atomic vaddr_t robust_list; /* o to write; set_robust_list() */
+    atomic_bool has_pi_locks;    /* a  others may have waited for PI futexes of its */
+    atomic_bool gets_no_pi_locks; /* o to write; it is leaving its address space */
 };
 
 struct process {
@@ -245,6 +247,13 @@ int user_lwp_detach(int tid) MUST_CHECK;
 int user_lwp_cancel(int tid) MUST_CHECK;
 
 /* The head of the robust list of the LWP `tid` (0: the caller). 0 or -ESRCH. */
+/*
+ * The LWP with this number, which stays until user_lwp_let_go(); NULL: there is none, and nothing
+ * is to let go. Interrupts are off; locks up to LOCK_RANK_PROCESS are held meanwhile.
+ */
+struct user_lwp *user_lwp_keep(int tid);
+void user_lwp_let_go(struct user_lwp *lwp);
+
 int user_lwp_robust_list(int tid, vaddr_t *head) MUST_CHECK;
 
 /* ---- Supplied by the kernel (kernel/ipc/robust.c) ------------------------------------------- */

@@ -1,0 +1,276 @@
+/*
+ * Futexes that inherit priorities: what becomes of a lock, and of a waiter, when its LWP or process
+ * ends or replaces its program.
+ */
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <thread.h>
+#include <thrum.h>
+#include <unistd.h>
+
+#include <linux/futex.h>
+#include <linux/signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "ktap.h"
+#include "pi_lock.h"
+
+#define PAGE    4096ul
+#define MSEC_NS 1000000ull
+
+static _Atomic uint32_t word;
+static _Atomic uint32_t *shared;
+
+static _Atomic uint32_t may_end;
+
+static void *lock_and_end(void *arg)
+{
+    lock(arg);
+    atomic_store(&may_end, 1);
+    while (!has_waiters_bit(arg))
+        yield();
+    return NULL;
+}
+
+static bool lock_of_an_owner_that_ends_is_given_on(void)
+{
+    struct waiter second = {.word = &word};
+    thread_t owner;
+    bool is_right;
+
+    atomic_store(&word, 0);
+    atomic_store(&may_end, 0);
+    thread_create(&owner, lock_and_end, (void *)&word);
+    while (atomic_load(&may_end) == 0)
+        yield();
+    is_right = KTAP_EQUAL(lock(&word), 0) && KTAP_EQUAL(word, tid() | FUTEX_OWNER_DIED);
+    thread_join(owner, NULL);
+    is_right &= start_waiter(&second) && KTAP_EQUAL(unlock(&word), 0);
+    thread_join(second.lwp, NULL);
+    return is_right && KTAP_EQUAL(second.word_seen, (uint32_t)second.lwp);
+}
+
+static struct {
+    struct robust_list_head head;
+    struct {
+        struct robust_list link;
+        _Atomic uint32_t word;
+    } lock;
+} robust;
+
+/* With the lock on its robust list, whose bit 0 says what kind of lock it is. */
+static void *lock_robust_and_end(void *arg)
+{
+    robust.head.list.next = (void *)((uintptr_t)&robust.lock.link | 1);
+    robust.head.futex_offset = offsetof(__typeof__(robust.lock), word);
+    robust.head.list_op_pending = NULL;
+    robust.lock.link.next = &robust.head.list;
+    syscall6(__NR_set_robust_list, (long)&robust.head, sizeof(robust.head), 0, 0, 0, 0);
+    lock(&robust.lock.word);
+    atomic_store(&may_end, 1);
+    while (arg != NULL && !has_waiters_bit((void *)&robust.lock.word))
+        yield();
+    return NULL;
+}
+
+static bool robust_lock_is_left_or_given_on(void)
+{
+    thread_t owner;
+    bool is_right;
+
+    atomic_store(&robust.lock.word, 0);
+    thread_create(&owner, lock_robust_and_end, NULL);
+    thread_join(owner, NULL);
+    is_right = KTAP_EQUAL(robust.lock.word, FUTEX_OWNER_DIED) &&
+               KTAP_EQUAL(lock(&robust.lock.word), 0) &&
+               KTAP_EQUAL(robust.lock.word, tid() | FUTEX_OWNER_DIED) &&
+               KTAP_EQUAL(unlock(&robust.lock.word), 0) && KTAP_EQUAL(robust.lock.word, 0);
+    atomic_store(&may_end, 0);
+    thread_create(&owner, lock_robust_and_end, &robust);
+    while (atomic_load(&may_end) == 0)
+        yield();
+    is_right &= KTAP_EQUAL(lock(&robust.lock.word), 0) &&
+                KTAP_EQUAL(robust.lock.word, tid() | FUTEX_OWNER_DIED) &&
+                KTAP_EQUAL(unlock(&robust.lock.word), 0);
+    thread_join(owner, NULL);
+    return is_right;
+}
+
+static bool cancelled_waiter_leaves_the_queue(void)
+{
+    struct waiter first = {.word = &word}, second = {.word = &word};
+    bool is_right;
+
+    atomic_store(&word, tid());
+    is_right = start_waiter(&first) && start_waiter(&second) &&
+               KTAP_EQUAL(thread_exit_target(first.lwp), 0);
+    thread_join(first.lwp, NULL);
+    is_right &= KTAP_EQUAL(unlock(&word), 0) && KTAP_EQUAL(word, (uint32_t)second.lwp);
+    thread_join(second.lwp, NULL);
+    return is_right && KTAP_EQUAL(second.result, 0);
+}
+
+/* Between processes: the child holds shared[0] until somebody waits, and leaves; or waits for ever.
+ */
+static void hold_in_child(void (*leave)(void))
+{
+    lock(&shared[0]);
+    atomic_store(&shared[1], 1);
+    while (leave != NULL && !has_waiters_bit((void *)&shared[0]))
+        yield();
+    if (leave != NULL)
+        leave();
+    for (;;)
+        sleep(1000);
+}
+
+static void leave_by_exec(void)
+{
+    char *argv[] = {"t_futex_pi", "nothing", NULL};
+
+    syscall6(__NR_execve, (long)ktap_program(), (long)argv, (long)(argv + 2), 0, 0, 0);
+}
+
+static void leave_by_exit(void)
+{
+    _exit(0);
+}
+
+static void leave_by_unlock(void)
+{
+    _exit(unlock(&shared[0]) == 0 ? 0 : 1);
+}
+
+static bool is_given_on_by(void (*leave)(void), uint32_t bits)
+{
+    int status = -1;
+    bool is_right;
+
+    atomic_store(&shared[0], 0);
+    atomic_store(&shared[1], 0);
+    pid_t child = fork();
+    if (child == 0)
+        hold_in_child(leave);
+    while (atomic_load(&shared[1]) == 0)
+        yield();
+    is_right = KTAP_EQUAL(lock(&shared[0]), 0) && KTAP_EQUAL(shared[0], tid() | bits) &&
+               KTAP_EQUAL(unlock(&shared[0]), 0);
+    return KTAP_EQUAL(waitpid(child, &status, 0), child) && KTAP_EQUAL(status, 0) && is_right;
+}
+
+static bool other_process_gives_it_on(void)
+{
+    return is_given_on_by(leave_by_unlock, 0) && is_given_on_by(leave_by_exit, FUTEX_OWNER_DIED) &&
+           is_given_on_by(leave_by_exec, FUTEX_OWNER_DIED);
+}
+
+static bool killed_process_gives_it_on(void)
+{
+    struct waiter waiter = {.word = &shared[0]};
+    bool is_right;
+
+    atomic_store(&shared[0], 0);
+    atomic_store(&shared[1], 0);
+    pid_t child = fork();
+    if (child == 0)
+        hold_in_child(NULL);
+    while (atomic_load(&shared[1]) == 0)
+        yield();
+    is_right = start_waiter(&waiter);
+    syscall6(__NR_kill, child, SIGKILL, 0, 0, 0, 0);
+    thread_join(waiter.lwp, NULL);
+    waitpid(child, NULL, 0);
+    return is_right && KTAP_EQUAL(waiter.result, 0) &&
+           KTAP_EQUAL(waiter.word_seen, (uint32_t)waiter.lwp | FUTEX_OWNER_DIED) &&
+           KTAP_EQUAL(shared[0], 0);
+}
+
+/* Its owner unmaps the lock, and ends: the waiter has a lock that nobody can see any more. */
+static void *lock_and_unmap(void *arg)
+{
+    lock(arg);
+    atomic_store(&may_end, 1);
+    while (!has_waiters_bit(arg))
+        yield();
+    munmap(arg, PAGE);
+    return NULL;
+}
+
+static void *wait_only(void *arg)
+{
+    return (void *)lock(arg);
+}
+
+static bool lock_that_is_unmapped_is_given_on(void)
+{
+    void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    thread_t owner, waiter;
+    void *result = NULL;
+
+    atomic_store(&may_end, 0);
+    thread_create(&owner, lock_and_unmap, page);
+    while (atomic_load(&may_end) == 0)
+        yield();
+    thread_create(&waiter, wait_only, page);
+    thread_join(owner, NULL);
+    thread_join(waiter, &result);
+    return KTAP_EQUAL((long)result, 0);
+}
+
+static bool nothing_is_left(void)
+{
+    struct thrum_stat before, after;
+
+    for (int round = 0; round < 30; round++) {
+        thrum_stat(&before);
+        cancelled_waiter_leaves_the_queue();
+        killed_process_gives_it_on();
+        lock_that_is_unmapped_is_given_on();
+        syscall6(__NR_nanosleep, (long)&(struct timespec){0, 5 * MSEC_NS}, 0, 0, 0, 0, 0);
+        thrum_stat(&after);
+        if (before.frames_free == after.frames_free && before.heap_objects == after.heap_objects &&
+            before.lwps == after.lwps && before.processes == after.processes)
+            return true;
+    }
+    ktap_diag("the last round has cost %ld frames, %ld heap objects",
+              (long)(before.frames_free - after.frames_free),
+              (long)(after.heap_objects - before.heap_objects));
+    return false;
+}
+
+static const struct ktap_test tests[] = {
+    {"the lock of an owner that ends is given on", lock_of_an_owner_that_ends_is_given_on},
+    {"a robust lock is left, or given on", robust_lock_is_left_or_given_on},
+    {"a cancelled waiter leaves the queue", cancelled_waiter_leaves_the_queue},
+    {"another process gives it on by unlock, exit and exec", other_process_gives_it_on},
+    {"one that is killed, too", killed_process_gives_it_on},
+    {"so is one that is unmapped", lock_that_is_unmapped_is_given_on},
+};
+
+static const struct ktap_test last_test = {"frames, heap, LWPs and processes are as before",
+                                           nothing_is_left};
+
+static int do_nothing(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return 0;
+}
+
+static const struct ktap_role roles[] = {{"nothing", do_nothing}};
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        return ktap_play_role(roles, KTAP_LEN(roles), argc, argv);
+
+    ktap_need_thrum();
+    shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ktap_start(KTAP_LEN(tests) + 1);
+    ktap_run(tests, KTAP_LEN(tests));
+    ktap_run(&last_test, 1);
+    return ktap_finish();
+}

@@ -1,0 +1,283 @@
+/*
+ * Futexes that inherit priorities: waiting for a condition and being moved to the lock
+ * (FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI). The locks themselves are in t_futex_pi.c.
+ */
+
+#include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <thread.h>
+#include <thrum.h>
+#include <time.h>
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+
+#include "ktap.h"
+#include "pi_lock.h"
+
+#define UNMAPPED 0x1000ul
+#define MSEC_NS  1000000ull
+#define SEC_NS   1000000000ull
+
+static _Atomic uint32_t word, other_word, condition_word;
+
+static struct timespec time_in(clockid_t clock, uint64_t nsec)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    nsec += (uint64_t)t.tv_nsec;
+    t.tv_sec += (time_t)(nsec / SEC_NS);
+    t.tv_nsec = (long)(nsec % SEC_NS);
+    return t;
+}
+
+/* ---- Waiting for a condition ---------------------------------------------------------------- */
+
+struct sleeper {
+    thread_t lwp;
+    const struct timespec *deadline;
+    _Atomic uint32_t *lock;
+    uint32_t word_seen;
+    long result;
+};
+
+static void *wait_for_condition(void *arg)
+{
+    struct sleeper *self = arg;
+
+    self->result = futex((void *)&condition_word, FUTEX_WAIT_REQUEUE_PI, 0, self->deadline,
+                         (void *)self->lock, 0);
+    self->word_seen = atomic_load(self->lock);
+    if (self->result == 0)
+        unlock(self->lock);
+    return NULL;
+}
+
+/* Nobody is woken: that is not the way. */
+static bool somebody_waits(void *arg)
+{
+    return futex((void *)&condition_word, FUTEX_WAKE, INT_MAX, NULL, arg, 0) == -EINVAL;
+}
+
+static long requeue(long nr_wake, long nr_move, _Atomic uint32_t *to, long expected)
+{
+    return futex((void *)&condition_word, FUTEX_CMP_REQUEUE_PI, nr_wake, (void *)nr_move,
+                 (void *)to, expected);
+}
+
+static bool start_sleeper(struct sleeper *sleeper)
+{
+    sleeper->lock = &word;
+    return KTAP_EQUAL(thread_create(&sleeper->lwp, wait_for_condition, sleeper), 0) &&
+           KTAP_TRUE(ktap_wait_for(somebody_waits, NULL));
+}
+
+static bool requeue_gives_a_free_lock(void)
+{
+    struct sleeper sleeper = {0};
+    bool is_right;
+
+    atomic_store(&word, 0);
+    is_right = start_sleeper(&sleeper) && KTAP_EQUAL(requeue(1, 0, &word, 0), 1);
+    thread_join(sleeper.lwp, NULL);
+    return is_right && KTAP_EQUAL(sleeper.result, 0) &&
+           KTAP_EQUAL(sleeper.word_seen, (uint32_t)sleeper.lwp) && KTAP_EQUAL(word, 0);
+}
+
+#define NR_SLEEPERS 6
+
+struct requeued {
+    _Atomic uint32_t *to;
+    long nr, nr_wanted;
+    bool is_wrong;
+};
+
+static bool all_are_requeued(void *arg)
+{
+    struct requeued *requeued = arg;
+    long nr = requeue(1, INT_MAX, requeued->to, 0);
+
+    requeued->is_wrong |= nr < 0;
+    requeued->nr += nr;
+    return requeued->is_wrong || requeued->nr == requeued->nr_wanted;
+}
+
+/* Each gets the lock when the one before it leaves it. */
+static bool all_come_through(bool is_locked)
+{
+    struct sleeper sleepers[NR_SLEEPERS] = {0};
+    struct requeued requeued = {&word, 0, NR_SLEEPERS, false};
+    bool is_right = true;
+
+    atomic_store(&word, is_locked ? tid() : 0);
+    for (int i = 0; i < NR_SLEEPERS; i++)
+        is_right &= start_sleeper(&sleepers[i]);
+    is_right &=
+        KTAP_TRUE(ktap_wait_for(all_are_requeued, &requeued)) && KTAP_TRUE(!requeued.is_wrong);
+    if (is_locked)
+        is_right &= KTAP_EQUAL(word, tid() | FUTEX_WAITERS) && KTAP_EQUAL(unlock(&word), 0);
+    for (int i = 0; i < NR_SLEEPERS; i++) {
+        thread_join(sleepers[i].lwp, NULL);
+        is_right &= KTAP_EQUAL(sleepers[i].result, 0) &&
+                    KTAP_EQUAL(sleepers[i].word_seen & FUTEX_TID_MASK, (uint32_t)sleepers[i].lwp);
+    }
+    return is_right && KTAP_EQUAL(word, 0);
+}
+
+static bool requeued_waiters_get_the_lock_in_turn(void)
+{
+    return all_come_through(true) && all_come_through(false);
+}
+
+static bool times_of_requeued_waiters_end(void)
+{
+    struct timespec soon = time_in(CLOCK_MONOTONIC, 20 * MSEC_NS);
+    struct sleeper before = {.deadline = &soon}, after = {.deadline = &soon};
+    bool is_right;
+
+    atomic_store(&word, tid());
+    before.lock = &word;
+    thread_create(&before.lwp, wait_for_condition, &before);
+    thread_join(before.lwp, NULL);
+    soon = time_in(CLOCK_MONOTONIC, SEC_NS);
+    is_right = start_sleeper(&after) && KTAP_EQUAL(requeue(1, 0, &word, 0), 1);
+    thread_join(after.lwp, NULL);
+    return is_right && KTAP_EQUAL(before.result, -ETIMEDOUT) &&
+           KTAP_EQUAL(after.result, -ETIMEDOUT) && KTAP_EQUAL(unlock(&word), 0) &&
+           KTAP_EQUAL(word, 0);
+}
+
+static bool requeue_to_what_nobody_wants_is_einval(void)
+{
+    struct sleeper sleeper = {0};
+    bool is_right;
+
+    atomic_store(&word, 0);
+    atomic_store(&other_word, 0);
+    is_right = start_sleeper(&sleeper) && KTAP_EQUAL(requeue(1, 0, &other_word, 0), -EINVAL) &&
+               KTAP_EQUAL(other_word, 0) && KTAP_EQUAL(requeue(1, 0, &word, 7), -EAGAIN) &&
+               KTAP_EQUAL(futex((void *)&condition_word, FUTEX_REQUEUE, 0, (void *)1,
+                                (void *)&other_word, 0),
+                          -EINVAL) &&
+               KTAP_EQUAL(requeue(1, 0, &word, 0), 1);
+    thread_join(sleeper.lwp, NULL);
+    return is_right;
+}
+
+static bool requeue_of_the_owner_is_edeadlk(void)
+{
+    struct sleeper sleeper = {0};
+    bool is_right;
+
+    atomic_store(&word, 0);
+    is_right = start_sleeper(&sleeper);
+    atomic_store(&word, (uint32_t)sleeper.lwp);
+    is_right &= KTAP_EQUAL(requeue(1, 0, &word, 0), -EDEADLK);
+    atomic_store(&word, 0);
+    is_right &= KTAP_EQUAL(requeue(1, 0, &word, 0), 1);
+    thread_join(sleeper.lwp, NULL);
+    return is_right;
+}
+
+static bool requeue_with_nobody_there_is_0(void)
+{
+    atomic_store(&word, 0);
+    return KTAP_EQUAL(requeue(1, INT_MAX, &word, 0), 0) && KTAP_EQUAL(word, 0);
+}
+
+/* ---- Wrong arguments ------------------------------------------------------------------------ */
+
+static const uint32_t constant = 0;
+
+static const struct refusal {
+    const char *what;
+    long argument[6];
+    long error;
+} refusals[] = {
+    {"WAIT_REQUEUE_PI of another value",
+     {(long)&word, FUTEX_WAIT_REQUEUE_PI, 1, 0, (long)&other_word},
+     -EAGAIN},
+    {"WAIT_REQUEUE_PI to the same word",
+     {(long)&word, FUTEX_WAIT_REQUEUE_PI, 0, 0, (long)&word},
+     -EINVAL},
+    {"WAIT_REQUEUE_PI to a word that is not aligned",
+     {(long)&word, FUTEX_WAIT_REQUEUE_PI, 0, 0, (long)&other_word + 2},
+     -EINVAL},
+    {"WAIT_REQUEUE_PI of an unmapped word",
+     {UNMAPPED, FUTEX_WAIT_REQUEUE_PI, 0, 0, (long)&other_word},
+     -EFAULT},
+    {"CMP_REQUEUE_PI that wakes two",
+     {(long)&word, FUTEX_CMP_REQUEUE_PI, 2, 0, (long)&other_word, 0},
+     -EINVAL},
+    {"CMP_REQUEUE_PI of less than nobody",
+     {(long)&word, FUTEX_CMP_REQUEUE_PI, 1, -1, (long)&other_word, 0},
+     -EINVAL},
+    {"CMP_REQUEUE_PI to the same word",
+     {(long)&word, FUTEX_CMP_REQUEUE_PI, 1, 0, (long)&word, 0},
+     -EINVAL},
+    {"CMP_REQUEUE_PI to an unmapped word",
+     {(long)&word, FUTEX_CMP_REQUEUE_PI, 1, 0, UNMAPPED, 0},
+     -EFAULT},
+    {"CMP_REQUEUE_PI to a constant",
+     {(long)&word, FUTEX_CMP_REQUEUE_PI, 1, 0, (long)&constant, 0},
+     -EFAULT},
+    {"CMP_REQUEUE_PI of another value",
+     {(long)&word, FUTEX_CMP_REQUEUE_PI, 1, 0, (long)&other_word, 1},
+     -EAGAIN},
+};
+
+static bool is_refused(const struct refusal *r)
+{
+    const long *a = r->argument;
+
+    atomic_store(&word, 0);
+    atomic_store(&other_word, 0);
+    return KTAP_EQUAL(syscall6(__NR_futex, a[0], a[1], a[2], a[3], a[4], a[5]), r->error) &&
+           KTAP_EQUAL(word, 0) && KTAP_EQUAL(other_word, 0);
+}
+
+static bool nothing_is_left(void)
+{
+    struct thrum_stat before, after;
+
+    for (int round = 0; round < 30; round++) {
+        thrum_stat(&before);
+        all_come_through(true);
+        all_come_through(false);
+        requeue_of_the_owner_is_edeadlk();
+        syscall6(__NR_nanosleep, (long)&(struct timespec){0, 5 * MSEC_NS}, 0, 0, 0, 0, 0);
+        thrum_stat(&after);
+        if (before.frames_free == after.frames_free && before.heap_objects == after.heap_objects &&
+            before.lwps == after.lwps && before.processes == after.processes)
+            return true;
+    }
+    ktap_diag("the last round has cost %ld frames, %ld heap objects",
+              (long)(before.frames_free - after.frames_free),
+              (long)(after.heap_objects - before.heap_objects));
+    return false;
+}
+
+static const struct ktap_test tests[] = {
+    {"a requeue gives a free lock", requeue_gives_a_free_lock},
+    {"requeued waiters get the lock in turn", requeued_waiters_get_the_lock_in_turn},
+    {"the time of a waiter ends before and after a requeue", times_of_requeued_waiters_end},
+    {"a requeue to what nobody wants is EINVAL", requeue_to_what_nobody_wants_is_einval},
+    {"a requeue of the owner is EDEADLK", requeue_of_the_owner_is_edeadlk},
+    {"a requeue with nobody there is 0", requeue_with_nobody_there_is_0},
+};
+
+static const struct ktap_test last_test = {"frames, heap, LWPs and processes are as before",
+                                           nothing_is_left};
+
+int main(void)
+{
+    ktap_need_thrum();
+    ktap_start(KTAP_LEN(tests) + KTAP_LEN(refusals) + 1);
+    ktap_run(tests, KTAP_LEN(tests));
+    for (size_t i = 0; i < KTAP_LEN(refusals); i++)
+        ktap_ok(is_refused(&refusals[i]), "%s is refused", refusals[i].what);
+    ktap_run(&last_test, 1);
+    return ktap_finish();
+}
