@@ -115,6 +115,26 @@ struct id_owner id_lookup(int id)
     return owner;
 }
 
+int id_next_lwp(int from)
+{
+    irq_state_t irq = spin_lock_irq(&id_lock);
+    unsigned id = from > 1 ? (unsigned)from : 1;
+    int found = 0;
+
+    while (found == 0 && id <= max_id) {
+        const struct id_chunk *chunk = chunks[id / IDS_PER_CHUNK];
+
+        if (chunk == NULL)
+            id = (id / IDS_PER_CHUNK + 1) * IDS_PER_CHUNK;
+        else if (chunk->slots[id % IDS_PER_CHUNK].owner.lwp != NULL)
+            found = (int)id;
+        else
+            id++;
+    }
+    spin_unlock_irq(&id_lock, irq);
+    return found;
+}
+
 void id_set_owner(int id, struct id_owner owner)
 {
     irq_state_t irq = spin_lock_irq(&id_lock);

@@ -45,9 +45,9 @@
 
 #include "process_impl.h"
 
-static struct spinlock family_lock = SPINLOCK_INIT("family", LOCK_RANK_FAMILY);
+struct spinlock family_lock = SPINLOCK_INIT("family", LOCK_RANK_FAMILY);
 static struct process *first_process; /* c once it runs; children of ended processes go to it */
-static struct list all_processes = LIST_INIT(all_processes); /* family_lock */
+struct list all_processes = LIST_INIT(all_processes);
 static struct slab_cache *process_cache;
 
 atomic_uint nr_processes, nr_user_lwps;

@@ -1,9 +1,13 @@
 #ifndef PROC_PROCESS_IMPL_H
 #define PROC_PROCESS_IMPL_H
 
-/* Between process.c and lwp.c only. */
+/* Between process.c, lwp.c and visit.c only. */
 
 #include <proc/process.h>
+
+/* Guards what has the letter f in <proc/process.h>, and this list. */
+extern struct spinlock family_lock;
+extern struct list all_processes;
 
 /* Once, while booting. */
 void user_lwp_init(void);

@@ -1,4 +1,4 @@
-/* System calls about LWPs and their scheduling. */
+/* System calls about LWPs. */
 
 #include <arch/program.h>
 #include <arch/smp.h>
@@ -12,7 +12,6 @@
 #include <mm/user_copy.h>
 #include <proc/process.h>
 #include <proc/ustack.h>
-#include <sched/control.h>
 #include <sched/kthread.h>
 #include <sched/sched.h>
 
@@ -146,22 +145,6 @@ int64_t sys_lwp_testcancel(void)
         this_cpu_write(return_work, 1);
     }
     return 0;
-}
-
-int64_t sys_sched_yield(void)
-{
-    sched_yield();
-    return 0;
-}
-
-int64_t sys_sched_set_share(int percent)
-{
-    return sched_set_share(lwp_current(), percent);
-}
-
-int64_t sys_sched_getlev(void)
-{
-    return sched_level();
 }
 
 int64_t sys_thrum_stat(vaddr_t stat_at, size_t nr_bytes)

@@ -51,6 +51,28 @@ SYSCALL(__NR_mprotect, mprotect, (vaddr_t va, size_t nr_bytes, int prot),
 SYSCALL(__NR_munmap, munmap, (vaddr_t va, size_t nr_bytes), "unmap memory")
 SYSCALL(__NR_brk, brk, (vaddr_t end), "move the end of the heap")
 SYSCALL(__NR_sched_yield, sched_yield, (void), "let other LWPs run")
+SYSCALL(__NR_sched_setscheduler, sched_setscheduler, (int tid, int policy, vaddr_t param_at),
+        "set an LWP's policy and priority")
+SYSCALL(__NR_sched_getscheduler, sched_getscheduler, (int tid), "an LWP's policy")
+SYSCALL(__NR_sched_setparam, sched_setparam, (int tid, vaddr_t param_at), "set an LWP's priority")
+SYSCALL(__NR_sched_getparam, sched_getparam, (int tid, vaddr_t param_at), "an LWP's priority")
+SYSCALL(__NR_sched_get_priority_max, sched_get_priority_max, (int policy),
+        "the highest priority of a policy")
+SYSCALL(__NR_sched_get_priority_min, sched_get_priority_min, (int policy),
+        "the lowest priority of a policy")
+SYSCALL(__NR_sched_rr_get_interval, sched_rr_get_interval, (int tid, vaddr_t interval_at),
+        "how long an LWP's turn is")
+SYSCALL(__NR_sched_setattr, sched_setattr, (int tid, vaddr_t attr_at, unsigned flags),
+        "set an LWP's policy and all that belongs to it")
+SYSCALL(__NR_sched_getattr, sched_getattr,
+        (int tid, vaddr_t attr_at, unsigned nr_bytes, unsigned flags),
+        "an LWP's policy and all that belongs to it")
+SYSCALL(__NR_sched_setaffinity, sched_setaffinity, (int tid, unsigned nr_bytes, vaddr_t cpus_at),
+        "set the CPUs that an LWP may run on")
+SYSCALL(__NR_sched_getaffinity, sched_getaffinity, (int tid, unsigned nr_bytes, vaddr_t cpus_at),
+        "the CPUs that an LWP may run on")
+SYSCALL(__NR_getpriority, getpriority, (int which, int who), "20 less the least niceness")
+SYSCALL(__NR_setpriority, setpriority, (int which, int who, int nice), "set niceness")
 SYSCALL(__NR_nanosleep, nanosleep, (vaddr_t request_at, vaddr_t rest_at), "sleep for a time")
 SYSCALL(__NR_getpid, getpid, (void), "the process's number")
 SYSCALL(__NR_getppid, getppid, (void), "the parent process's number")
@@ -112,3 +134,25 @@ SYSCALL(THRUM_SYS_trace_control, trace_control, (int operation, uint64_t events)
 SYSCALL(THRUM_SYS_trace_read, trace_read,
         (unsigned cpu, vaddr_t cursor_at, vaddr_t records_at, size_t nr_max),
         "read one CPU's records of events")
+SYSCALL(THRUM_SYS_sched_group_create, sched_group_create, (vaddr_t class_at, int percent),
+        "make a group of LWPs under a class")
+SYSCALL(THRUM_SYS_sched_group_destroy, sched_group_destroy, (int group), "remove an empty group")
+SYSCALL(THRUM_SYS_sched_join_group, sched_join_group, (int group, int tid),
+        "move an LWP into a group")
+SYSCALL(THRUM_SYS_sched_set_params, sched_set_params, (int tid, vaddr_t params_at),
+        "set what an LWP asks of its class")
+SYSCALL(THRUM_SYS_sched_get_params, sched_get_params, (int tid, vaddr_t params_at),
+        "what an LWP asks of its class")
+SYSCALL(THRUM_SYS_sched_set_share_of, sched_set_share_of, (int tid, int percent),
+        "guarantee an LWP a share of a CPU")
+SYSCALL(THRUM_SYS_sched_set_scope, sched_set_scope, (int pid, int scope),
+        "schedule a process's LWPs each, or as one")
+SYSCALL(THRUM_SYS_sched_set_class, sched_set_class, (vaddr_t class_at),
+        "give the default group another class")
+SYSCALL(THRUM_SYS_sched_tune, sched_tune, (int group, vaddr_t name_at, uint64_t value),
+        "set a tunable of a group's class")
+SYSCALL(THRUM_SYS_sched_use_preset, sched_use_preset, (int group, vaddr_t name_at),
+        "set all tunables of a group's class")
+SYSCALL(THRUM_SYS_sched_list, sched_list,
+        (unsigned what, uint64_t first, vaddr_t records_at, unsigned nr_max, size_t record_bytes),
+        "what there is to know about scheduling")

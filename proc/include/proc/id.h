@@ -30,6 +30,9 @@ int id_alloc(struct id_owner owner) MUST_CHECK;
  */
 struct id_owner id_lookup(int id);
 
+/* The least number from `from` on that an LWP has; 0: there is none. It may be gone at once. */
+int id_next_lwp(int from);
+
 void id_set_owner(int id, struct id_owner owner);
 
 /* The owner is gone. The number is free unless it is in use as a name. */

@@ -256,6 +256,44 @@ void user_lwp_let_go(struct user_lwp *lwp);
 
 int user_lwp_robust_list(int tid, vaddr_t *head) MUST_CHECK;
 
+/* ---- Visits (proc/visit.c) ------------------------------------------------------------------- */
+
+/*
+ * What is done to an LWP while the locks of its process and of the family are held: spinlocks, so
+ * it does not sleep. 0 or -errno.
+ */
+typedef int (*user_lwp_visitor)(struct user_lwp *lwp, void *arg);
+
+enum visit_flags {
+    VISIT_TO_CONTROL = 1, /* only by its own process, an ancestor, or its session; else -EPERM */
+    VISIT_ENDED = 2,      /* also one that has ended, and has not been reaped */
+};
+
+/* Calls visit() for the LWP `tid` (0: the caller). Its result, -ESRCH, -EPERM. No lock is held. */
+int user_lwp_visit(int tid, unsigned flags, user_lwp_visitor visit, void *arg) MUST_CHECK;
+
+/*
+ * Calls visit() for the LWP with the least number from *tid on, and stores that number there. Its
+ * result, or -ESRCH: there is none. No lock is held.
+ */
+int user_lwp_visit_next(int *tid, user_lwp_visitor visit, void *arg) MUST_CHECK;
+
+#define PROCESS_GROUP_ALL 0 /* no group has this number */
+
+/*
+ * Calls visit() for every LWP of a process group, or of all. *error, -ESRCH before, becomes 0 when
+ * there was one, and anything else that went wrong for one of them. Interrupts are off all the
+ * time. No lock is held.
+ */
+void user_lwp_visit_group(int group, unsigned flags, user_lwp_visitor visit, void *arg, int *error);
+
+/*
+ * Calls visit() for the process that has the number `pid` (0: the caller's), or an LWP of it, with
+ * the family's lock held. Its result, -ESRCH, or -EPERM when the caller may not control it. No
+ * other lock is held.
+ */
+int process_visit(int pid, int (*visit)(struct process *process, void *arg), void *arg) MUST_CHECK;
+
 /* ---- Supplied by the kernel (kernel/ipc/robust.c) ------------------------------------------- */
 
 /*
