@@ -45,26 +45,17 @@ static void print_or_dash(int width, int64_t number, int64_t none)
         printf("%*ld", width, (long)number);
 }
 
-static uint64_t existing_cpus(void)
-{
-    size_t nr;
-
-    read_list(THRUM_LIST_CPUS, sizeof(struct thrum_sched_cpu), &nr);
-    return nr < 64 ? (1ull << nr) - 1 : UINT64_MAX;
-}
-
 static void print_lwps(void)
 {
     size_t nr;
     const struct thrum_sched_lwp *lwps = read_list(THRUM_LIST_LWPS, sizeof(*lwps), &nr);
-    uint64_t all = existing_cpus();
     char cpus[CPUS_TEXT_BYTES];
 
     printf("  TID   PID NAME         STATE   CPU CLASS   GRP LVL SHARE NICE CPUS       RUN ms\n");
     for (size_t i = 0; i < nr; i++) {
         const struct thrum_sched_lwp *l = &lwps[i];
 
-        format_cpus(cpus, l->affinity & all);
+        format_cpus(cpus, l->affinity);
         printf("%5d %5d %-12.12s %-7s %3u %-7.7s", l->tid, l->pid, l->name, state_name(l->state),
                l->cpu, l->class);
         if (l->share_percent > 0)
@@ -193,7 +184,7 @@ void print_lwp(pid_t tid)
         fail("cannot read about LWP %d: %s", tid, strerror(errno));
     if (nr == 0 || l.tid != tid)
         fail("there is no LWP %d (any more)", tid);
-    format_cpus(cpus, l.affinity & existing_cpus());
+    format_cpus(cpus, l.affinity);
     printf("LWP        %d of process %d, %s\n", l.tid, l.pid, l.name);
     printf("state      %s, on CPU %u; it may run on %s\n", state_name(l.state), l.cpu, cpus);
     if (l.share_percent > 0)
