@@ -224,7 +224,7 @@ int64_t sys_sched_getscheduler(int tid)
     struct sched_attr attr;
     int error = get_policy(tid, &attr);
 
-    return error != 0 ? error : attr.sched_policy;
+    return error != 0 ? error : (int64_t)attr.sched_policy;
 }
 
 int64_t sys_sched_getparam(int tid, vaddr_t param_at)
