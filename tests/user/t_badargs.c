@@ -19,6 +19,8 @@
 
 #include <linux/futex.h>
 #include <linux/limits.h>
+#include <linux/resource.h>
+#include <linux/sched.h>
 #include <linux/wait.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -139,6 +141,28 @@ static const struct pointer pointers[] = {
     {"waitid: result", __NR_waitid, {P_PID, PID_ZOMBIE, 0, WEXITED | WNOWAIT}, 2, OUT, true},
     {"waitid: usage", __NR_waitid, {P_PID, PID_ZOMBIE, 0, WEXITED | WNOWAIT, 0}, 4, OUT, true},
     {"lwp_join: value", THRUM_SYS_lwp_join, {TID_ZOMBIE, 0}, 1, OUT, true},
+    {"sched_setscheduler: priority", __NR_sched_setscheduler, {0, SCHED_NORMAL, 0}, 2, IN, true},
+    {"sched_setparam: priority", __NR_sched_setparam, {0}, 1, IN, true},
+    {"sched_getparam: priority", __NR_sched_getparam, {0}, 1, OUT, true},
+    {"sched_rr_get_interval: interval", __NR_sched_rr_get_interval, {0}, 1, OUT, false},
+    {"sched_setattr: attributes", __NR_sched_setattr, {0}, 1, IN, true},
+    {"sched_getattr: attributes", __NR_sched_getattr, {0, 0, 48}, 1, OUT, true},
+    {"sched_setaffinity: CPUs", __NR_sched_setaffinity, {0, 8}, 2, IN, false},
+    {"sched_getaffinity: CPUs", __NR_sched_getaffinity, {0, 8}, 2, OUT, false},
+    {"sched_group_create: class", THRUM_SYS_sched_group_create, {0, 10}, 0, PATH, false},
+    {"sched_set_class: class", THRUM_SYS_sched_set_class, {0}, 0, PATH, false},
+    {"sched_tune: name", THRUM_SYS_sched_tune, {0, 0, 1}, 1, PATH, false},
+    {"sched_use_preset: name", THRUM_SYS_sched_use_preset, {0}, 1, PATH, false},
+    {"sched_set_params: parameters", THRUM_SYS_sched_set_params, {0}, 1, IN, false},
+    {"sched_get_params: parameters", THRUM_SYS_sched_get_params, {0}, 1, OUT, false},
+    {"sched_list: LWPs", THRUM_SYS_sched_list, {THRUM_LIST_LWPS, 0, 0, 1, 8}, 2, OUT, false},
+    {"sched_list: CPUs", THRUM_SYS_sched_list, {THRUM_LIST_CPUS, 0, 0, 1, 8}, 2, OUT, false},
+    {"sched_list: tunables",
+     THRUM_SYS_sched_list,
+     {THRUM_LIST_TUNABLES, 0, 0, 1, 64},
+     2,
+     OUT,
+     false},
 };
 
 /* The last two only where they are wrong. */
@@ -202,6 +226,8 @@ static void *return_argument(void *arg)
 
 static const struct refused calls[] = {
 #include "t_badargs_table.h"
+/* Two files, of a size that can be looked through. */
+#include "t_badargs_sched.h"
 };
 
 /* ---- The suite ------------------------------------------------------------------------------ */
