@@ -143,11 +143,17 @@ int64_t sys_set_robust_list(vaddr_t head_at, size_t nr_bytes)
     return 0;
 }
 
+static int visit_robust_list(struct user_lwp *lwp, void *head)
+{
+    *(vaddr_t *)head = atomic_load(&lwp->robust_list);
+    return 0;
+}
+
 int64_t sys_get_robust_list(int tid, vaddr_t head_at, vaddr_t nr_bytes_at)
 {
     const size_t nr_bytes = sizeof(struct robust_list_head);
     vaddr_t head;
-    int error = tid < 0 ? -ESRCH : user_lwp_robust_list(tid, &head);
+    int error = user_lwp_visit(tid, VISIT_ENDED, visit_robust_list, &head);
 
     if (error == 0)
         error = user_copy_to(nr_bytes_at, &nr_bytes, sizeof(nr_bytes));
