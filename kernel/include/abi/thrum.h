@@ -151,7 +151,7 @@ struct thrum_sched_params {
     uint64_t period_ns;
 };
 
-#define THRUM_LIST_LWPS     0 /* struct thrum_sched_lwp: of all user processes, and of the kernel */
+#define THRUM_LIST_LWPS     0 /* struct thrum_sched_lwp: of all user processes */
 #define THRUM_LIST_CPUS     1 /* struct thrum_sched_cpu */
 #define THRUM_LIST_GROUPS   2 /* struct thrum_sched_group */
 #define THRUM_LIST_CLASSES  3 /* struct thrum_sched_class */
