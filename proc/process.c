@@ -660,19 +660,6 @@ void user_lwp_let_go(struct user_lwp *lwp)
     spin_unlock(&family_lock);
 }
 
-int user_lwp_robust_list(int tid, vaddr_t *head)
-{
-    irq_state_t irq = irq_save();
-    struct user_lwp *lwp = user_lwp_keep(tid == 0 ? user_lwp_current()->tid : tid);
-
-    if (lwp != NULL) {
-        *head = atomic_load(&lwp->robust_list);
-        user_lwp_let_go(lwp);
-    }
-    irq_restore(irq);
-    return lwp != NULL ? 0 : -ESRCH;
-}
-
 /* ---- Groups and sessions -------------------------------------------------------------------- */
 
 /* The process with this number or an LWP of that (0: the caller's); NULL: there is none. Locked. */

@@ -246,15 +246,12 @@ int user_lwp_detach(int tid) MUST_CHECK;
 /* The LWP leaves as soon as it may (abi/thrum.h). 0 or -ESRCH. */
 int user_lwp_cancel(int tid) MUST_CHECK;
 
-/* The head of the robust list of the LWP `tid` (0: the caller). 0 or -ESRCH. */
 /*
  * The LWP with this number, which stays until user_lwp_let_go(); NULL: there is none, and nothing
  * is to let go. Interrupts are off; locks up to LOCK_RANK_PROCESS are held meanwhile.
  */
 struct user_lwp *user_lwp_keep(int tid);
 void user_lwp_let_go(struct user_lwp *lwp);
-
-int user_lwp_robust_list(int tid, vaddr_t *head) MUST_CHECK;
 
 /* ---- Visits (proc/visit.c) ------------------------------------------------------------------- */
 
