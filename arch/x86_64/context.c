@@ -1,4 +1,10 @@
-/* What a CPU keeps of an LWP, and the hand-over (the theory is in switch.asm and fpu.c). */
+/*
+ * What a CPU keeps of an LWP, and the hand-over.
+ *
+ * A switch leaves one stack for another. The compiler is told that switch_stacks() changes every
+ * register, so it saves those that it needs, on the stack that is left; what remains is the frame
+ * pointer, and where to go on. A new LWP goes on in switch.asm. (The extended registers: fpu.c.)
+ */
 
 #include <arch/context.h>
 #include <arch/cpu.h>
@@ -10,12 +16,12 @@
 #include <x86/fpu.h>
 #include <x86/regs.h>
 
-/* What context_switch_stacks() pops: see switch.asm. */
-struct switch_frame {
-    uint64_t r15, r14, r13, r12, rbx, rbp, return_address;
+/* What a new LWP's stack begins with: see switch.asm. */
+struct start_frame {
+    uint64_t go_on_at;
+    uint64_t fn, arg; /* of a kernel thread */
 };
 
-void context_switch_stacks(uint64_t *save_rsp, uint64_t new_rsp);
 void context_start_kernel(void);
 void context_start_user(void);
 
@@ -29,24 +35,24 @@ void context_setup(void)
 void context_init_kernel(struct arch_context *context, uint64_t stack_top, void (*fn)(void *),
                          void *arg)
 {
-    /* Below a word of padding, so that fn starts on an aligned stack. */
-    struct switch_frame *frame = (struct switch_frame *)(stack_top - 16) - 1;
+    /* Below two words of padding, so that fn starts on an aligned stack. */
+    struct start_frame *frame = (struct start_frame *)(stack_top - 16) - 1;
 
-    *frame = (struct switch_frame){
-        .r12 = (uint64_t)fn,
-        .r13 = (uint64_t)arg,
-        .return_address = (uint64_t)context_start_kernel,
+    *frame = (struct start_frame){
+        .go_on_at = (uint64_t)context_start_kernel,
+        .fn = (uint64_t)fn,
+        .arg = (uint64_t)arg,
     };
     *context = (struct arch_context){.rsp = (uint64_t)frame, .stack_top = stack_top};
 }
 
 int context_init_user(struct arch_context *context, uint64_t stack_top, uint64_t tls)
 {
-    struct switch_frame *frame = (struct switch_frame *)(stack_top - sizeof(struct trap_frame)) - 1;
+    uint64_t *go_on_at = (uint64_t *)(stack_top - sizeof(struct trap_frame)) - 1;
 
-    *frame = (struct switch_frame){.return_address = (uint64_t)context_start_user};
+    *go_on_at = (uint64_t)context_start_user;
     *context = (struct arch_context){
-        .rsp = (uint64_t)frame,
+        .rsp = (uint64_t)go_on_at,
         .stack_top = stack_top,
         .fs_base = tls,
         .fpu = slab_alloc(fpu_cache),
@@ -145,18 +151,38 @@ uint64_t context_get_tls(const struct arch_context *context)
     return x86_features.has_fsgsbase ? x86_read_fs_base() : context->fs_base;
 }
 
-void context_switch(struct arch_context *from, struct arch_context *to)
+/* Kernel threads take part, with bases that nobody uses: that is cheaper than to ask. */
+static void switch_bases(struct arch_context *from, const struct arch_context *to)
 {
-    if (from->fpu != NULL) {
-        x86_fpu_save(from->fpu);
-        save_bases(from);
-    }
-    x86_set_kernel_stack(to->stack_top);
-    if (to->fpu != NULL) {
-        x86_fpu_load(to->fpu);
+    if (likely(x86_features.has_fsgsbase)) {
+        from->fs_base = x86_read_fs_base();
+        x86_write_fs_base(to->fs_base);
+        from->gs_base = x86_exchange_user_gs_base(to->gs_base);
+    } else if (to->fpu != NULL) {
         load_bases(to);
     }
-    context_switch_stacks(&from->rsp, to->rsp);
+}
+
+static inline void switch_stacks(uint64_t *save_rsp, uint64_t new_rsp)
+{
+    __asm__ volatile("push %%rbp\n\t"
+                     "push $1f\n\t"
+                     "mov %%rsp, (%0)\n\t"
+                     "mov %1, %%rsp\n\t"
+                     "ret\n"
+                     "1:\tpop %%rbp"
+                     : "+D"(save_rsp), "+S"(new_rsp)
+                     :
+                     : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+                       "r15", "cc", "memory");
+}
+
+void context_switch(struct arch_context *from, struct arch_context *to)
+{
+    x86_fpu_switch(from->fpu, to->fpu);
+    switch_bases(from, to);
+    x86_set_kernel_stack(to->stack_top);
+    switch_stacks(&from->rsp, to->rsp);
 }
 
 void trap_user_start(struct trap_frame *frame, uint64_t pc, uint64_t sp, uint64_t arg,

@@ -51,12 +51,24 @@ void x86_fpu_init_cpu(void)
     x86_features.fpu_area_bytes = x86_cpuid(0xd, 0).ebx;
 }
 
+static void xsave(void *area)
+{
+    __asm__ volatile("xsave64 (%0)" ::"r"(area), "a"((uint32_t)x86_features.xsave_mask),
+                     "d"((uint32_t)(x86_features.xsave_mask >> 32))
+                     : "memory");
+}
+
+static void xrstor(const void *area)
+{
+    __asm__ volatile("xrstor64 (%0)" ::"r"(area), "a"((uint32_t)x86_features.xsave_mask),
+                     "d"((uint32_t)(x86_features.xsave_mask >> 32))
+                     : "memory");
+}
+
 void x86_fpu_save(void *area)
 {
     if (x86_features.has_xsave)
-        __asm__ volatile("xsave64 (%0)" ::"r"(area), "a"((uint32_t)x86_features.xsave_mask),
-                         "d"((uint32_t)(x86_features.xsave_mask >> 32))
-                         : "memory");
+        xsave(area);
     else
         __asm__ volatile("fxsave64 (%0)" ::"r"(area) : "memory");
 }
@@ -64,11 +76,17 @@ void x86_fpu_save(void *area)
 void x86_fpu_load(const void *area)
 {
     if (x86_features.has_xsave)
-        __asm__ volatile("xrstor64 (%0)" ::"r"(area), "a"((uint32_t)x86_features.xsave_mask),
-                         "d"((uint32_t)(x86_features.xsave_mask >> 32))
-                         : "memory");
+        xrstor(area);
     else
         __asm__ volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
+}
+
+void x86_fpu_switch(void *from, const void *to)
+{
+    if (from != NULL)
+        x86_fpu_save(from);
+    if (to != NULL)
+        x86_fpu_load(to);
 }
 
 /*

@@ -1,39 +1,18 @@
-; The switch from one LWP to another, and how a new one starts.
-;
-; A switch is an ordinary function call for both sides, so only what the System V ABI makes the
-; callee keep needs saving, on the stack that is left; then the stack pointer is exchanged.
+; How a new LWP starts: context.c has prepared its stack, and the switch to it returns here.
 
 extern context_started, trap_return
 
 section .text
 
-; void context_switch_stacks(uint64_t *save_rsp, uint64_t new_rsp)
-global context_switch_stacks
-context_switch_stacks:
-    push rbp
-    push rbx
-    push r12
-    push r13
-    push r14
-    push r15
-    mov [rdi], rsp
-    mov rsp, rsi
-    pop r15
-    pop r14
-    pop r13
-    pop r12
-    pop rbx
-    pop rbp
-    ret
-
-; A new kernel thread: r12 = function, r13 = its argument.
+; A new kernel thread: the function and its argument are on the stack.
 global context_start_kernel
 context_start_kernel:
     call context_started
     sti
-    mov rdi, r13
+    pop rax
+    pop rdi
     xor ebp, ebp
-    call r12
+    call rax
     ud2
 
 ; A new user LWP: the frame that takes it to user mode is at the stack pointer.

@@ -5,6 +5,9 @@
 
 void x86_fpu_save(void *area);
 void x86_fpu_load(const void *area);
+/* Saves and loads at once; NULL: that side has none. */
+void x86_fpu_switch(void *from, const void *to);
+
 void x86_fpu_clear(void *area); /* the state in which a program starts */
 
 #endif

@@ -131,6 +131,18 @@ static inline uint64_t x86_read_user_gs_base(void)
     return value;
 }
 
+/* Both at once; returns the old one. */
+static inline uint64_t x86_exchange_user_gs_base(uint64_t value)
+{
+    uint64_t old;
+
+    __asm__ volatile("swapgs; rdgsbase %0; wrgsbase %1; swapgs"
+                     : "=&r"(old)
+                     : "r"(value)
+                     : "memory");
+    return old;
+}
+
 static inline void x86_write_user_gs_base(uint64_t value)
 {
     __asm__ volatile("swapgs; wrgsbase %0; swapgs" ::"r"(value) : "memory");
