@@ -172,7 +172,7 @@ static uint64_t last_boost_ns(const struct mlfq_queue *mq, uint64_t now_ns)
 }
 
 /* Rule 5 for the queue. */
-static void boost_queue(struct mlfq_queue *mq, uint64_t now_ns)
+static RARELY_CALLED void boost_queue(struct mlfq_queue *mq, uint64_t now_ns)
 {
     mq->boosted_ns = last_boost_ns(mq, now_ns);
     mq->next_boost_ns = mq->boosted_ns + mq->boost_period_ns;
@@ -189,10 +189,8 @@ static inline void catch_up_boosts(struct mlfq_queue *mq, uint64_t now_ns)
 }
 
 /* Rule 5 for an entity. */
-static void boost_if_due(const struct mlfq_queue *mq, struct mlfq_entity *me)
+static RARELY_CALLED void boost(const struct mlfq_queue *mq, struct mlfq_entity *me)
 {
-    if (likely(!is_boost_due(mq, me)))
-        return;
     me->boosted_ns = mq->boosted_ns;
     me->level = 0;
     me->quantum_used_ns = 0;
@@ -200,14 +198,31 @@ static void boost_if_due(const struct mlfq_queue *mq, struct mlfq_entity *me)
     me->is_demoted = false;
 }
 
-/* Rule 4. What was used beyond an allotment counts at the next level. */
-static void demote_if_spent(const struct mlfq_queue *mq, struct mlfq_entity *me)
+static void boost_if_due(const struct mlfq_queue *mq, struct mlfq_entity *me)
 {
-    while (unlikely(me->allotment_used_ns >= mq->allotment_ns[me->level])) {
+    if (unlikely(is_boost_due(mq, me)))
+        boost(mq, me);
+}
+
+static bool is_spent(const struct mlfq_queue *mq, const struct mlfq_entity *me)
+{
+    return me->allotment_used_ns >= mq->allotment_ns[me->level];
+}
+
+/* Rule 4. What was used beyond an allotment counts at the next level. */
+static RARELY_CALLED void demote(const struct mlfq_queue *mq, struct mlfq_entity *me)
+{
+    while (is_spent(mq, me)) {
         me->allotment_used_ns -= mq->allotment_ns[me->level];
         me->level++;
         me->is_demoted = true;
     }
+}
+
+static void demote_if_spent(const struct mlfq_queue *mq, struct mlfq_entity *me)
+{
+    if (unlikely(is_spent(mq, me)))
+        demote(mq, me);
 }
 
 /* Puts right what boosts and new tunables have changed since the entity was last touched. */
@@ -304,7 +319,10 @@ static void mlfq_enqueue(struct sched_queue *q, struct sched_entity *e, enum sch
     bool gave_way = why == SCHED_ENQUEUE_PREEMPTED || why == SCHED_ENQUEUE_EXPIRED;
 
     catch_up_boosts(mq, now_ns);
-    bring_up_to_date(mq, me);
+    if (gave_way || why == SCHED_ENQUEUE_YIELD)
+        boost_if_due(mq, me); /* the rest has been done as it was charged */
+    else
+        bring_up_to_date(mq, me);
     if (gave_way && !is_turn_over(mq, me))
         put_first(mq, me);
     else

@@ -47,22 +47,29 @@ static inline bool list_is_linked(const struct list_node *node)
     return node->next != node;
 }
 
+/* Puts `node` between two neighbours. */
+static inline void list_insert_between(struct list_node *prev, struct list_node *next,
+                                       struct list_node *node)
+{
+    node->prev = prev;
+    node->next = next;
+    next->prev = node;
+    prev->next = node;
+}
+
 static inline void list_insert_after(struct list_node *where, struct list_node *node)
 {
-    node->prev = where;
-    node->next = where->next;
-    where->next->prev = node;
-    where->next = node;
+    list_insert_between(where, where->next, node);
 }
 
 static inline void list_push_front(struct list *list, struct list_node *node)
 {
-    list_insert_after(&list->head, node);
+    list_insert_between(&list->head, list->head.next, node);
 }
 
 static inline void list_push_back(struct list *list, struct list_node *node)
 {
-    list_insert_after(list->head.prev, node);
+    list_insert_between(list->head.prev, &list->head, node);
 }
 
 /* Takes `node` off its list; harmless when it is on none. */
@@ -76,11 +83,13 @@ static inline void list_remove(struct list_node *node)
 /* The first node, taken off the list; NULL when the list is empty. */
 static inline struct list_node *list_pop_front(struct list *list)
 {
-    struct list_node *node = list->head.next;
+    struct list_node *node = list->head.next, *second = node->next;
 
     if (node == &list->head)
         return NULL;
-    list_remove(node);
+    list->head.next = second;
+    second->prev = &list->head;
+    list_node_init(node);
     return node;
 }
 

@@ -55,6 +55,15 @@ typedef uint64_t vaddr_t; /* a virtual address, in bytes */
 #define NORETURN               __attribute__((noreturn))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
+/* For the parts of a path that is worth counting instructions on. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
+/*
+ * For what such a path calls once in a while: the function saves all registers itself, so that
+ * where it is not called, it costs its caller none.
+ */
+#define RARELY_CALLED __attribute__((noinline, cold, preserve_most))
+
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
