@@ -112,6 +112,7 @@ void rq_enqueue(struct runqueue *rq, struct lwp *lwp, enum sched_enqueue why, ui
     rq_changed(rq, preempts, now_ns);
 }
 
+#ifdef THRUM_DEBUG
 /* Whether the entity is in a queue of this CPU's tree. */
 static bool is_in_tree(const struct runqueue *rq, const struct sched_entity *e)
 {
@@ -121,6 +122,7 @@ static bool is_in_tree(const struct runqueue *rq, const struct sched_entity *e)
         q = q->self->queue;
     return q == &rq->root && e->is_present;
 }
+#endif
 
 void rq_dequeue(struct runqueue *rq, struct lwp *lwp, enum sched_dequeue why, uint64_t now_ns)
 {
