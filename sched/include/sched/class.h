@@ -217,7 +217,8 @@ struct sched_class {
 
     /*
      * When pick() may have something again, or some waiting entity may preempt, by the passing of
-     * time alone; absolute. NULL: SCHED_TIME_NEVER.
+     * time alone; absolute. Once that time has come, it is still the answer, or SCHED_TIME_NEVER,
+     * until pick() has been called: a time further on would be waited for. NULL: SCHED_TIME_NEVER.
      */
     uint64_t (*next_event_ns)(const struct sched_queue *q, uint64_t now_ns);
 
