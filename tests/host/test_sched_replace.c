@@ -152,6 +152,67 @@ static void a_throttled_group_takes_part_again_and_may_preempt(void **state)
     dtree_end(t);
 }
 
+/* rr, under which is noted who joins and why entities come. */
+static struct {
+    struct sched_class class;
+    unsigned nr_joined, nr_new;
+} spy;
+
+static void spy_join(struct sched_queue *q, struct sched_entity *e, uint64_t now_ns)
+{
+    spy.nr_joined++;
+    for (unsigned i = 0; i < SCHED_ENTITY_STATE_BYTES; i++)
+        assert_int_equal(e->state[i], 0);
+}
+
+static void spy_enqueue(struct sched_queue *q, struct sched_entity *e, enum sched_enqueue why,
+                        uint64_t now_ns)
+{
+    spy.nr_new += why == SCHED_ENQUEUE_NEW;
+    driver_class("rr")->enqueue(q, e, why, now_ns);
+}
+
+static void expect_joined_as_new(unsigned nr)
+{
+    assert_int_equal(spy.nr_joined, nr);
+    assert_int_equal(spy.nr_new, nr);
+    spy.nr_joined = spy.nr_new = 0;
+}
+
+static void everybody_joins_once_and_as_new(void **state)
+{
+    struct sched_queue *q;
+    struct leaf *asleep;
+    struct dtree *t;
+
+    driver_reset(0);
+    spy.class = *driver_class("rr");
+    spy.class.join = spy_join;
+    spy.class.enqueue = spy_enqueue;
+    t = dtree_new();
+    q = add_group(t, "mlfq");
+    asleep = dtree_spawn(t, q, 100);
+    dtree_pick(t);
+    dtree_block(t);
+    for (unsigned i = 0; i < 3; i++)
+        dtree_spawn(t, q, 100);
+    dtree_run_for(t, 7 * MS);
+    replace(q, &spy.class, initial_tunables(&spy.class));
+    expect_joined_as_new(3);
+    dtree_wake(t, asleep);
+    expect_joined_as_new(1);
+    dtree_run_for(t, NSEC_PER_SEC);
+    while (t->current != asleep)
+        dtree_reschedule(t, true);
+    dtree_block(t);
+    dtree_wake(t, asleep);
+    expect_joined_as_new(0);
+    replace(q, &spy.class, initial_tunables(&spy.class)); /* what they had is forgotten */
+    expect_joined_as_new(4);
+    dtree_check(t);
+    dtree_end(t);
+}
+
 static void an_empty_queue_can_be_replaced(void **state)
 {
     struct sched_queue *q;
@@ -469,6 +530,7 @@ int main(void)
         cmocka_unit_test(who_sleeps_joins_the_new_class_when_it_wakes),
         cmocka_unit_test(a_group_that_is_preempted_from_outside_keeps_its_running_one),
         cmocka_unit_test(a_throttled_group_takes_part_again_and_may_preempt),
+        cmocka_unit_test(everybody_joins_once_and_as_new),
         cmocka_unit_test(an_empty_queue_can_be_replaced),
         cmocka_unit_test(each_class_takes_over_from_each_other),
         cmocka_unit_test(no_sequence_of_replacements_breaks_an_invariant),
