@@ -16,6 +16,10 @@
  * rebalancing loop recolours that place or pushes the trouble one step up towards the root, where
  * it vanishes; at most three rotations end it. The book's mirror-image cases are one here: `side`
  * says which child is meant, `!side` the other.
+ *
+ * In an augmented tree (chapter 14), a node that comes or goes changes the values of those above
+ * it, which are made anew on the way up. A rotation changes the values of the two nodes that it
+ * turns, and of no other, because the subtree keeps its nodes.
  */
 
 #include <kernel/rbtree.h>
@@ -43,6 +47,15 @@ static void replace_child(struct rb_tree *tree, struct rb_node *old, struct rb_n
         new->parent = old->parent;
 }
 
+/* Makes the values of `node`, which may be NULL, and of all above it anew. */
+static void update_upwards(const struct rb_tree *tree, struct rb_node *node)
+{
+    if (!tree->update)
+        return;
+    for (; node; node = node->parent)
+        tree->update(node);
+}
+
 /* Moves `node` down to `side`; its child on the other side takes its place. The order stays. */
 static void rotate(struct rb_tree *tree, struct rb_node *node, int side)
 {
@@ -54,6 +67,10 @@ static void rotate(struct rb_tree *tree, struct rb_node *node, int side)
         up->child[side]->parent = node;
     up->child[side] = node;
     node->parent = up;
+    if (tree->update) {
+        tree->update(node);
+        tree->update(up);
+    }
 }
 
 /* `node` is red; its parent may be red too, which is the only thing that is wrong. */
@@ -102,6 +119,7 @@ void rb_insert(struct rb_tree *tree, struct rb_node *node, rb_before_fn before)
     *link = node;
     if (is_leftmost)
         tree->leftmost = node;
+    update_upwards(tree, node);
     rebalance_after_insert(tree, node);
 }
 
@@ -157,6 +175,7 @@ static void splice_out(struct rb_tree *tree, struct rb_node *node)
     struct rb_node *child = node->child[node->child[LEFT] ? LEFT : RIGHT];
 
     replace_child(tree, node, child);
+    update_upwards(tree, node->parent);
     if (!node->is_red)
         rebalance_after_remove(tree, child, node->parent);
 }
@@ -182,6 +201,7 @@ void rb_remove(struct rb_tree *tree, struct rb_node *node)
 
         splice_out(tree, next);
         take_place(tree, node, next);
+        update_upwards(tree, next);
     } else {
         splice_out(tree, node);
     }

@@ -1,6 +1,7 @@
 /*
  * The red-black tree against a sorted array: after every step of thousands of random ones, both
- * hold the same nodes in the same order, and the tree obeys the red-black rules.
+ * hold the same nodes in the same order, the tree obeys the red-black rules, and in an augmented
+ * tree every node has the value that its subtree makes.
  */
 
 #include "host_test.h"
@@ -11,6 +12,8 @@
 
 struct item {
     unsigned key;
+    unsigned weight;
+    unsigned least_weight; /* in its subtree, where the tree is augmented */
     bool is_in;
     struct rb_node node;
 };
@@ -23,6 +26,23 @@ struct model {
 static bool item_before(const struct rb_node *a, const struct rb_node *b)
 {
     return rb_entry(a, const struct item, node)->key < rb_entry(b, const struct item, node)->key;
+}
+
+static unsigned least_weight(const struct rb_node *node)
+{
+    return node ? rb_entry(node, const struct item, node)->least_weight : UINT32_MAX;
+}
+
+static unsigned least_weight_by_children(const struct rb_node *node)
+{
+    unsigned below = MIN(least_weight(node->child[0]), least_weight(node->child[1]));
+
+    return MIN(rb_entry(node, const struct item, node)->weight, below);
+}
+
+static void update_least_weight(struct rb_node *node)
+{
+    rb_entry(node, struct item, node)->least_weight = least_weight_by_children(node);
 }
 
 static void model_insert(struct model *model, struct item *item)
@@ -79,6 +99,10 @@ static void assert_same(const struct rb_tree *tree, const struct model *model)
     assert_null(node);
     assert_ptr_equal(rb_last(tree), last);
     assert_int_equal(rb_is_empty(tree), model->nr == 0);
+    for (size_t i = 0; tree->update && i < model->nr; i++) {
+        node = &model->sorted[i]->node;
+        assert_int_equal(least_weight(node), least_weight_by_children(node));
+    }
 }
 
 /* Few different keys make many equal ones; a bias makes the tree grow full and run empty. */
@@ -93,7 +117,10 @@ static void run_random_steps(uint64_t seed)
     unsigned insert_percent = 50;
 
     memset(items, 0, sizeof(items));
-    rb_init(&tree);
+    if (seed % 2 == 0)
+        rb_init(&tree);
+    else
+        rb_init_augmented(&tree, update_least_weight);
     for (int step = 0; step < 300; step++) {
         struct item *item = &items[rng_below(&rng, nr_items)];
 
@@ -101,6 +128,7 @@ static void run_random_steps(uint64_t seed)
             insert_percent = (unsigned)rng_between(&rng, 5, 95);
         if (!item->is_in && rng_below(&rng, 100) < insert_percent) {
             item->key = (unsigned)rng_below(&rng, nr_keys);
+            item->weight = (unsigned)rng_below(&rng, 1000);
             memset(&item->node, 0xa5, sizeof(item->node));
             rb_insert(&tree, &item->node, item_before);
             model_insert(&model, item);
