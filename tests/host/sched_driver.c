@@ -61,6 +61,27 @@ struct driver_queue *driver_queue_new(const struct sched_class *class)
     return dq;
 }
 
+/* When something may happen to the queue by the passing of time alone. */
+static uint64_t next_event_ns(const struct sched_queue *q)
+{
+    return q->class->next_event_ns ? q->class->next_event_ns(q, driver_now_ns) : SCHED_TIME_NEVER;
+}
+
+/* Time passes while all of the queue are throttled, but no more than max_ns; answers how much. */
+static uint64_t sleep_while_throttled(struct driver_queue *dq, uint64_t max_ns)
+{
+    uint64_t ns = 0;
+
+    while (ns < max_ns && !dq->q.running && dq->q.nr_waiting > 0) {
+        uint64_t piece_ns = MIN(max_ns - ns, next_event_ns(&dq->q) - driver_now_ns);
+
+        driver_now_ns += piece_ns;
+        ns += piece_ns;
+        driver_pick(dq);
+    }
+    return ns;
+}
+
 void driver_queue_end(struct driver_queue *dq)
 {
     uint32_t nr_left = dq->q.nr_waiting;
@@ -68,7 +89,8 @@ void driver_queue_end(struct driver_queue *dq)
     if (dq->q.running)
         driver_exit(dq);
     for (; nr_left > 0; nr_left--) {
-        assert_non_null(driver_pick(dq));
+        if (!driver_pick(dq))
+            sleep_while_throttled(dq, SCHED_TIME_NEVER);
         driver_exit(dq);
     }
     assert_null(dq->q.class->pick(&dq->q, driver_now_ns));
@@ -261,8 +283,11 @@ struct driver_entity *driver_pick(struct driver_queue *dq)
     assert_null(q->running);
     e = q->class->pick(q, driver_now_ns);
     if (!e) {
-        if (q->class->is_work_conserving)
-            assert_int_equal(q->nr_waiting, 0);
+        if (q->nr_waiting > 0) {
+            assert_false(q->class->is_work_conserving);
+            assert_int_not_equal(next_event_ns(q), SCHED_TIME_NEVER);
+            assert_true(next_event_ns(q) > driver_now_ns);
+        }
         return NULL;
     }
     assert_ptr_equal(e->queue, q);
@@ -282,10 +307,16 @@ struct driver_entity *driver_running(const struct driver_queue *dq)
 uint64_t driver_slice_ns(const struct driver_queue *dq)
 {
     const struct sched_queue *q = &dq->q;
+    uint64_t slice_ns = SCHED_TIME_NEVER, event_ns;
 
-    if (q->nr_waiting == 0 || !q->class->slice_ns)
+    if (q->nr_waiting == 0 && q->class->is_work_conserving)
         return SCHED_TIME_NEVER;
-    return q->class->slice_ns(q, q->running, driver_now_ns);
+    if (q->class->slice_ns)
+        slice_ns = q->class->slice_ns(q, q->running, driver_now_ns);
+    event_ns = next_event_ns(q);
+    if (event_ns != SCHED_TIME_NEVER)
+        slice_ns = MIN(slice_ns, event_ns > driver_now_ns ? event_ns - driver_now_ns : 0);
+    return slice_ns;
 }
 
 void driver_charge(struct driver_queue *dq, uint64_t ran_ns)
@@ -298,18 +329,28 @@ void driver_charge(struct driver_queue *dq, uint64_t ran_ns)
 
 void driver_decide(struct driver_queue *dq)
 {
-    if (dq->q.running && driver_slice_ns(dq) == 0)
-        driver_put_back(dq, SCHED_ENQUEUE_EXPIRED);
-    if (!dq->q.running)
+    const struct sched_queue *q = &dq->q;
+
+    if (q->running && driver_slice_ns(dq) == 0) {
+        bool is_slice_over =
+            q->class->slice_ns && q->class->slice_ns(q, q->running, driver_now_ns) == 0;
+
+        driver_put_back(dq, is_slice_over ? SCHED_ENQUEUE_EXPIRED : SCHED_ENQUEUE_PREEMPTED);
+    }
+    if (!q->running)
         driver_pick(dq);
 }
 
 void driver_run_for(struct driver_queue *dq, uint64_t ns)
 {
     driver_decide(dq);
-    while (ns > 0 && dq->q.running) {
-        uint64_t piece_ns = MIN(ns, driver_slice_ns(dq));
+    for (;;) {
+        uint64_t piece_ns;
 
+        ns -= sleep_while_throttled(dq, ns);
+        if (ns == 0 || !dq->q.running)
+            break;
+        piece_ns = MIN(ns, driver_slice_ns(dq));
         assert_true(piece_ns > 0);
         driver_charge(dq, piece_ns);
         driver_decide(dq);
@@ -396,6 +437,16 @@ static void random_priority(struct sched_params *params, struct rng *rng)
         params->boost_priority = (uint8_t)(rng_below(rng, 4) * 21);
 }
 
+/* Mostly promises that make sense; none, and some that do not. */
+static void random_promise(struct sched_params *params, struct rng *rng)
+{
+    params->runtime_ns = rng_one_in(rng, 4) ? 0 : rng_between(rng, 1, 20) * NSEC_PER_MSEC;
+    params->deadline_ns = params->runtime_ns * rng_between(rng, 1, 5);
+    params->period_ns = params->deadline_ns * rng_between(rng, 1, 3);
+    if (rng_one_in(rng, 20))
+        params->period_ns = 0;
+}
+
 static struct sched_params random_params(const struct driver_random *random,
                                          const struct driver_entity *de, struct rng *rng)
 {
@@ -404,6 +455,8 @@ static struct sched_params random_params(const struct driver_random *random,
     params.tickets = random_tickets(rng);
     if (random->varies_priorities)
         random_priority(&params, rng);
+    if (random->varies_promises)
+        random_promise(&params, rng);
     return params;
 }
 

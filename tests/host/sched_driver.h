@@ -7,7 +7,7 @@
  * time pass, and checks with every call what must hold for any class:
  *
  *   - pick() answers with somebody who waits in that queue, and with NULL only when nobody waits
- * (of a class that says it is work-conserving);
+ * (of a class that says it is work-conserving), otherwise with a next event that is to come;
  *   - a class writes only the bytes of state that it asked for;
  *   - when a queue is emptied in the end, everybody who was waiting comes out, once.
  *
@@ -77,7 +77,10 @@ void driver_put_back(struct driver_queue *dq, enum sched_enqueue why);
 struct driver_entity *driver_pick(struct driver_queue *dq);
 struct driver_entity *driver_running(const struct driver_queue *dq);
 
-/* How much longer the running one may run; SCHED_TIME_NEVER when nobody waits. */
+/*
+ * How much longer the running one may run, until its slice ends or the class's next event is due;
+ * SCHED_TIME_NEVER when nobody waits, unless the class is not work-conserving.
+ */
 uint64_t driver_slice_ns(const struct driver_queue *dq);
 
 /* The running one runs and is charged. No decision is taken. */
@@ -86,7 +89,7 @@ void driver_charge(struct driver_queue *dq, uint64_t ran_ns);
 /* As the core does at its decision points: ends a slice that is over, picks when nobody runs. */
 void driver_decide(struct driver_queue *dq);
 
-/* Time passes in which nothing happens but the end of slices. */
+/* Time passes in which nothing happens but the end of slices, and next events. */
 void driver_run_for(struct driver_queue *dq, uint64_t ns);
 
 /* Runs the running one to the end of its slice, and answers who that was. */
@@ -113,6 +116,7 @@ struct driver_random {
     unsigned nr_steps;
     bool retunes;           /* whether tunables change on the way */
     bool varies_priorities; /* whether niceness, priorities and donations change, too */
+    bool varies_promises; /* whether there are runtimes, deadlines and periods; none is admitted */
     void (*after_step)(struct driver_entity *const slots[DRIVER_SLOTS], void *context);
     void *context;
 };

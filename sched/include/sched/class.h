@@ -32,6 +32,7 @@
  * The core keeps the fields above the line "of the class" itself; a class only reads them.
  */
 
+#include <kernel/errno.h>
 #include <kernel/list.h>
 #include <kernel/types.h>
 
