@@ -230,15 +230,10 @@ static void pay_debt(const struct sched_queue *q, struct eevdf_entity *ee)
     ee->lag = -(int64_t)virtual_of_ns(ee, paid_ns);
 }
 
-/* What one who ended was owed pays off debts, too. */
 static void leave_debt(struct eevdf_queue *eq, const struct eevdf_entity *ee)
 {
-    int64_t owed_ns = (ee->lag * ee->weight) >> VIRTUAL_BITS;
-
-    if (owed_ns < 0)
-        eq->debt_ns += (uint64_t)-owed_ns;
-    else
-        eq->debt_ns -= MIN(eq->debt_ns, (uint64_t)owed_ns);
+    if (ee->lag < 0)
+        eq->debt_ns += ((uint64_t)-ee->lag * ee->weight) >> VIRTUAL_BITS;
 }
 
 static uint32_t weight_of(const struct sched_params *params)

@@ -433,6 +433,27 @@ static void what_ran_over_is_taken_from_the_next_budgets(void **state)
     driver_queue_end(dq);
 }
 
+/* Periods follow each other, unless the queue was not even asked for a whole one. */
+static void a_late_beginning_does_not_shift_the_next_period(void **state)
+{
+    struct driver_queue *dq;
+    struct driver_entity *hog;
+
+    driver_reset(0);
+    dq = new_queue();
+    hog = spawn(dq, 3 * MS, 10 * MS);
+    driver_run_for(dq, 3 * MS);
+    driver_sleep(9 * MS);
+    assert_ptr_equal(driver_pick(dq), hog);
+    driver_run_for(dq, 3 * MS);
+    assert_int_equal(dq->q.class->next_event_ns(&dq->q, driver_now_ns), driver_now_ns + 5 * MS);
+    driver_sleep(5 * MS + 25 * MS);
+    assert_ptr_equal(driver_pick(dq), hog);
+    driver_run_for(dq, 3 * MS);
+    assert_int_equal(dq->q.class->next_event_ns(&dq->q, driver_now_ns), driver_now_ns + 7 * MS);
+    driver_queue_end(dq);
+}
+
 static void a_yield_waits_for_the_next_period(void **state)
 {
     struct driver_queue *dq;
@@ -526,6 +547,48 @@ static void the_earlier_deadline_preempts_at_once(void **state)
     assert_int_equal(driver_slice_ns(dq), 8 * MS); /* then the other's period begins */
     driver_run_for(dq, 8 * MS);
     assert_ptr_equal(driver_running(dq), fast);
+    driver_queue_end(dq);
+}
+
+static void one_without_a_budget_preempts_nobody(void **state)
+{
+    struct driver_queue *dq;
+    struct driver_entity *fast;
+
+    driver_reset(0);
+    dq = new_queue();
+    fast = spawn(dq, 2 * MS, 10 * MS);
+    spawn(dq, 50 * MS, 100 * MS);
+    driver_decide(dq);
+    driver_charge(dq, 2 * MS);
+    driver_block(dq);
+    driver_decide(dq);
+    driver_wake(fast);
+    assert_int_equal(fast->place, DRIVER_WAITING);
+    assert_false(driver_preempts(fast));
+    assert_int_equal(driver_slice_ns(dq), 8 * MS);
+    driver_queue_end(dq);
+}
+
+/* As when a new promise makes a waiting one the most urgent: there is no wake-up to preempt. */
+static void the_slice_ends_when_another_becomes_more_urgent(void **state)
+{
+    const struct sched_params late = promise(MS, 100 * MS, 100 * MS);
+    const struct sched_params early = promise(MS, 10 * MS, 10 * MS);
+    struct driver_queue *dq;
+    struct driver_entity *a, *b;
+
+    driver_reset(0);
+    dq = new_queue();
+    a = spawn(dq, 40 * MS, 50 * MS);
+    b = driver_spawn_params(dq, &late);
+    driver_decide(dq);
+    assert_ptr_equal(driver_running(dq), a);
+    driver_charge(dq, MS);
+    driver_set_params(b, &early);
+    assert_int_equal(driver_slice_ns(dq), 0);
+    driver_decide(dq);
+    assert_ptr_equal(driver_running(dq), b);
     driver_queue_end(dq);
 }
 
@@ -640,10 +703,13 @@ int main(void)
         cmocka_unit_test(nobody_gets_more_than_it_was_promised),
         cmocka_unit_test(one_who_never_has_enough_gets_its_budget_and_no_more),
         cmocka_unit_test(what_ran_over_is_taken_from_the_next_budgets),
+        cmocka_unit_test(a_late_beginning_does_not_shift_the_next_period),
         cmocka_unit_test(a_yield_waits_for_the_next_period),
         cmocka_unit_test(a_short_sleep_keeps_the_budget_and_a_longer_one_begins_a_period),
         cmocka_unit_test(with_an_early_deadline_the_period_is_kept_all_the_same),
         cmocka_unit_test(the_earlier_deadline_preempts_at_once),
+        cmocka_unit_test(one_without_a_budget_preempts_nobody),
+        cmocka_unit_test(the_slice_ends_when_another_becomes_more_urgent),
         cmocka_unit_test(a_new_promise_is_no_second_budget),
         cmocka_unit_test(who_is_promised_nothing_runs_while_nobody_else_can),
         cmocka_unit_test(an_interrupted_turn_in_the_background_goes_on),

@@ -322,6 +322,20 @@ static void new_weights_do_not_prolong_a_turn(void **state)
     driver_queue_end(dq);
 }
 
+static void one_that_is_preempted_goes_on_with_its_slice(void **state)
+{
+    struct driver_queue *dq = new_queue();
+    struct driver_entity *a = driver_spawn(dq), *b = driver_spawn(dq);
+
+    driver_decide(dq);
+    driver_charge(dq, MS);
+    driver_put_back(dq, SCHED_ENQUEUE_PREEMPTED);
+    assert_ptr_equal(driver_run_slice(dq), b);
+    assert_ptr_equal(driver_running(dq), a);
+    assert_in_range(driver_slice_ns(dq), 2 * MS, 2 * MS + 1);
+    driver_queue_end(dq);
+}
+
 /* ---- Sleepers ------------------------------------------------------------------------------- */
 
 /* `sleeper` runs for run_ns at each turn, as far as its slice goes, and then sleeps for a moment.
@@ -386,10 +400,10 @@ static void a_long_sleep_earns_nothing_and_costs_nothing(void **state)
 }
 
 /*
- * A has 2.7 ms before anybody else has anything, and sleeps. Back, it is as far ahead of the mean
- * of the ten others as it was: they must have had 27 ms until it is eligible.
+ * A has 2.7 ms before anybody else has anything, and sleeps. Back with so many tickets, it runs so
+ * long after it woke.
  */
-static void who_leaves_ahead_comes_back_ahead(void **state)
+static uint64_t delay_of_one_who_was_ahead_ns(uint32_t tickets)
 {
     struct driver_queue *dq = new_queue();
     struct driver_entity *a = driver_spawn(dq);
@@ -402,12 +416,25 @@ static void who_leaves_ahead_comes_back_ahead(void **state)
     driver_charge(dq, 2700 * NSEC_PER_USEC);
     driver_block(dq);
     driver_run_for(dq, 30 * NSEC_PER_SEC);
+    driver_set_tickets(a, tickets);
     driver_wake(a);
     woken_ns = driver_now_ns;
     while (driver_running(dq) != a)
         driver_run_slice(dq);
-    assert_in_range(driver_now_ns - woken_ns, 27 * MS - SLICE_NS, 57 * MS + SLICE_NS);
     driver_queue_end(dq);
+    return driver_now_ns - woken_ns;
+}
+
+/* It is eligible when the ten others have had 27 ms, and due when they have had 30 ms more. */
+static void who_leaves_ahead_comes_back_ahead(void **state)
+{
+    assert_in_range(delay_of_one_who_was_ahead_ns(100), 27 * MS - SLICE_NS, 57 * MS + SLICE_NS);
+}
+
+/* What it had is the same running time, which stands for ten times the virtual time. */
+static void new_tickets_of_a_sleeper_scale_its_lag(void **state)
+{
+    assert_in_range(delay_of_one_who_was_ahead_ns(10), 245 * MS - SLICE_NS, 570 * MS);
 }
 
 /*
@@ -467,6 +494,22 @@ static void a_heavier_one_is_due_earlier_and_preempts(void **state)
     driver_queue_end(dq);
 }
 
+static void a_heavier_one_that_is_ahead_does_not_preempt(void **state)
+{
+    struct driver_queue *dq = new_queue();
+    struct driver_entity *heavy = driver_spawn_tickets(dq, 1000);
+
+    driver_spawn_tickets(dq, 100);
+    driver_decide(dq);
+    driver_charge(dq, SLICE_NS - MS / 10);
+    driver_block(dq);
+    driver_decide(dq);
+    driver_wake(heavy);
+    assert_int_equal(heavy->place, DRIVER_WAITING);
+    assert_false(driver_preempts(heavy));
+    driver_queue_end(dq);
+}
+
 /* ---- Newcomers ------------------------------------------------------------------------------ */
 
 /* Each one runs for a millisecond, makes the next (then its `slot` says so), and ends. */
@@ -517,30 +560,48 @@ static void short_lives_one_after_the_other_starve_nobody(void **state)
     driver_queue_end(dq);
 }
 
+/* A hog, and many who end when they have had a slice: so they end in debt. */
+static struct driver_queue *new_queue_with_debts(void)
+{
+    struct driver_queue *dq = new_queue();
+    struct driver_entity *hog = driver_spawn_tickets(dq, 100);
+
+    for (unsigned i = 0; i < 100; i++)
+        driver_spawn_tickets(dq, 100);
+    driver_decide(dq);
+    for (unsigned nr_left = 100; nr_left > 0; driver_decide(dq)) {
+        bool is_hog = driver_running(dq) == hog;
+
+        driver_charge(dq, MIN(SLICE_NS, driver_slice_ns(dq)));
+        if (is_hog)
+            continue;
+        driver_exit(dq);
+        nr_left--;
+    }
+    return dq;
+}
+
 /* What the last of them left is a slice at most, for a newcomer. */
 static void many_short_lives_do_not_delay_a_newcomer(void **state)
 {
-    struct driver_queue *dq = new_queue();
-    struct driver_entity *child[100], *newcomer;
+    struct driver_queue *dq = new_queue_with_debts();
+    struct driver_entity *newcomer = driver_spawn_tickets(dq, 100);
 
-    driver_spawn_tickets(dq, 100);
-    for (unsigned i = 0; i < ARRAY_LEN(child); i++)
-        child[i] = driver_spawn_tickets(dq, 100);
-    driver_decide(dq);
-    for (unsigned nr_left = ARRAY_LEN(child); nr_left > 0; driver_decide(dq)) {
-        bool is_child = false;
-
-        for (unsigned i = 0; i < ARRAY_LEN(child); i++)
-            is_child = is_child || driver_running(dq) == child[i];
-        driver_charge(dq, MIN(SLICE_NS, driver_slice_ns(dq)));
-        if (is_child) {
-            driver_exit(dq);
-            nr_left--;
-        }
-    }
-    newcomer = driver_spawn_tickets(dq, 100);
     driver_run_for(dq, 20 * SLICE_NS);
     assert_in_range(newcomer->ran_ns, 9 * SLICE_NS, 11 * SLICE_NS);
+    driver_queue_end(dq);
+}
+
+static void debts_are_forgotten_when_nobody_is_left_to_be_paid(void **state)
+{
+    struct driver_queue *dq = new_queue_with_debts();
+    struct driver_entity *a, *b;
+
+    driver_exit(dq);
+    a = driver_spawn(dq);
+    b = driver_spawn(dq);
+    assert_ptr_equal(driver_run_slice(dq), a);
+    assert_ptr_equal(driver_run_slice(dq), b);
     driver_queue_end(dq);
 }
 
@@ -643,15 +704,19 @@ int main(void)
         cmocka_unit_test(neighbours_in_nice_share_five_to_four),
         cmocka_unit_test(new_tickets_hold_at_once),
         cmocka_unit_test(new_weights_do_not_prolong_a_turn),
+        cmocka_unit_test(one_that_is_preempted_goes_on_with_its_slice),
         cmocka_unit_test(naps_neither_win_nor_lose_time),
         cmocka_unit_test(a_long_sleep_earns_nothing_and_costs_nothing),
         cmocka_unit_test(who_leaves_ahead_comes_back_ahead),
+        cmocka_unit_test(new_tickets_of_a_sleeper_scale_its_lag),
         cmocka_unit_test(one_who_is_owed_time_preempts_when_it_wakes),
         cmocka_unit_test(one_who_is_ahead_does_not_preempt_when_it_wakes),
         cmocka_unit_test(a_heavier_one_is_due_earlier_and_preempts),
+        cmocka_unit_test(a_heavier_one_that_is_ahead_does_not_preempt),
         cmocka_unit_test(a_chain_of_short_lives_starves_nobody),
         cmocka_unit_test(short_lives_one_after_the_other_starve_nobody),
         cmocka_unit_test(many_short_lives_do_not_delay_a_newcomer),
+        cmocka_unit_test(debts_are_forgotten_when_nobody_is_left_to_be_paid),
         cmocka_unit_test(a_yield_lets_somebody_else_run),
         cmocka_unit_test(a_yield_of_one_who_is_alone_costs_it_nothing),
         cmocka_unit_test(vruntimes_may_wrap_round),
