@@ -227,7 +227,7 @@ static uint64_t work(void *arg)
     return nr_done;
 }
 
-static const char *const class_names[] = {"rr", "mlfq", "stride", "prio"};
+static const char *const class_names[] = {"rr", "mlfq", "stride", "prio", "bsd"};
 
 static void change_something(struct lwp *lwp, uint64_t *random)
 {
@@ -254,6 +254,7 @@ static void change_something(struct lwp *lwp, uint64_t *random)
         sched_get_params(lwp, &params);
         /* No worker keeps those who control from running. */
         params.priority = next_random(random) % (KTHREAD_PRIORITY_DEFAULT + 1);
+        params.nice = (int8_t)(next_random(random) % 20);
         params.tickets = 1 + next_random(random) % 1000;
         result = sched_set_params(lwp, &params);
         break;
@@ -264,7 +265,7 @@ static void change_something(struct lwp *lwp, uint64_t *random)
         sched_lwp_set_team(lwp, NULL);
         break;
     default:
-        result = sched_set_default_class(class_names[next_random(random) % 4]);
+        result = sched_set_default_class(class_names[next_random(random) % ARRAY_LEN(class_names)]);
         kthread_sleep_ns(NSEC_PER_MSEC);
     }
     if (result != 0 && result != -EAGAIN && result != -EINVAL)
