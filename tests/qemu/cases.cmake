@@ -17,6 +17,12 @@ foreach(suite IN LISTS suites)
   endforeach()
 endforeach()
 
+# Priorities that waiters lend show only where a class goes by them.
+foreach(cpus IN LISTS suite_cpus)
+  thrum_qemu_case(guest.t_futex_pi.prio.${cpus}cpu CPUS ${cpus} EXEC /test/t_futex_pi
+    CMDLINE sched=prio TIMEOUT 240 EXPECT exit=0 ktap LABELS guest)
+endforeach()
+
 # LWPs on a machine where memory runs out before their numbers do.
 thrum_qemu_case(guest.t_lwp.short_of_memory MEMORY 24M EXEC /test/t_lwp TIMEOUT 240
   EXPECT exit=0 ktap LABELS guest)
@@ -63,7 +69,7 @@ endif()
 # Forced rescheduling, perturb=SEED: a case that fails names its seed (docs/testing.md says how to
 # have the failure again). One seed each always, many under the label soak.
 set(THRUM_SOAK_SEEDS 20 CACHE STRING "How many seeds of perturb= the label soak tries")
-set(perturbed_suites t_lwp t_fork t_exec t_kill t_cancel t_pipe)
+set(perturbed_suites t_lwp t_fork t_exec t_kill t_cancel t_pipe t_pi_owner)
 if(THRUM_DEBUG)
   set(seed 100)
   foreach(suite IN LISTS perturbed_suites)

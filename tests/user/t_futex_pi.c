@@ -445,6 +445,12 @@ static void *be_urgent(void *arg)
     return arg;
 }
 
+/* The caller sleeps meanwhile: it is higher than who it waits for. */
+static bool is_true(void *flag)
+{
+    return atomic_load((_Atomic bool *)flag);
+}
+
 /*
  * The urgent one waits for a lock whose owner waits for another, whose owner is lower than LWPs
  * that keep all CPUs busy. These give up only after two thousand times what that owner has left to
@@ -464,8 +470,7 @@ static bool inversion_is_bounded(void)
     atomic_store(&is_urgent, false);
     atomic_store(&is_served, false);
     thread_create(&owner, work_with_lock, NULL);
-    while (!atomic_load(&is_locked))
-        yield();
+    ktap_wait_for(is_true, (void *)&is_locked);
     thread_create(&between, wait_between, NULL);
     ktap_wait_for(has_waiters_bit, (void *)&word);
     for (size_t i = 0; i < nr; i++)

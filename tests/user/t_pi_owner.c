@@ -102,7 +102,7 @@ static bool robust_lock_is_left_or_given_on(void)
 
 static bool cancelled_waiter_leaves_the_queue(void)
 {
-    struct waiter first = {.word = &word}, second = {.word = &word};
+    struct waiter first = {.word = &word}, second = {.word = &word, .keeps = true};
     bool is_right;
 
     atomic_store(&word, tid());
@@ -221,6 +221,77 @@ static bool lock_that_is_unmapped_is_given_on(void)
     return KTAP_EQUAL((long)result, 0);
 }
 
+/* ---- A crowd -------------------------------------------------------------------------------- */
+
+#define NR_WORDS 3
+#define NR_CROWD 8
+
+static _Atomic uint32_t words[NR_WORDS];
+static _Atomic bool crowd_may_go;
+
+/* Until it is told to stop, or ended: takes locks in any order, some for a short time only. */
+static void *be_in_crowd(void *arg)
+{
+    uint64_t seed = (uintptr_t)arg + 1;
+
+    while (!atomic_load(&crowd_may_go)) {
+        const struct timespec past = {0};
+        _Atomic uint32_t *first, *second;
+        uint32_t dead;
+
+        seed = seed * 6364136223846793005 + 1442695040888963407; /* Knuth's MMIX */
+        first = &words[(seed >> 40) % NR_WORDS];
+        second = &words[(seed >> 50) % NR_WORDS];
+        dead = atomic_load(first);
+        switch (futex((void *)first, FUTEX_LOCK_PI2, 0, seed >> 63 ? &past : NULL, NULL, 0)) {
+        case 0:
+            if (lock(second) == 0)
+                unlock(second);
+            unlock(first);
+            break;
+        case -ESRCH: /* its owner was ended while nobody waited */
+            atomic_compare_exchange_strong(first, &dead, 0);
+            break;
+        default:
+            break;
+        }
+    }
+    return NULL;
+}
+
+static bool crowd_that_is_ended_leaves_locks_that_work(void)
+{
+    thread_t lwps[NR_CROWD];
+    bool is_right = true;
+
+    atomic_store(&crowd_may_go, false);
+    for (int i = 0; i < NR_WORDS; i++)
+        atomic_store(&words[i], 0);
+    for (uintptr_t i = 0; i < NR_CROWD; i++)
+        thread_create(&lwps[i], be_in_crowd, (void *)i);
+    for (uintptr_t i = 0; i < ktap_times(400); i++) {
+        for (int k = 0; k < 5; k++)
+            yield();
+        is_right &= KTAP_EQUAL(thread_exit_target(lwps[i % NR_CROWD]), 0);
+        thread_join(lwps[i % NR_CROWD], NULL);
+        thread_create(&lwps[i % NR_CROWD], be_in_crowd, (void *)(i + NR_CROWD));
+    }
+    atomic_store(&crowd_may_go, true);
+    for (int i = 0; i < NR_CROWD; i++)
+        thread_join(lwps[i], NULL);
+    for (int i = 0; i < NR_WORDS; i++) {
+        long result = lock(&words[i]);
+
+        if (result == 0)
+            is_right &= KTAP_EQUAL(unlock(&words[i]), 0) && KTAP_EQUAL(words[i], 0);
+        else
+            is_right &= KTAP_EQUAL(result, -ESRCH);
+    }
+    return is_right;
+}
+
+/* ---- What is left --------------------------------------------------------------------------- */
+
 static bool nothing_is_left(void)
 {
     struct thrum_stat before, after;
@@ -230,6 +301,7 @@ static bool nothing_is_left(void)
         cancelled_waiter_leaves_the_queue();
         killed_process_gives_it_on();
         lock_that_is_unmapped_is_given_on();
+        crowd_that_is_ended_leaves_locks_that_work();
         syscall6(__NR_nanosleep, (long)&(struct timespec){0, 5 * MSEC_NS}, 0, 0, 0, 0, 0);
         thrum_stat(&after);
         if (before.frames_free == after.frames_free && before.heap_objects == after.heap_objects &&
@@ -249,6 +321,8 @@ static const struct ktap_test tests[] = {
     {"another process gives it on by unlock, exit and exec", other_process_gives_it_on},
     {"one that is killed, too", killed_process_gives_it_on},
     {"so is one that is unmapped", lock_that_is_unmapped_is_given_on},
+    {"a crowd that is ended one by one leaves locks that work",
+     crowd_that_is_ended_leaves_locks_that_work},
 };
 
 static const struct ktap_test last_test = {"frames, heap, LWPs and processes are as before",
