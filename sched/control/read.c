@@ -34,7 +34,6 @@ static void read_place(const struct runqueue *rq, const struct sched_unit *unit,
     const struct sched_queue *q = e->queue;
     const struct sched_class *class = q != NULL ? q->class : NULL;
 
-    record->level = -1;
     /* Who sleeps while its group changes its class learns of it at its wake-up. */
     if (class != NULL && class == e->class) {
         record->level = class->level != NULL ? class->level(q, e) : -1;
@@ -73,6 +72,7 @@ void sched_read_lwp(struct lwp *lwp, struct thrum_sched_lwp *record)
         record->wait_ns += now_ns - lwp->since_ns;
     record->nr_switches = lwp->nr_switches;
     record->nr_migrations = lwp->nr_migrations;
+    record->level = -1;
     if (lwp->state != LWP_ZOMBIE)
         read_place(rq, unit, record);
     spin_unlock(&rq->lock);

@@ -666,6 +666,26 @@ static bool lists_tell_what_is_there(void)
     return is_right;
 }
 
+static bool has_ended(void *tid)
+{
+    struct thrum_sched_lwp lwp;
+
+    return read_lwp(*(thread_t *)tid, &lwp) && lwp.state == THRUM_LWP_STATE_ZOMBIE;
+}
+
+/* Until it is joined it is there to be looked at, and not to be changed. */
+static bool ended_lwp_is_in_the_list_until_it_is_joined(void)
+{
+    struct thrum_sched_lwp lwp;
+    thread_t ended;
+    bool is_right = KTAP_EQUAL(thread_create(&ended, exit_at_once, NULL), 0) &&
+                    KTAP_TRUE(ktap_wait_for(has_ended, &ended)) &&
+                    KTAP_TRUE(read_lwp(ended, &lwp)) && KTAP_EQUAL(lwp.level, -1) &&
+                    KTAP_TRUE(lwp.run_ns > 0) && FAILS(sched_set_share_of(ended, 1), ESRCH);
+
+    return KTAP_EQUAL(thread_join(ended, NULL), 0) && KTAP_TRUE(!read_lwp(ended, &lwp)) && is_right;
+}
+
 /* Enough LWPs that the list is read in pieces, while one comes and goes all the time. */
 static bool changing_list_is_in_order_and_complete(void)
 {
@@ -722,6 +742,8 @@ static const struct ktap_test tests[] = {
     {"control of an LWP that ends is 0 or ESRCH", control_of_one_that_ends_is_0_or_esrch},
     {"lists refuse what they do not have", lists_refuse_what_they_do_not_have},
     {"lists tell what is there", lists_tell_what_is_there},
+    {"an LWP that has ended is in the list until it is joined",
+     ended_lwp_is_in_the_list_until_it_is_joined},
     {"a list that changes is read in order, and completely",
      changing_list_is_in_order_and_complete},
 };

@@ -57,7 +57,7 @@ static void print_lwps(void)
 
         format_cpus(cpus, l->affinity);
         printf("%5d %5d %-12.12s %-7s %3u %-7.7s", l->tid, l->pid, l->name, state_name(l->state),
-               l->cpu, l->class);
+               l->cpu, l->class[0] ? l->class : "-");
         if (l->share_percent > 0)
             printf("   -");
         else

@@ -256,7 +256,7 @@ static void show_row(const struct row *row, uint64_t elapsed_ns)
         snprintf(share, sizeof(share), "%u%%", l->share_percent);
     line("%5d %5d %-12.12s %c %3u %3lu.%lu %3lu.%lu %5s %-7.7s %12.12s %5lu %4lu", l->tid, l->pid,
          l->name, state_letter(l->state), l->cpu, run / 10, run % 10, wait / 10, wait % 10, share,
-         l->class, place, per_second(row->nr_switches, elapsed_ns),
+         l->class[0] ? l->class : "-", place, per_second(row->nr_switches, elapsed_ns),
          per_second(row->nr_migrations, elapsed_ns));
 }
 
