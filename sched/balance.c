@@ -128,7 +128,7 @@ static bool lock_other(struct runqueue *own, struct runqueue *other)
 
 /*
  * Takes a waiting unit from the busiest CPU that has one to give. When one cannot be locked, this
- * CPU looks again at once instead of idling.
+ * CPU looks again at once instead of idling; between two looks its own queue is not locked.
  */
 bool balance_pull(struct runqueue *rq)
 {
@@ -145,7 +145,6 @@ bool balance_pull(struct runqueue *rq)
         candidates &= ~(1ull << busiest);
         if (!lock_other(rq, from)) {
             this_cpu_write(need_resched, 1);
-            cpu_relax();
             return false;
         }
         has_pulled = move_one(from, rq);

@@ -423,6 +423,7 @@ void sched_idle(void)
         else
             cpu_wait_for_interrupt();
         irq_enable(); /* let others' requests in, also when there is always something to do */
+        cpu_relax();  /* and their turns at our queue's lock, which balance_pull() may be after */
         irq_disable();
     }
 }
