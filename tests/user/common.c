@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <thrum/sched.h>
+
 #include "common.h"
 
 #define PAGE 4096ul
@@ -96,4 +98,17 @@ void *fork_for_ever(void *arg)
         syscall6(__NR_wait4, child, 0, 0, 0, 0, 0);
     }
     return arg;
+}
+
+static bool is_blocked(void *tid)
+{
+    struct thrum_sched_lwp lwp;
+
+    return sched_list(THRUM_LIST_LWPS, *(pid_t *)tid, &lwp, 1, sizeof(lwp)) == 1 &&
+           lwp.tid == *(pid_t *)tid && lwp.state == THRUM_LWP_STATE_BLOCKED;
+}
+
+bool comes_to_wait(pid_t tid)
+{
+    return ktap_wait_for(is_blocked, &tid);
 }

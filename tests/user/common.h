@@ -30,6 +30,9 @@ bool has_counts(void *counts);
 #define FAILS(call, error)                                                                         \
     ktap_check_equal((call) < 0 ? errno : 0, (error), #call, __FILE__, __LINE__)
 
+/* Waits until the LWP is blocked, in whatever it does; whether it has come to that in time. */
+bool comes_to_wait(pid_t tid);
+
 /* What LWPs do while something happens to them. All but the first two go on for ever. */
 void *return_argument(void *arg);
 void *join_the_first(void *arg);

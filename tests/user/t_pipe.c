@@ -117,7 +117,7 @@ static bool reader_waits(void)
 
     pipe(ends);
     thread_create(&lwp, read_one, NULL);
-    sleep_ns(5000000);
+    comes_to_wait(lwp);
     write(ends[1], "x", 1);
     thread_join(lwp, &result);
     return KTAP_EQUAL((long)result, 1) && close_both();
@@ -130,7 +130,7 @@ static bool close_does_not_disturb_a_reader(void)
 
     pipe(ends);
     thread_create(&lwp, read_one, NULL);
-    sleep_ns(5000000);
+    comes_to_wait(lwp);
     close(ends[0]);
     bool is_ok = FAILS(close(ends[0]), EBADF) && KTAP_EQUAL(write(ends[1], "x", 1), 1);
     thread_join(lwp, &result);
@@ -145,9 +145,10 @@ static bool last_writer_wakes_all_readers(void)
     long sum = 0;
 
     pipe(ends);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         thread_create(&lwp[i], read_one, NULL);
-    sleep_ns(5000000);
+        comes_to_wait(lwp[i]);
+    }
     close(ends[1]);
     for (int i = 0; i < 5; i++) {
         thread_join(lwp[i], &result);
@@ -169,7 +170,7 @@ static bool last_reader_wakes_a_writer(void)
 
     pipe(ends);
     thread_create(&lwp, write_much, NULL);
-    sleep_ns(5000000);
+    comes_to_wait(lwp);
     close(ends[0]);
     thread_join(lwp, &result);
     return KTAP_EQUAL((long)result, 1) && KTAP_EQUAL(close(ends[1]), 0);
@@ -201,7 +202,7 @@ static bool writer_waits_for_no_more_room_than_it_needs(void)
     write(ends[1], buffer, CAPACITY);
     atomic_store(&has_written, false);
     thread_create(&lwp, write_one, NULL);
-    sleep_ns(5000000);
+    comes_to_wait(lwp);
     bool is_right =
         KTAP_EQUAL(read(ends[0], buffer, 1), 1) && KTAP_TRUE(ktap_wait_for(is_written, NULL));
     read(ends[0], buffer, CAPACITY);
@@ -375,9 +376,10 @@ static int exit_while_reading(int argc, char **argv)
     for (int i = 0; i < 3; i++)
         thread_create(&lwp, read_one, NULL);
     write(ends[1], buffer, CAPACITY);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         thread_create(&lwp, write_much, NULL);
-    sleep_ns(5000000);
+        comes_to_wait(lwp);
+    }
     return 3;
 }
 
