@@ -197,7 +197,7 @@ thrum_qemu_case(run.bad_argument EXEC "lwpdemo none" EXPECT exit=2 "text=not a n
 thrum_qemu_case(run.no_such_program EXEC /bin/none EXPECT exit=127 "text=cannot run /bin/none")
 thrum_qemu_case(run.text_as_program ADD ${CMAKE_SOURCE_DIR}/README.md:/bin/text EXEC text
   EXPECT exit=127 "text=cannot run /bin/text")
-foreach(policy IN ITEMS rr mlfq stride)
+foreach(policy IN ITEMS rr mlfq stride eevdf)
   thrum_qemu_case(run.sched_${policy} CMDLINE sched=${policy} EXPECT ${DEMO_OK})
 endforeach()
 thrum_qemu_case(run.nonsense_cmdline
