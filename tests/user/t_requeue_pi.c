@@ -37,9 +37,9 @@ static struct timespec time_in(clockid_t clock, uint64_t nsec)
 
 struct sleeper {
     thread_t lwp;
+    uint32_t word_seen;
     const struct timespec *deadline;
     _Atomic uint32_t *lock;
-    uint32_t word_seen;
     long result;
 };
 
