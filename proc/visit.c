@@ -26,15 +26,12 @@ static bool may_control(const struct process *target)
     return false;
 }
 
-/* 0, or -EPERM where `flags` ask for a right that the caller has not. The family is locked. */
-static int check_right(const struct process *process, unsigned flags)
+/* The LWP may be NULL. Both are locked. */
+static int visit_one(struct process *process, struct user_lwp *lwp, unsigned flags,
+                     user_lwp_visitor visit, void *arg)
 {
-    return (flags & VISIT_TO_CONTROL) && !may_control(process) ? -EPERM : 0;
-}
-
-/* Both are locked. */
-static int visit_one(struct user_lwp *lwp, unsigned flags, user_lwp_visitor visit, void *arg)
-{
+    if ((flags & VISIT_TO_CONTROL) && !may_control(process))
+        return -EPERM;
     if (lwp == NULL || (lwp->is_zombie && !(flags & VISIT_ENDED)))
         return -ESRCH;
     return visit(lwp, arg);
@@ -51,25 +48,14 @@ int user_lwp_visit(int tid, unsigned flags, user_lwp_visitor visit, void *arg)
     process = id_lookup(tid).process;
     /* One that is being made has no number of its own yet. */
     if (process != NULL && process->pid != 0) {
+        struct id_owner owner;
+
         spin_lock(&process->lock);
-        error = check_right(process, flags);
-        if (error == 0)
-            error = visit_one(id_lookup(tid).lwp, flags, visit, arg);
+        owner = id_lookup(tid); /* which may have changed up to now */
+        error = visit_one(process, owner.process == process ? owner.lwp : NULL, flags, visit, arg);
         spin_unlock(&process->lock);
     }
     spin_unlock_irq(&family_lock, irq);
-    return error;
-}
-
-int user_lwp_visit_next(int *tid, user_lwp_visitor visit, void *arg)
-{
-    int error = -ESRCH;
-
-    /* What the number named may have gone before it is visited: then take the one after it. */
-    for (int id = *tid; error == -ESRCH && (id = id_next_lwp(id)) != 0; id++) {
-        *tid = id;
-        error = user_lwp_visit(id, VISIT_ENDED, visit, arg);
-    }
     return error;
 }
 
@@ -84,10 +70,8 @@ void user_lwp_visit_group(int group, unsigned flags, user_lwp_visitor visit, voi
             continue;
         spin_lock(&process->lock);
         list_for_each_entry (lwp, &process->lwps, link) {
-            int result = check_right(process, flags);
+            int result = visit_one(process, lwp, flags, visit, arg);
 
-            if (result == 0)
-                result = visit_one(lwp, flags, visit, arg);
             if (*error == -ESRCH || (result != 0 && result != -ESRCH))
                 *error = result;
         }
@@ -102,11 +86,8 @@ int process_visit(int pid, int (*visit)(struct process *process, void *arg), voi
     struct process *process = pid == 0 ? process_current() : id_lookup(pid).process;
     int error = -ESRCH;
 
-    if (process != NULL && process->pid != 0 && !process->is_zombie) {
-        error = check_right(process, VISIT_TO_CONTROL);
-        if (error == 0)
-            error = visit(process, arg);
-    }
+    if (process != NULL && process->pid != 0 && !process->is_zombie)
+        error = may_control(process) ? visit(process, arg) : -EPERM;
     spin_unlock_irq(&family_lock, irq);
     return error;
 }

@@ -3,6 +3,7 @@
 #include <kernel/errno.h>
 #include <kernel/string.h>
 #include <mm/user_copy.h>
+#include <proc/id.h>
 #include <proc/process.h>
 #include <sched/control.h>
 #include <sched/read.h>
@@ -193,14 +194,16 @@ static int visit_read_lwp(struct user_lwp *lwp, void *out)
 /* Record number *n, or the one after it that there is; its number is in *n then. */
 typedef bool (*record_reader)(union record *record, uint64_t *n);
 
+/* Whom a number names may have gone before it is visited: then the next one. */
 static bool read_lwp(union record *record, uint64_t *n)
 {
-    int tid = (int)MIN(*n, (uint64_t)INT32_MAX);
+    int tid = (int)MIN(*n, (uint64_t)INT32_MAX), error = -ESRCH;
 
-    if (user_lwp_visit_next(&tid, visit_read_lwp, &record->lwp) != 0)
-        return false;
-    *n = (uint64_t)tid;
-    return true;
+    for (; error == -ESRCH && (tid = id_next_lwp(tid)) != 0; tid++) {
+        *n = (uint64_t)tid;
+        error = user_lwp_visit(tid, VISIT_ENDED, visit_read_lwp, &record->lwp);
+    }
+    return error == 0;
 }
 
 static bool read_cpu(union record *record, uint64_t *n)

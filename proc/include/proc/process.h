@@ -269,12 +269,6 @@ enum visit_flags {
 /* Calls visit() for the LWP `tid` (0: the caller). Its result, -ESRCH, -EPERM. No lock is held. */
 int user_lwp_visit(int tid, unsigned flags, user_lwp_visitor visit, void *arg) MUST_CHECK;
 
-/*
- * Calls visit() for the LWP with the least number from *tid on, and stores that number there. Its
- * result, or -ESRCH: there is none. No lock is held.
- */
-int user_lwp_visit_next(int *tid, user_lwp_visitor visit, void *arg) MUST_CHECK;
-
 #define PROCESS_GROUP_ALL 0 /* no group has this number */
 
 /*
