@@ -153,9 +153,9 @@ void process_set_team(struct process *process, struct sched_team **team)
         process->team = *team;
         *team = NULL;
     }
-    lwp = list_first_entry(&process->lwps, struct user_lwp, link);
-    if (is_team && lwp != NULL)
-        sched_team_be_like(process->team, &lwp->lwp);
+    if (is_team && !list_is_empty(&process->lwps))
+        sched_team_be_like(process->team,
+                           &list_first_entry(&process->lwps, struct user_lwp, link)->lwp);
     if (!is_team)
         sched_team_give_back(process->team);
     list_for_each_entry (lwp, &process->lwps, link)

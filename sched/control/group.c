@@ -33,10 +33,10 @@
 
 /* Locks: m `control_mutex`, also to read; a atomic. */
 struct group {
-    atomic_int nr_members;                   /* a  units; IS_FREE: there is no such group */
     const struct sched_class *_Atomic class; /* a */
-    atomic_uint share_percent;               /* a  of every CPU; 0: the default group */
     uint64_t tunable[SCHED_TUNABLES_MAX];    /* m */
+    atomic_int nr_members;                   /* a  units; IS_FREE: there is no such group */
+    atomic_uint share_percent;               /* a  of every CPU; 0: the default group */
     atomic_bool is_condemned;                /* a  the class has broken its promises: rr instead */
 };
 
