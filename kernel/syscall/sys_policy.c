@@ -78,8 +78,8 @@ static int policy_of(struct lwp *lwp)
     return SCHED_NORMAL;
 }
 
-/* The group that an LWP goes to for a policy; -EINVAL: there is none. */
-static int group_for(struct lwp *lwp, int policy)
+/* The LWP's own group if it fits, or else the first that does; -EINVAL: there is none. */
+static int find_group(struct lwp *lwp, int policy)
 {
     if (group_fits(sched_group_of(lwp), policy))
         return sched_group_of(lwp);
@@ -87,8 +87,18 @@ static int group_for(struct lwp *lwp, int policy)
         if (group_fits(group, policy))
             return group;
     }
+    return -EINVAL;
+}
+
+/* The group that an LWP goes to for a policy; -EINVAL: there is none. */
+static int group_for(struct lwp *lwp, int policy)
+{
+    int group = find_group(lwp, policy);
+
     /* Turns that end are better than no fixed priorities at all. */
-    return policy == SCHED_FIFO ? group_for(lwp, SCHED_RR) : -EINVAL;
+    if (group < 0 && policy == SCHED_FIFO)
+        group = find_group(lwp, SCHED_RR);
+    return group;
 }
 
 /*

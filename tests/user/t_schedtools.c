@@ -156,8 +156,8 @@ static bool show_tells_all_about_one(void)
     params.nice = -4;
     is_right = KTAP_EQUAL(sched_set_params(0, &params), 0) &&
                KTAP_EQUAL(runf("schedctl show %d", getpid()), 0) && says("nice       -4\n") &&
-               says("scope      system\n") && says("group      0, class ") &&
-               says("state      blocked, on CPU ") && is_right;
+               says("scope      system\n") && says("group      0, class ") && says("state      ") &&
+               says(", on CPU ") && is_right;
     params.nice = 0;
     snprintf(first, sizeof(first), "LWP        %d of process %d, t_schedtools\n", getpid(),
              getpid());
