@@ -188,6 +188,10 @@ thrum_qemu_case(strike.machine_check EXEC "lwpdemo 10000"
 # Counted time: everything happens in the same order each time (tools.replay checks that).
 thrum_qemu_case(icount.1cpu ICOUNT CPUS 1 EXPECT ${DEMO_OK})
 thrum_qemu_case(icount.4cpu ICOUNT CPUS 4 EXEC "lwpdemo 100" TIMEOUT 120 EXPECT ${DEMO_OK})
+# Idle CPUs that look for work which may not come to them, while others want to give it away.
+thrum_qemu_case(icount.affinity ICOUNT CPUS 4 TIMEOUT 120
+  EXEC "schedtop -b -d 0.1 -n 1 schedctl run affinity=0-1 lwpdemo 12"
+  EXPECT exit=0 "text=CPU   BUSY   RUNNABLE")
 
 # The command line, and how a program's end reaches the world outside.
 thrum_qemu_case(run.many_lwps CPUS 4 EXEC "lwpdemo 1000" TIMEOUT 120 EXPECT ${DEMO_OK})
