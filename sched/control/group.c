@@ -339,25 +339,40 @@ static void free_states(void **states)
     kfree(states);
 }
 
-/* Promises `percent` more, or fewer, on CPUs 0 ... nr_cpus - 1. The first that has not so much
- * left, or nr_cpus. */
+/* One CPU promises `percent` more, or fewer; whether it has so much left. Locked, also against
+ * other claims. */
+static bool promise_on_cpu(struct runqueue *rq, int percent)
+{
+    int promised = (int)rq->promised_percent + percent;
+
+    if (promised > SCHED_PROMISE_MAX_PERCENT)
+        return false;
+    rq->promised_percent = (unsigned)promised;
+    group_reweigh_default(rq, rq_charge(rq));
+    return true;
+}
+
+/*
+ * The same on CPUs 0 ... nr_cpus - 1. The first that has not so much left, or nr_cpus. Not between
+ * a change's withdrawal of a share and its claiming it again (change.c): it must be there then.
+ */
 static unsigned promise_on_cpus(unsigned nr_cpus, int percent)
 {
-    for (unsigned cpu = 0; cpu < nr_cpus; cpu++) {
-        struct runqueue *rq = cpu_ptr(runqueue, cpu);
-        irq_state_t irq = spin_lock_irq(&rq->lock);
-        int promised = (int)rq->promised_percent + percent;
-        bool fits = promised <= SCHED_PROMISE_MAX_PERCENT;
+    irq_state_t irq = spin_lock_irq(&sched_control_lock);
+    bool fits = true;
+    unsigned cpu = 0;
 
-        if (fits) {
-            rq->promised_percent = (unsigned)promised;
-            group_reweigh_default(rq, rq_charge(rq));
-        }
-        spin_unlock_irq(&rq->lock, irq);
-        if (!fits)
-            return cpu;
+    while (cpu < nr_cpus && fits) {
+        struct runqueue *rq = cpu_ptr(runqueue, cpu);
+
+        spin_lock(&rq->lock);
+        fits = promise_on_cpu(rq, percent);
+        spin_unlock(&rq->lock);
+        if (fits)
+            cpu++;
     }
-    return nr_cpus;
+    spin_unlock_irq(&sched_control_lock, irq);
+    return cpu;
 }
 
 static int find_free_group(void)

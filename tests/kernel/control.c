@@ -324,6 +324,39 @@ static bool nothing_is_lost_under_changes(void)
     return is_right && KTAP_EQUAL(sched_group_destroy(a_group), 0);
 }
 
+/* ---- Groups are made while shares are given -----------------------------------------------------
+ */
+
+static uint64_t make_groups(void *arg)
+{
+    (void)arg;
+    while (!atomic_load(&is_over)) {
+        int group = sched_group_create("rr", 50);
+
+        if (group > 0 && sched_group_destroy(group) != 0)
+            panic("an empty group cannot be destroyed");
+    }
+    return 0;
+}
+
+/* A share is kept when more is refused, whoever else wants that part of the CPU. */
+static bool refused_shares_leave_what_was_held(void)
+{
+    struct kthread *thread = start_subject(wait_and_go), *rival = start(make_groups, 0);
+    bool is_right = true;
+
+    for (uint64_t round = 0; round < ktap_times(3000); round++) {
+        int error = sched_set_share(subject, 50);
+
+        is_right &= KTAP_TRUE(error == 0 || error == -EAGAIN);
+        is_right &= KTAP_EQUAL(sched_set_share(subject, 100), -EAGAIN);
+        is_right &= KTAP_EQUAL(sched_set_share(subject, 0), 0);
+    }
+    end_subject(thread);
+    kthread_join(rival);
+    return is_right;
+}
+
 /* ---- The watchdog ------------------------------------------------------------------------------
  */
 
@@ -396,6 +429,7 @@ static const struct ktap_test tests[] = {
     {"a sleeper wakes on the CPU that its affinity names", a_sleeper_wakes_where_it_is_sent},
     {"shares of others are given, moved and taken", shares_of_others_are_given_and_taken},
     {"nothing is lost while everything changes at once", nothing_is_lost_under_changes},
+    {"refused shares leave what was held", refused_shares_leave_what_was_held},
     {"a class that lets nobody run is replaced", class_that_lets_nobody_run_is_replaced},
     {"a class whose time never comes is replaced", class_whose_time_never_comes_is_replaced},
     {"a class that starves somebody is replaced", class_that_starves_is_replaced},
