@@ -340,7 +340,7 @@ static void set_tunables(struct sched_queue *q, const uint64_t *tunables)
 bool tree_replace_class(struct sched_queue *q, const struct sched_class *class, void *state,
                         const uint64_t *tunables, uint64_t now_ns)
 {
-    struct sched_entity *running = q->running;
+    struct sched_entity *running = q->running, *picked;
     bool was_throttled = is_throttled(q), preempts = false;
     struct list waiting;
     struct list_node *node;
@@ -358,14 +358,19 @@ bool tree_replace_class(struct sched_queue *q, const struct sched_class *class, 
     if (running != NULL) {
         running->class = NULL;
         make_waiting(q, running, SCHED_ENQUEUE_NEW, now_ns);
-        make_running(q, class->pick(q, now_ns));
+        picked = class->pick(q, now_ns);
+        if (likely(picked != NULL))
+            make_running(q, picked);
+        else
+            preempts = true; /* the class has lied: that comes out when it has to pick again */
     }
     while ((node = list_pop_front(&waiting)) != NULL) {
         struct sched_entity *e = list_entry(node, struct sched_entity, waiting_link);
 
         e->class = NULL;
         make_waiting(q, e, SCHED_ENQUEUE_NEW, now_ns);
-        if (running != NULL && class->preempts != NULL && class->preempts(q, e, running, now_ns))
+        if (q->running != NULL && class->preempts != NULL &&
+            class->preempts(q, e, q->running, now_ns))
             q->is_preempted = preempts = true;
     }
     if (was_throttled) {

@@ -112,3 +112,16 @@ static const struct sched_class never = {
     .next_event_ns = always_now,
 };
 SCHED_CLASS_REGISTER(never);
+
+static const struct sched_class liar = {
+    .name = "liar",
+    .help = "for tests: lets nobody run, and says that it always lets somebody",
+    .entity_bytes = sizeof(struct place),
+    .queue_bytes = sizeof(struct line),
+    .is_work_conserving = true,
+    .queue_init = broken_init,
+    .enqueue = broken_enqueue,
+    .dequeue = broken_dequeue,
+    .pick = pick_nobody,
+};
+SCHED_CLASS_REGISTER(liar);
