@@ -391,7 +391,8 @@ void sched_lwp_init(struct lwp *lwp, const char *name, const struct lwp_ops *ops
 
 void sched_start(struct lwp *lwp)
 {
-    irq_state_t irq = irq_save();
+    irq_state_t irq =
+        spin_lock_irq(&sched_control_lock); /* it stays NEW, and of its team, or not */
     struct sched_unit *unit = &lwp->own;
     struct runqueue *rq;
     unsigned cpu;
@@ -409,7 +410,7 @@ void sched_start(struct lwp *lwp)
     rq_set_state(lwp, LWP_READY, clock_now_ns());
     rq_enqueue(rq, lwp, SCHED_ENQUEUE_NEW, rq_charge(rq));
     spin_unlock(&rq->lock);
-    irq_restore(irq);
+    spin_unlock_irq(&sched_control_lock, irq);
 }
 
 /* ---- Idling, sleeping, and what an LWP can ask about itself -------------------------------------

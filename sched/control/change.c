@@ -174,19 +174,19 @@ static struct runqueue *lock_unit(const struct change *c)
     return c->unit == &c->lwp->own ? rq_lock_home(c->lwp) : rq_lock_unit(c->unit);
 }
 
-/* 0, with sched_control_lock held; or -ESRCH: it has ended. */
+/* 0, with sched_control_lock held; or -ESRCH: it has ended, or not been started. */
 static int change_begin(struct change *c, struct lwp *lwp)
 {
     struct runqueue *rq;
-    bool has_ended;
+    bool is_there;
 
     c->irq = spin_lock_irq(&sched_control_lock);
     rq = rq_lock_home(lwp);
     c->lwp = lwp;
     c->unit = unit_to_change(lwp);
-    has_ended = lwp->state == LWP_ZOMBIE || unit_is_closed(c->unit);
+    is_there = lwp->state != LWP_NEW && lwp->state != LWP_ZOMBIE && !unit_is_closed(c->unit);
     spin_unlock(&rq->lock);
-    if (has_ended) {
+    if (!is_there) {
         spin_unlock_irq(&sched_control_lock, c->irq);
         return -ESRCH;
     }

@@ -194,6 +194,19 @@ static bool shares_of_others_are_given_and_taken(void)
     return is_right;
 }
 
+static bool who_has_not_been_started_is_not_changed(void)
+{
+    static struct lwp lwp;
+    struct sched_params params;
+
+    sched_lwp_init(&lwp, "test", NULL);
+    sched_get_params(&lwp, &params);
+    return KTAP_EQUAL(sched_join_group(&lwp, SCHED_GROUP_DEFAULT), -ESRCH) &&
+           KTAP_EQUAL(sched_set_share(&lwp, 10), -ESRCH) &&
+           KTAP_EQUAL(sched_set_affinity(&lwp, 1), -ESRCH) &&
+           KTAP_EQUAL(sched_set_params(&lwp, &params), -ESRCH);
+}
+
 /* ---- Everything at once ------------------------------------------------------------------------
  */
 
@@ -384,6 +397,21 @@ static bool class_whose_time_never_comes_is_replaced(void)
     return member_of_group_runs("never");
 }
 
+/* It says that it is work-conserving, so everybody can be given to it. */
+static bool class_that_lies_is_replaced(void)
+{
+    struct kthread *thread = start_subject(spin);
+    bool is_right = true;
+
+    for (unsigned round = 0; round < 10; round++) {
+        is_right &= KTAP_EQUAL(sched_set_default_class("liar"), 0) && goes_on();
+        is_right &= KTAP_TRUE(strcmp(sched_class_of_group(SCHED_GROUP_DEFAULT)->name, "rr") == 0);
+        back_to_normal();
+    }
+    end_subject(thread);
+    return is_right;
+}
+
 static uint64_t compute(void *arg)
 {
     (void)arg;
@@ -428,10 +456,12 @@ static const struct ktap_test tests[] = {
     {"a running thread goes to the CPU that its affinity names", affinity_is_obeyed},
     {"a sleeper wakes on the CPU that its affinity names", a_sleeper_wakes_where_it_is_sent},
     {"shares of others are given, moved and taken", shares_of_others_are_given_and_taken},
+    {"who has not been started is not changed", who_has_not_been_started_is_not_changed},
     {"nothing is lost while everything changes at once", nothing_is_lost_under_changes},
     {"refused shares leave what was held", refused_shares_leave_what_was_held},
     {"a class that lets nobody run is replaced", class_that_lets_nobody_run_is_replaced},
     {"a class whose time never comes is replaced", class_whose_time_never_comes_is_replaced},
+    {"a class that lies about itself is replaced", class_that_lies_is_replaced},
     {"a class that starves somebody is replaced", class_that_starves_is_replaced},
     {"classes that are not for everybody are refused", classes_not_for_everybody_are_refused},
 };

@@ -9,7 +9,8 @@
  * running takes effect when its CPU schedules next, which is asked for: before it is in user mode
  * again. Functions that take a group or a class may sleep.
  *
- * What fails has changed nothing. -ESRCH: the LWP has ended meanwhile.
+ * What fails has changed nothing. -ESRCH: the LWP has ended meanwhile, or has not been
+ * started.
  */
 
 #include <sched/lwp.h>

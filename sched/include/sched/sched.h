@@ -19,7 +19,8 @@ NORETURN void sched_idle(void);
 /* Fills the scheduler's part of a new LWP with what it inherits from the caller. */
 void sched_lwp_init(struct lwp *lwp, const char *name, const struct lwp_ops *ops);
 
-/* Lets a NEW LWP run, on the CPU that has the least to do. Any context. */
+/* Lets a NEW LWP run, on the CPU that has the least to do. Any context; locks below
+ * LOCK_RANK_SCHED_CONTROL may be held. */
 void sched_start(struct lwp *lwp);
 
 /*
