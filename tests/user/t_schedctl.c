@@ -415,6 +415,9 @@ static bool default_class_changes_under_load(void)
             is_right = FAILS(sched_set_class(class.name), EINVAL) && is_right;
             continue;
         }
+        /* A debug kernel has classes that are wrong, for the watchdog (tests/kernel). */
+        if (strncmp(class.help, "for tests:", 10) == 0)
+            continue;
         is_right = KTAP_EQUAL(sched_set_class(class.name), 0) && KTAP_TRUE(read_group(0, &group)) &&
                    KTAP_EQUAL(strcmp(group.class, class.name), 0) &&
                    KTAP_TRUE((getlev() >= 0) == (strcmp(class.name, "mlfq") == 0)) && is_right;
