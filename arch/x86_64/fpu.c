@@ -65,28 +65,40 @@ static void xrstor(const void *area)
                      : "memory");
 }
 
-void x86_fpu_save(void *area)
+static void save(void *area, bool has_xsave)
 {
-    if (x86_features.has_xsave)
+    if (has_xsave)
         xsave(area);
     else
         __asm__ volatile("fxsave64 (%0)" ::"r"(area) : "memory");
 }
 
-void x86_fpu_load(const void *area)
+static void load(const void *area, bool has_xsave)
 {
-    if (x86_features.has_xsave)
+    if (has_xsave)
         xrstor(area);
     else
         __asm__ volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
 }
 
+void x86_fpu_save(void *area)
+{
+    save(area, x86_features.has_xsave);
+}
+
+void x86_fpu_load(const void *area)
+{
+    load(area, x86_features.has_xsave);
+}
+
 void x86_fpu_switch(void *from, const void *to)
 {
-    if (from != NULL)
-        x86_fpu_save(from);
-    if (to != NULL)
-        x86_fpu_load(to);
+    bool has_xsave = x86_features.has_xsave;
+
+    if (likely(from != NULL))
+        save(from, has_xsave);
+    if (likely(to != NULL))
+        load(to, has_xsave);
 }
 
 /*

@@ -60,7 +60,7 @@ typedef uint64_t vaddr_t; /* a virtual address, in bytes */
 
 /*
  * For what such a path calls once in a while: the function saves all registers itself, so that
- * where it is not called, it costs its caller none.
+ * where it is not called, it costs its caller none. It returns nothing: rax is saved, too.
  */
 #define RARELY_CALLED __attribute__((noinline, cold, preserve_most))
 
