@@ -7,13 +7,17 @@
 ; SYSRET with a non-canonical return address faults in the kernel on Intel CPUs, on the user's
 ; stack. The highest user page is never mapped, so a system call cannot end beyond USER_END; but the
 ; frame may have been changed, so the address is checked and IRET taken when it is not below.
+;
+; The arguments are in the registers in which a C function expects them, but for the fourth, so most
+; system calls are functions that can be called at once.
 
-extern trap_syscall, trap_user_work, trap_return
+extern trap_syscall, trap_syscalls, trap_nr_direct, trap_user_work, trap_return
 extern kernel_stack_top, return_work, syscall_user_rsp
 
 SELECTOR_USER_DATA   equ 0x1b
 SELECTOR_USER_CODE   equ 0x23
 TRAP_VECTOR_SYSCALL  equ 0x100
+FRAME_RAX            equ 10 * 8
 FRAME_RIP            equ 17 * 8
 FRAME_RFLAGS         equ 19 * 8
 
@@ -46,9 +50,16 @@ syscall_entry:
     push r14
     push r15
     sti
-    mov rdi, rsp
     xor ebp, ebp
-    call trap_syscall
+    cmp rax, [trap_nr_direct]
+    jae .any
+    mov rax, [trap_syscalls + rax * 8]
+    test rax, rax
+    jz .any
+    mov rcx, r10
+    call rax
+    mov [rsp + FRAME_RAX], rax
+.done:
     cli
 .check:
     cmp dword [gs:return_work], 0
@@ -78,6 +89,10 @@ syscall_entry:
     mov rsp, [rsp + 5 * 8]
     swapgs
     o64 sysret
+.any:
+    mov rdi, rsp
+    call trap_syscall
+    jmp .done
 .slow:
     jmp trap_return
 .work:

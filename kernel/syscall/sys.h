@@ -17,4 +17,7 @@
  */
 int syscall_read_time(vaddr_t at, uint64_t *ns);
 
+/* After trace_set_events(): dispatch.c looks whether calls are to be recorded. */
+void syscall_trace_changed(void);
+
 #endif

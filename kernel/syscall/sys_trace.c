@@ -51,6 +51,7 @@ static int64_t set_events(unsigned events)
         result = make_rings();
     if (result == 0)
         result = trace_set_events(events);
+    syscall_trace_changed();
     mutex_unlock(&control);
     return result;
 }
@@ -70,6 +71,7 @@ void trace_apply_options(void)
         log_warn("cmdline: trace=%s: no memory for rings of %lu KiB", wanted, ring_kib);
     else
         trace_set_events(events);
+    syscall_trace_changed();
 }
 
 int64_t sys_trace_control(int operation, uint64_t events)

@@ -26,7 +26,7 @@ static void let_cancel_in(void)
     block->nr_no_cancel--;
     atomic_signal_fence(memory_order_seq_cst);
     if (block->nr_no_cancel == 0 && block->is_cancel_pending)
-        syscall6(THRUM_SYS_lwp_testcancel, 0, 0, 0, 0, 0, 0);
+        syscall0(THRUM_SYS_lwp_testcancel);
 }
 
 void runtime_lock(thread_mutex_t *lock)

@@ -38,7 +38,7 @@ static void unlock_runtime(void)
 pid_t fork(void)
 {
     lock_runtime();
-    long answer = syscall6(__NR_fork, 0, 0, 0, 0, 0, 0);
+    long answer = syscall0(__NR_fork);
     if (answer == 0)
         thread_block()->is_cancel_pending = 0; /* it was meant for the parent's LWP */
     unlock_runtime();
@@ -96,7 +96,7 @@ int execvp(const char *name, char *const argv[])
 
 pid_t getppid(void)
 {
-    return (pid_t)syscall6(__NR_getppid, 0, 0, 0, 0, 0, 0);
+    return (pid_t)syscall0(__NR_getppid);
 }
 
 int kill(pid_t pid, int signal)
@@ -116,12 +116,12 @@ pid_t getpgid(pid_t pid)
 
 pid_t getpgrp(void)
 {
-    return (pid_t)syscall6(__NR_getpgrp, 0, 0, 0, 0, 0, 0);
+    return (pid_t)syscall0(__NR_getpgrp);
 }
 
 pid_t setsid(void)
 {
-    return (pid_t)syscall_result(syscall6(__NR_setsid, 0, 0, 0, 0, 0, 0));
+    return (pid_t)syscall_result(syscall0(__NR_setsid));
 }
 
 pid_t getsid(pid_t pid)

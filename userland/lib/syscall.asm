@@ -20,6 +20,13 @@ syscall6:
     syscall
     ret
 
+; long syscall0(long number)
+global syscall0
+syscall0:
+    mov rax, rdi
+    syscall
+    ret
+
 ; pid_t vfork(void)
 ; The child uses the same stack, and is done with it when the parent goes on. What it pushes there
 ; must not be needed by the parent: the return address is in a register meanwhile.

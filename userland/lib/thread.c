@@ -49,7 +49,7 @@ int thread_exit_target(thread_t thread)
 
 int yield(void)
 {
-    return (int)syscall_result(syscall6(__NR_sched_yield, 0, 0, 0, 0, 0, 0));
+    return (int)syscall_result(syscall0(__NR_sched_yield));
 }
 
 int set_cpu_share(int percent)
@@ -60,5 +60,5 @@ int set_cpu_share(int percent)
 /* -1 is an answer here, not an error. */
 int getlev(void)
 {
-    return (int)syscall6(THRUM_SYS_sched_getlev, 0, 0, 0, 0, 0, 0);
+    return (int)syscall0(THRUM_SYS_sched_getlev);
 }

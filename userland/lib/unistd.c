@@ -47,12 +47,12 @@ ssize_t write(int fd, const void *from, size_t nr_bytes)
 
 pid_t getpid(void)
 {
-    return (pid_t)syscall6(__NR_getpid, 0, 0, 0, 0, 0, 0);
+    return (pid_t)syscall0(__NR_getpid);
 }
 
 pid_t gettid(void)
 {
-    return (pid_t)syscall6(__NR_gettid, 0, 0, 0, 0, 0, 0);
+    return (pid_t)syscall0(__NR_gettid);
 }
 
 pid_t wait(int *status)

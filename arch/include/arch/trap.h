@@ -43,6 +43,14 @@ void trap_print_backtrace(uint64_t frame_pointer);
 void trap_syscall(struct trap_frame *frame);
 
 /*
+ * A number below trap_nr_direct, which may change at any time, needs no trap_syscall() if there is
+ * a function for it here: that is called with the six arguments, and returns the result.
+ */
+typedef int64_t (*trap_syscall_fn)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
+extern const trap_syscall_fn trap_syscalls[];
+extern uint64_t trap_nr_direct;
+
+/*
  * User memory at `addr` was touched, by user code or by a user copy of the kernel; `access` is a
  * set of enum trap_access. Interrupts are on. Whether the access can be tried again.
  */

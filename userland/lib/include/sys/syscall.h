@@ -14,6 +14,9 @@
  */
 long syscall6(long number, long a1, long a2, long a3, long a4, long a5, long a6);
 
+/* The same for calls without arguments. */
+long syscall0(long number);
+
 /* The same for a program: -1 with `errno` set on an error. */
 long syscall(long number, ...);
 
