@@ -90,11 +90,11 @@ static struct sched_unit *find_movable(struct runqueue *from, unsigned cpu)
     for (unsigned group = 0; group < SCHED_GROUPS_MAX; group++) {
         if (from->groups[group].queue.class == NULL)
             continue;
-        list_for_each_entry (e, &from->groups[group].queue.waiting, waiting_link) {
+        list_for_each_entry (e, &from->groups[group].queue.present, present_link) {
             struct sched_unit *unit = unit_of(e);
 
-            if ((unit->affinity >> cpu & 1) && !unit_has_claims(unit) &&
-                from->current->unit != unit)
+            if (e != from->groups[group].queue.running && (unit->affinity >> cpu & 1) &&
+                !unit_has_claims(unit) && from->current->unit != unit)
                 return unit;
         }
     }

@@ -55,27 +55,34 @@ void rq_kick(unsigned cpu)
 /* ---- Time ---------------------------------------------------------------------------------------
  */
 
-/* Charges the current LWP for its time up to now; returns now. The lock is held. */
-uint64_t rq_charge(struct runqueue *rq)
+/* The time since the current LWP was last charged, which is now charged to it, but not to its
+ * groups. The lock is held. */
+static struct tree_time pass_time(struct runqueue *rq, struct lwp *self)
 {
     /* Clocks of two CPUs that are not quite in step must not make time run backwards. */
     uint64_t now = clock_now_ns(), now_ns = MAX(now, rq->charged_until_ns);
-    uint64_t ran_ns = now_ns - rq->charged_until_ns;
-    uint64_t late_ns = now_ns > rq->slice_end_ns ? MIN(ran_ns, now_ns - rq->slice_end_ns) : 0;
+    uint64_t ran_ns = now_ns - rq->charged_until_ns, late_ns = 0;
 
     rq->charged_until_ns = now_ns;
-    rq->current->run_ns += ran_ns;
-    if (rq->current != &rq->idle)
-        tree_charge(&rq->root, ran_ns, late_ns, now_ns);
-    return now_ns;
+    self->run_ns += ran_ns;
+    if (unlikely(now_ns > rq->slice_end_ns))
+        late_ns = MIN(ran_ns, now_ns - rq->slice_end_ns);
+    return (struct tree_time){ran_ns, ran_ns - late_ns, now_ns};
 }
 
-/* When somebody has to look at the current slice; SCHED_TIME_NEVER: not at all. The lock is held.
- */
-static uint64_t find_slice_end(const struct runqueue *rq, uint64_t now_ns)
+uint64_t rq_charge(struct runqueue *rq)
 {
-    uint64_t slice_ns = tree_slice_ns(&rq->root, now_ns);
+    struct lwp *self = rq->current;
+    struct tree_time time = pass_time(rq, self);
 
+    if (likely(self->own.entity.is_present))
+        tree_charge(&self->own.entity, time);
+    return time.now_ns;
+}
+
+/* When a slice ends that begins now; SCHED_TIME_NEVER: not at all. */
+static uint64_t slice_end(uint64_t slice_ns, uint64_t now_ns)
+{
     return slice_ns == SCHED_TIME_NEVER ? SCHED_TIME_NEVER : now_ns + slice_ns;
 }
 
@@ -85,22 +92,36 @@ static uint64_t find_look(const struct runqueue *rq, uint64_t slice_end_ns)
     return rq->nr_runnable > 1 ? MIN(slice_end_ns, rq->next_balance_ns) : slice_end_ns;
 }
 
-/* Arms the calling CPU's timer for the end of the current slice. The lock is held. */
-static void arm_slice(struct runqueue *rq, uint64_t now_ns)
+/* Arms the calling CPU's timer for the current slice. The lock is held. */
+static void arm_slice(struct runqueue *rq, uint64_t slice_ns, uint64_t now_ns)
 {
-    rq->slice_end_ns = find_slice_end(rq, now_ns);
+    rq->slice_end_ns = slice_end(slice_ns, now_ns);
     rq->look_ns = find_look(rq, rq->slice_end_ns);
     timer_want(rq->look_ns);
 }
 
+/* Arms it for a CPU that has nobody to run now. */
+static void arm_idle(struct runqueue *rq, uint64_t now_ns)
+{
+    rq->slice_end_ns = SCHED_TIME_NEVER;
+    rq->look_ns = tree_next_event_ns(&rq->root, now_ns);
+    if (rq->look_ns != SCHED_TIME_NEVER)
+        timer_want(rq->look_ns);
+}
+
 void rq_changed(struct runqueue *rq, bool preempts, uint64_t now_ns)
 {
-    if (rq->current == &rq->idle || preempts)
+    uint64_t slice_ns;
+
+    if (rq->current == &rq->idle || preempts) {
         rq_kick(rq->cpu);
-    else if (find_look(rq, find_slice_end(rq, now_ns)) >= rq->look_ns)
         return;
-    else if (rq->cpu == cpu_id())
-        arm_slice(rq, now_ns);
+    }
+    slice_ns = tree_slice_ns(&rq->root, now_ns);
+    if (find_look(rq, slice_end(slice_ns, now_ns)) >= rq->look_ns)
+        return;
+    if (rq->cpu == cpu_id())
+        arm_slice(rq, slice_ns, now_ns);
     else
         irq_send_ipi(rq->cpu, IPI_RESCHEDULE);
 }
@@ -108,7 +129,7 @@ void rq_changed(struct runqueue *rq, bool preempts, uint64_t now_ns)
 void sched_tick(void)
 {
     struct runqueue *rq = this_cpu_ptr(runqueue);
-    uint64_t now_ns;
+    uint64_t now_ns, slice_ns;
 
     spin_lock(&rq->lock);
     now_ns = rq_charge(rq);
@@ -116,10 +137,11 @@ void sched_tick(void)
         balance_push(rq, now_ns);
         group_watchdog(rq, now_ns);
     }
-    if (tree_slice_ns(&rq->root, now_ns) == 0)
+    slice_ns = tree_slice_ns(&rq->root, now_ns);
+    if (slice_ns == 0)
         rq_kick(rq->cpu);
     else
-        arm_slice(rq, now_ns);
+        arm_slice(rq, slice_ns, now_ns);
     spin_unlock(&rq->lock);
 }
 
@@ -133,27 +155,44 @@ void sched_asked_to_look(void)
 /* ---- Switching ----------------------------------------------------------------------------------
  */
 
-void rq_set_state(struct lwp *lwp, enum lwp_state state, uint64_t now_ns)
+/* A READY LWP is no longer. */
+static void add_wait(struct lwp *lwp, uint64_t now_ns)
 {
-    if (lwp->state == LWP_READY && now_ns > lwp->since_ns)
+    if (likely(now_ns > lwp->since_ns))
         lwp->wait_ns += now_ns - lwp->since_ns;
+}
+
+static void set_state(struct lwp *lwp, enum lwp_state state, uint64_t now_ns)
+{
     lwp->state = state;
     lwp->since_ns = now_ns;
 }
 
-/* What is left to do for the LWP that was switched away from. The lock is held, and released. */
-static void finish_switch(void)
+/* rq->leaver is off its stack. The lock is held, and released. */
+static RARELY_CALLED void see_off(struct runqueue *rq)
 {
-    struct runqueue *rq = this_cpu_ptr(runqueue);
-    struct lwp *previous = rq->previous;
-    bool has_ended = previous->state == LWP_ZOMBIE;
+    struct lwp *leaver = rq->leaver;
+    bool has_ended = leaver->state == LWP_ZOMBIE;
 
-    if (unlikely(lwp_is_sent(previous)))
-        lwp_arrive(rq, previous);
+    rq->leaver = NULL;
+    rq->is_sent = false;
+    if (lwp_is_sent(leaver))
+        lwp_arrive(rq, leaver);
     else
         spin_unlock(&rq->lock);
     if (has_ended)
-        previous->ops->exited(previous);
+        leaver->ops->exited(leaver);
+}
+
+/* What is left to do after a switch. The lock is held, and released. */
+static void finish_switch(void)
+{
+    struct runqueue *rq = this_cpu_ptr(runqueue);
+
+    if (unlikely(rq->leaver != NULL))
+        see_off(rq);
+    else
+        spin_unlock(&rq->lock);
 }
 
 void context_started(void)
@@ -161,10 +200,8 @@ void context_started(void)
     finish_switch();
 }
 
-static void switch_to(struct runqueue *rq, struct lwp *next)
+static void switch_to(struct runqueue *rq, struct lwp *previous, struct lwp *next)
 {
-    struct lwp *previous = rq->current;
-
     next->nr_switches++;
     rq->nr_switches++;
     if (next->last_cpu != rq->cpu) {
@@ -172,9 +209,8 @@ static void switch_to(struct runqueue *rq, struct lwp *next)
         next->nr_migrations++;
     }
     rq->current = next;
-    rq->previous = previous;
     this_cpu_write(current_lwp, next);
-    if (next->mmu != NULL)
+    if (likely(next->mmu != NULL))
         mmu_switch(next->mmu);
     else
         mmu_be_lazy();
@@ -184,92 +220,123 @@ static void switch_to(struct runqueue *rq, struct lwp *next)
     finish_switch();
 }
 
-/* The LWP that is to run; NULL: none. */
-static struct lwp *pick(struct runqueue *rq, uint64_t now_ns)
+static void start_being_idle(struct runqueue *rq)
 {
-    struct sched_entity *e = tree_pick(&rq->root, now_ns);
+    atomic_fetch_or(&idle_cpus, 1ull << rq->cpu);
+}
 
-    while (unlikely(rq->root.broken != NULL)) {
-        group_replace_broken(rq, now_ns);
-        e = tree_pick(&rq->root, now_ns);
-    }
-    return e != NULL ? lwp_of(e) : NULL;
+static void stop_being_idle(struct runqueue *rq)
+{
+    atomic_fetch_and(&idle_cpus, ~(1ull << rq->cpu));
 }
 
 /* The LWP to run on a CPU that has none: another CPU's, or the idle LWP. */
-static struct lwp *look_elsewhere(struct runqueue *rq, uint64_t now_ns)
+static struct lwp *look_elsewhere(struct runqueue *rq, uint64_t *slice_ns)
 {
-    struct lwp *next = NULL;
+    struct sched_entity *e = NULL;
 
     /* First tell wakers, then look: one that has not seen the bit has enqueued where
      * balance_pull() looks. */
-    atomic_fetch_or(&idle_cpus, 1ull << rq->cpu);
+    start_being_idle(rq);
     if (balance_pull(rq))
-        next = pick(rq, rq->charged_until_ns);
-    if (next != NULL)
-        return next;
-    rq->slice_end_ns = SCHED_TIME_NEVER;
-    rq->look_ns = tree_next_event_ns(&rq->root, now_ns);
-    if (rq->look_ns != SCHED_TIME_NEVER)
-        timer_want(rq->look_ns);
-    return &rq->idle;
+        e = tree_pick(&rq->root, rq->charged_until_ns, slice_ns);
+    if (e == NULL)
+        return &rq->idle;
+    stop_being_idle(rq);
+    return lwp_of(e);
+}
+
+/* Why the current LWP calls schedule(). The first two leave it runnable. */
+enum leave { LEAVE_PREEMPTED, LEAVE_YIELD, LEAVE_BLOCKED, LEAVE_EXITED };
+
+/* The current LWP goes. */
+static void leave(struct runqueue *rq, enum leave why, uint64_t now_ns)
+{
+    struct lwp *self = rq->current;
+
+    if (why == LEAVE_BLOCKED) {
+        rq_dequeue(rq, self, SCHED_DEQUEUE_BLOCKED, now_ns);
+        set_state(self, LWP_BLOCKED, now_ns);
+    } else if (why == LEAVE_EXITED) {
+        rq_dequeue(rq, self, SCHED_DEQUEUE_EXITED, now_ns);
+        set_state(self, LWP_ZOMBIE, now_ns);
+        rq->leaver = self;
+        if (self->unit == &self->own)
+            group_leave(self->own.group);
+    } else if (self != &rq->idle) {
+        set_state(self, LWP_READY, now_ns);
+    }
+    if (rq->is_sent) {
+        rq->leaver = self;
+        lwp_leave_queue(rq, self, now_ns);
+    }
 }
 
 /*
- * Picks who runs next and goes there. The lock is held, the time charged, and the current LWP put
- * back or taken out if it has to be; the lock is released. Returns when the caller has the CPU
- * again.
+ * The current LWP leaves, or may have to. Picks who runs next and goes there. The lock is held, and
+ * released. Returns when the caller has the CPU again.
  */
-static void run_next(struct runqueue *rq, uint64_t now_ns)
+static void schedule(struct runqueue *rq, enum leave why)
 {
-    struct lwp *next;
+    struct lwp *self = rq->current, *next;
+    struct tree_time time = pass_time(rq, self);
+    struct sched_entity *e;
+    uint64_t slice_ns;
 
     this_cpu_write(need_resched, 0);
-    if (unlikely(lwp_is_sent(rq->current)))
-        lwp_leave_queue(rq, rq->current, now_ns);
-    next = pick(rq, now_ns);
-    if (next == NULL)
-        next = look_elsewhere(rq, now_ns);
-    if (trace_is_on(WATCH_EVENTS))
-        watch_run_next(rq, next, now_ns);
-    if (next != &rq->idle) {
-        atomic_fetch_and(&idle_cpus, ~(1ull << rq->cpu));
-        arm_slice(rq, now_ns);
+    if (why <= LEAVE_YIELD && !rq->is_sent && self != &rq->idle) {
+        set_state(self, LWP_READY, time.now_ns);
+        e = tree_pick_again(&rq->root, &self->own.entity, why == LEAVE_YIELD, time, &slice_ns);
+    } else {
+        if (self != &rq->idle)
+            tree_charge(&self->own.entity, time);
+        leave(rq, why, time.now_ns);
+        e = tree_pick(&rq->root, time.now_ns, &slice_ns);
     }
-    rq_set_state(next, LWP_RUNNING, now_ns);
-    if (next != rq->current)
-        switch_to(rq, next);
+    while (unlikely(rq->root.broken != NULL)) {
+        group_replace_broken(rq, time.now_ns);
+        e = tree_pick(&rq->root, time.now_ns, &slice_ns);
+    }
+    next = likely(e != NULL) ? lwp_of(e) : look_elsewhere(rq, &slice_ns);
+    if (trace_is_on(WATCH_EVENTS)) {
+        rq->is_yield = why == LEAVE_YIELD;
+        watch_run_next(rq, next, time.now_ns);
+    }
+    if (likely(next != &rq->idle)) {
+        if (unlikely(self == &rq->idle))
+            stop_being_idle(rq);
+        add_wait(next, time.now_ns);
+        arm_slice(rq, slice_ns, time.now_ns);
+    } else {
+        arm_idle(rq, time.now_ns);
+    }
+    set_state(next, LWP_RUNNING, time.now_ns);
+    if (likely(next != self))
+        switch_to(rq, self, next);
     else
         spin_unlock(&rq->lock);
 }
 
 /* The current LWP stays runnable; it may or may not stay on the CPU. Interrupts are off. */
-static void reschedule(bool is_yield)
+static void reschedule(enum leave why)
 {
     struct runqueue *rq = this_cpu_ptr(runqueue);
-    uint64_t now_ns;
 
     spin_lock(&rq->lock);
-    rq->is_yield = is_yield;
-    now_ns = rq_charge(rq);
-    if (rq->current != &rq->idle) {
-        tree_put_back(&rq->root, is_yield, now_ns);
-        rq_set_state(rq->current, LWP_READY, now_ns);
-    }
-    run_next(rq, now_ns);
+    schedule(rq, why);
 }
 
 void sched_yield(void)
 {
     irq_disable();
-    reschedule(true);
+    reschedule(LEAVE_YIELD);
     irq_enable();
 }
 
 void sched_preempt(void)
 {
     if (this_cpu_read(need_resched))
-        reschedule(false);
+        reschedule(LEAVE_PREEMPTED);
 }
 
 void irq_preempt(void)
@@ -281,7 +348,6 @@ enum wake_reason sched_block(struct spinlock *guard, bool is_interruptible)
 {
     struct runqueue *rq = this_cpu_ptr(runqueue);
     struct lwp *self = rq->current;
-    uint64_t now_ns;
 
     debug_assert(self != &rq->idle);
     spin_lock(&rq->lock);
@@ -291,11 +357,8 @@ enum wake_reason sched_block(struct spinlock *guard, bool is_interruptible)
         spin_unlock(&rq->lock);
         return WAKE_INTERRUPT;
     }
-    now_ns = rq_charge(rq);
-    rq_dequeue(rq, self, SCHED_DEQUEUE_BLOCKED, now_ns);
     self->is_interruptible = is_interruptible;
-    rq_set_state(self, LWP_BLOCKED, now_ns);
-    run_next(rq, now_ns);
+    schedule(rq, LEAVE_BLOCKED);
     return self->wake_reason;
 }
 
@@ -303,7 +366,6 @@ void sched_exit(void)
 {
     struct runqueue *rq;
     struct lwp *self;
-    uint64_t now_ns;
 
     irq_disable();
     for (;;) {
@@ -315,12 +377,7 @@ void sched_exit(void)
         spin_unlock(&rq->lock);
         lwp_settle(self);
     }
-    now_ns = rq_charge(rq);
-    rq_dequeue(rq, self, SCHED_DEQUEUE_EXITED, now_ns);
-    if (self->unit == &self->own)
-        group_leave(self->own.group);
-    rq_set_state(self, LWP_ZOMBIE, now_ns);
-    run_next(rq, now_ns);
+    schedule(rq, LEAVE_EXITED);
     panic("sched: an LWP that has ended runs again");
 }
 
@@ -345,12 +402,12 @@ bool sched_wake(struct lwp *lwp, enum wake_reason reason)
     if (target == rq->cpu) {
         uint64_t now_ns = rq_charge(rq);
 
-        rq_set_state(lwp, LWP_READY, now_ns);
+        set_state(lwp, LWP_READY, now_ns);
         rq_enqueue(rq, lwp, SCHED_ENQUEUE_WAKE, now_ns);
         spin_unlock(&rq->lock);
     } else {
         /* READY and in no queue: until it is placed, nobody else will let it run. */
-        rq_set_state(lwp, LWP_READY, clock_now_ns());
+        set_state(lwp, LWP_READY, clock_now_ns());
         atomic_store(&unit->cpu, target);
         spin_unlock(&rq->lock);
         rq_place(lwp, SCHED_ENQUEUE_WAKE);
@@ -407,7 +464,7 @@ void sched_start(struct lwp *lwp)
     }
     rq = rq_lock_home(lwp);
     trace_event(THRUM_TRACE_WAKE, lwp->trace_id, rq->cpu, THRUM_WAKE_NEW, lwp_current()->trace_id);
-    rq_set_state(lwp, LWP_READY, clock_now_ns());
+    set_state(lwp, LWP_READY, clock_now_ns());
     rq_enqueue(rq, lwp, SCHED_ENQUEUE_NEW, rq_charge(rq));
     spin_unlock(&rq->lock);
     spin_unlock_irq(&sched_control_lock, irq);
@@ -420,7 +477,7 @@ void sched_idle(void)
     irq_disable();
     for (;;) {
         if (this_cpu_read(need_resched))
-            reschedule(false);
+            reschedule(LEAVE_PREEMPTED);
         else
             cpu_wait_for_interrupt();
         irq_enable(); /* let others' requests in, also when there is always something to do */

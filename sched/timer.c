@@ -17,10 +17,10 @@
 struct timer_queue {
     struct spinlock lock;
     struct rb_tree tree; /* by deadline */
-    uint64_t armed_ns;   /* only the CPU itself; UINT64_MAX: not armed */
 };
 
 static PERCPU(struct timer_queue, timer_queue);
+static PERCPU(uint64_t, armed_ns); /* UINT64_MAX: not armed */
 
 static bool timer_before(const struct rb_node *a, const struct rb_node *b)
 {
@@ -34,15 +34,13 @@ void timer_init_cpu(void)
 
     spin_init(&tq->lock, "timers", LOCK_RANK_TIMER);
     rb_init(&tq->tree);
-    tq->armed_ns = UINT64_MAX;
+    this_cpu_write(armed_ns, UINT64_MAX);
 }
 
 void timer_want(uint64_t deadline_ns)
 {
-    struct timer_queue *tq = this_cpu_ptr(timer_queue);
-
-    if (deadline_ns < tq->armed_ns) {
-        tq->armed_ns = deadline_ns;
+    if (unlikely(deadline_ns < this_cpu_read(armed_ns))) {
+        this_cpu_write(armed_ns, deadline_ns);
         irq_arm_timer(deadline_ns);
     }
 }
@@ -100,7 +98,7 @@ void irq_timer_fired(void)
     struct timer_queue *tq = this_cpu_ptr(timer_queue);
     uint64_t next_ns;
 
-    tq->armed_ns = UINT64_MAX;
+    this_cpu_write(armed_ns, UINT64_MAX);
     next_ns = run_due(tq);
     sched_tick();
     timer_want(next_ns);

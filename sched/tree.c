@@ -53,41 +53,48 @@ static void join(struct sched_queue *q, struct sched_entity *e, uint64_t now_ns)
         q->class->join(q, e, now_ns);
 }
 
-static void make_waiting(struct sched_queue *q, struct sched_entity *e, enum sched_enqueue why,
-                         uint64_t now_ns)
+/* `e` is about to be enqueued: it is away or running, and is waiting then. */
+static void make_waiting(struct sched_queue *q, struct sched_entity *e)
+{
+    q->nr_waiting++;
+    e->waits_since_ns = q->granted_ns;
+}
+
+static void make_running(struct sched_queue *q, struct sched_entity *e)
+{
+    q->nr_waiting--;
+    q->running = e;
+}
+
+/* `e`, which is away, comes. */
+static void arrive(struct sched_queue *q, struct sched_entity *e, enum sched_enqueue why,
+                   uint64_t now_ns)
 {
     if (unlikely(e->class != q->class)) {
         join(q, e, now_ns);
         why = SCHED_ENQUEUE_NEW;
     }
-    list_push_back(&q->waiting, &e->waiting_link);
-    q->nr_waiting++;
+    list_push_back(&q->present, &e->present_link);
     e->is_present = true;
-    e->waits_since_ns = q->granted_ns;
+    make_waiting(q, e);
     q->class->enqueue(q, e, why, now_ns);
 }
 
-static void make_running(struct sched_queue *q, struct sched_entity *e)
+/* `e`, which is running, is put back. */
+static void put_back(struct sched_queue *q, struct sched_entity *e, enum sched_enqueue why,
+                     uint64_t now_ns)
 {
-    list_remove(&e->waiting_link);
-    q->nr_waiting--;
-    q->running = e;
-}
-
-static void put_back(struct sched_queue *q, enum sched_enqueue why, uint64_t now_ns)
-{
-    struct sched_entity *e = q->running;
-
     q->running = NULL;
     q->is_preempted = false;
-    make_waiting(q, e, why, now_ns);
+    make_waiting(q, e);
+    q->class->enqueue(q, e, why, now_ns);
 }
 
 void sched_queue_init(struct sched_queue *q, const struct sched_class *class,
                       struct sched_entity *self, void *state, uint64_t now_ns)
 {
     *q = (struct sched_queue){.class = class, .self = self, .state = state};
-    list_init(&q->waiting);
+    list_init(&q->present);
     list_init(&q->throttled);
     list_node_init(&q->throttled_link);
     for (unsigned i = 0; i < class->nr_tunables; i++)
@@ -118,7 +125,7 @@ static uint64_t next_event_ns(const struct sched_queue *q, uint64_t now_ns)
 }
 
 /* The class of `q`, which has just been given the CPU, lets nobody run. */
-static void throttle(struct sched_queue *root, struct sched_queue *q, uint64_t now_ns)
+static RARELY_CALLED void throttle(struct sched_queue *root, struct sched_queue *q, uint64_t now_ns)
 {
     uint64_t event_ns = next_event_ns(q, now_ns);
 
@@ -152,7 +159,7 @@ static struct sched_queue *find_due(const struct sched_queue *root, uint64_t now
 }
 
 /* Gives those another try. That is an arrival for the queues above, which may be throttled, too. */
-static void end_throttling(struct sched_queue *root, uint64_t now_ns)
+static RARELY_CALLED void end_throttling(struct sched_queue *root, uint64_t now_ns)
 {
     struct sched_queue *q;
 
@@ -172,7 +179,7 @@ uint64_t tree_next_event_ns(const struct sched_queue *root, uint64_t now_ns)
     return first_ns;
 }
 
-/* ---- Going, coming, and picking ------------------------------------------------------------- */
+/* ---- Coming and going ------------------------------------------------------------------------ */
 
 bool tree_enqueue(struct sched_entity *leaf, enum sched_enqueue why, uint64_t now_ns)
 {
@@ -181,7 +188,7 @@ bool tree_enqueue(struct sched_entity *leaf, enum sched_enqueue why, uint64_t no
     for (;;) {
         struct sched_queue *q = e->queue;
 
-        make_waiting(q, e, why, now_ns);
+        arrive(q, e, why, now_ns);
         if (q->running != NULL && q->class->preempts != NULL &&
             q->class->preempts(q, e, q->running, now_ns)) {
             q->is_preempted = true;
@@ -203,14 +210,14 @@ void tree_dequeue(struct sched_entity *leaf, enum sched_dequeue why, uint64_t no
 
         /* A group that leaves as a whole leaves with nobody running in it. */
         if (unlikely(e->group != NULL && e->group->running != NULL))
-            put_back(e->group, SCHED_ENQUEUE_PREEMPTED, now_ns);
+            put_back(e->group, e->group->running, SCHED_ENQUEUE_PREEMPTED, now_ns);
         q->class->dequeue(q, e, why, now_ns);
+        list_remove(&e->present_link);
         e->is_present = false;
         if (q->running == e) {
             q->running = NULL;
             q->is_preempted = false;
         } else {
-            list_remove(&e->waiting_link);
             q->nr_waiting--;
         }
         if (!is_empty(q))
@@ -224,55 +231,12 @@ void tree_dequeue(struct sched_entity *leaf, enum sched_dequeue why, uint64_t no
     }
 }
 
-struct sched_entity *tree_pick(struct sched_queue *root, uint64_t now_ns)
-{
-    struct sched_queue *q = root;
+/* ---- The running path ------------------------------------------------------------------------ */
 
-    if (unlikely(!list_is_empty(&root->throttled)))
-        end_throttling(root, now_ns);
-    for (;;) {
-        struct sched_entity *e;
-
-        if (q->running != NULL && q->is_preempted)
-            put_back(q, SCHED_ENQUEUE_PREEMPTED, now_ns);
-        e = q->running;
-        if (e == NULL) {
-            if (q->nr_waiting == 0)
-                return NULL;
-            e = q->class->pick(q, now_ns);
-            if (unlikely(e == NULL)) {
-                throttle(root, q, now_ns);
-                q = root;
-                continue;
-            }
-            make_running(q, e);
-        }
-        if (e->group == NULL)
-            return e;
-        q = e->group;
-    }
-}
-
-/*
- * The queue below `q` on the running path; NULL: `q` has the leaf, or nothing runs.
- */
+/* The queue below `q` on the running path; NULL: `q` has the leaf, or nothing runs. */
 static struct sched_queue *next_on_path(const struct sched_queue *q)
 {
     return q->running != NULL ? q->running->group : NULL;
-}
-
-void tree_charge(struct sched_queue *root, uint64_t ran_ns, uint64_t late_ns, uint64_t now_ns)
-{
-    for (struct sched_queue *q = root; q != NULL && q->running != NULL; q = next_on_path(q)) {
-        q->granted_ns += ran_ns - late_ns;
-        if (unlikely(q->nr_waiting >= STARVATION_ENTITIES_MAX))
-            q->watched_since_ns = q->granted_ns;
-        /* Whoever is alone at the root competes with nobody: stride may as well stand still. */
-        if (q->self == NULL && q->nr_waiting == 0 && q->running->group != NULL)
-            continue;
-        if (q->class->charge != NULL)
-            q->class->charge(q, q->running, ran_ns, now_ns);
-    }
 }
 
 /* Whether nobody is to take over from the running entity of `q`, however long it runs. */
@@ -281,51 +245,169 @@ static bool has_no_rival(const struct sched_queue *q)
     return q->nr_waiting == 0 && q->class->is_work_conserving;
 }
 
-void tree_put_back(struct sched_queue *root, bool is_yield, uint64_t now_ns)
+/*
+ * Whoever is alone at the root competes with nobody: the root may as well stand still, and nothing
+ * is to be decided there.
+ */
+static bool is_root_of_one(const struct sched_queue *q)
 {
-    struct sched_queue *q = root, *next;
+    return has_no_rival(q) && q->self == NULL;
+}
 
-    for (; q != NULL && q->running != NULL; q = next) {
-        next = next_on_path(q);
-        if (is_yield && next == NULL)
-            put_back(q, SCHED_ENQUEUE_YIELD, now_ns);
-        else if (has_no_rival(q))
-            continue;
-        else if (q->class->slice_ns != NULL && q->class->slice_ns(q, q->running, now_ns) == 0)
-            put_back(q, SCHED_ENQUEUE_EXPIRED, now_ns);
-        else if (next_event_ns(q, now_ns) <= now_ns)
-            put_back(q, SCHED_ENQUEUE_PREEMPTED, now_ns);
+static void charge_level(struct sched_queue *q, struct sched_entity *e, struct tree_time time)
+{
+    q->granted_ns += time.granted_ns;
+    if (unlikely(q->nr_waiting >= STARVATION_ENTITIES_MAX))
+        q->watched_since_ns = q->granted_ns;
+    if (q->class->charge != NULL)
+        q->class->charge(q, e, time.ran_ns, time.now_ns);
+}
+
+void tree_charge(struct sched_entity *leaf, struct tree_time time)
+{
+    struct sched_queue *q = leaf->queue;
+
+    if (unlikely(q->running != leaf))
+        return;
+    charge_level(q, leaf, time);
+    while (q->self != NULL && !is_root_of_one(q->self->queue)) {
+        charge_level(q->self->queue, q->self, time);
+        q = q->self->queue;
     }
 }
 
-static uint64_t slice_of_level(const struct sched_queue *q, uint64_t now_ns)
+/* The time until an event that may be over or never come. */
+static uint64_t time_until(uint64_t event_ns, uint64_t now_ns)
 {
-    uint64_t slice_ns = SCHED_TIME_NEVER, event_ns;
+    if (event_ns == SCHED_TIME_NEVER)
+        return SCHED_TIME_NEVER;
+    return event_ns > now_ns ? event_ns - now_ns : 0;
+}
+
+/* `e` is running in `q`. */
+static uint64_t slice_of(const struct sched_queue *q, const struct sched_entity *e, uint64_t now_ns)
+{
+    uint64_t slice_ns = SCHED_TIME_NEVER;
 
     if (has_no_rival(q))
         return SCHED_TIME_NEVER;
-    if (q->is_preempted)
-        return 0;
     if (q->class->slice_ns != NULL)
-        slice_ns = q->class->slice_ns(q, q->running, now_ns);
-    event_ns = next_event_ns(q, now_ns);
-    if (event_ns != SCHED_TIME_NEVER)
-        slice_ns = MIN(slice_ns, event_ns > now_ns ? event_ns - now_ns : 0);
+        slice_ns = q->class->slice_ns(q, e, now_ns);
+    if (q->class->next_event_ns != NULL)
+        slice_ns = MIN(slice_ns, time_until(q->class->next_event_ns(q, now_ns), now_ns));
     return slice_ns;
+}
+
+static bool is_preempted(const struct sched_queue *q)
+{
+    return q->is_preempted && !has_no_rival(q);
 }
 
 uint64_t tree_slice_ns(const struct sched_queue *root, uint64_t now_ns)
 {
-    uint64_t slice_ns = SCHED_TIME_NEVER, event_ns;
+    uint64_t slice_ns = time_until(tree_next_event_ns(root, now_ns), now_ns);
 
     for (const struct sched_queue *q = root; q != NULL && q->running != NULL; q = next_on_path(q))
-        slice_ns = MIN(slice_ns, slice_of_level(q, now_ns));
-    if (unlikely(!list_is_empty(&root->throttled))) {
-        event_ns = tree_next_event_ns(root, now_ns);
-        if (event_ns != SCHED_TIME_NEVER)
-            slice_ns = MIN(slice_ns, event_ns > now_ns ? event_ns - now_ns : 0);
-    }
+        slice_ns = MIN(slice_ns, is_preempted(q) ? 0 : slice_of(q, q->running, now_ns));
     return slice_ns;
+}
+
+/* Who is running in `q`, after a pick if need be; NULL: it is empty or throttles. */
+static struct sched_entity *fill(struct sched_queue *q, uint64_t now_ns)
+{
+    struct sched_entity *e = q->running;
+
+    if (unlikely(q->is_preempted))
+        put_back(q, e, SCHED_ENQUEUE_PREEMPTED, now_ns);
+    else if (e != NULL)
+        return e;
+    if (q->nr_waiting == 0)
+        return NULL;
+    e = q->class->pick(q, now_ns);
+    if (likely(e != NULL))
+        make_running(q, e);
+    return e;
+}
+
+/* The time until a throttled queue is to be tried again. */
+static uint64_t throttled_ns(const struct sched_queue *root, uint64_t now_ns)
+{
+    return time_until(tree_next_event_ns(root, now_ns), now_ns);
+}
+
+/* As tree_pick(), where the levels above `q` stay as they are; they have a slice of `least_ns`. */
+static ALWAYS_INLINE struct sched_entity *pick_below(struct sched_queue *root,
+                                                     struct sched_queue *q, uint64_t least_ns,
+                                                     uint64_t now_ns, uint64_t *slice_ns)
+{
+    if (unlikely(!list_is_empty(&root->throttled))) {
+        end_throttling(root, now_ns);
+        least_ns = throttled_ns(root, now_ns);
+        q = root;
+    }
+    for (;;) {
+        struct sched_entity *e = fill(q, now_ns);
+
+        if (unlikely(e == NULL)) {
+            if (q->nr_waiting == 0)
+                return NULL;
+            throttle(root, q, now_ns);
+            least_ns = throttled_ns(root, now_ns);
+            q = root;
+            continue;
+        }
+        least_ns = MIN(least_ns, slice_of(q, e, now_ns));
+        if (e->group == NULL) {
+            *slice_ns = least_ns;
+            return e;
+        }
+        q = e->group;
+    }
+}
+
+struct sched_entity *tree_pick(struct sched_queue *root, uint64_t now_ns, uint64_t *slice_ns)
+{
+    return pick_below(root, root, SCHED_TIME_NEVER, now_ns, slice_ns);
+}
+
+/* Puts back `e`, which is running, if it has to go. What is left of its slice; 0: it went. */
+static uint64_t put_back_if_over(struct sched_queue *q, struct sched_entity *e, uint64_t now_ns)
+{
+    uint64_t slice_ns = slice_of(q, e, now_ns);
+
+    if (slice_ns > 0 && !q->is_preempted)
+        return slice_ns;
+    if (q->class->slice_ns != NULL && q->class->slice_ns(q, e, now_ns) == 0)
+        put_back(q, e, SCHED_ENQUEUE_EXPIRED, now_ns);
+    else
+        put_back(q, e, SCHED_ENQUEUE_PREEMPTED, now_ns);
+    return 0;
+}
+
+struct sched_entity *tree_pick_again(struct sched_queue *root, struct sched_entity *leaf,
+                                     bool is_yield, struct tree_time time, uint64_t *slice_ns)
+{
+    struct sched_queue *q = leaf->queue, *topmost = q;
+    uint64_t least_ns = SCHED_TIME_NEVER, left_ns;
+
+    /* Up to the root: on each level somebody may have to go ... */
+    charge_level(q, leaf, time);
+    if (is_yield)
+        put_back(q, leaf, SCHED_ENQUEUE_YIELD, time.now_ns);
+    else
+        put_back_if_over(q, leaf, time.now_ns);
+    for (struct sched_entity *e = q->self; e != NULL; e = q->self) {
+        q = e->queue;
+        if (likely(is_root_of_one(q)))
+            break;
+        charge_level(q, e, time);
+        left_ns = put_back_if_over(q, e, time.now_ns);
+        least_ns = left_ns > 0 ? MIN(least_ns, left_ns) : SCHED_TIME_NEVER;
+        if (left_ns == 0)
+            topmost = q;
+    }
+    /* ... and down again, from the topmost change. */
+    return pick_below(root, topmost, least_ns, time.now_ns, slice_ns);
 }
 
 /* ---- Another class -------------------------------------------------------------------------- */
@@ -342,11 +424,11 @@ bool tree_replace_class(struct sched_queue *q, const struct sched_class *class, 
 {
     struct sched_entity *running = q->running, *picked;
     bool was_throttled = is_throttled(q), preempts = false;
-    struct list waiting;
+    struct list present;
     struct list_node *node;
 
-    list_init(&waiting);
-    list_splice_back(&waiting, &q->waiting);
+    list_init(&present);
+    list_splice_back(&present, &q->present);
     q->nr_waiting = 0;
     q->running = NULL;
     q->is_preempted = false;
@@ -357,18 +439,19 @@ bool tree_replace_class(struct sched_queue *q, const struct sched_class *class, 
         class->queue_init(q, now_ns);
     if (running != NULL) {
         running->class = NULL;
-        make_waiting(q, running, SCHED_ENQUEUE_NEW, now_ns);
+        list_remove(&running->present_link);
+        arrive(q, running, SCHED_ENQUEUE_NEW, now_ns);
         picked = class->pick(q, now_ns);
         if (likely(picked != NULL))
             make_running(q, picked);
         else
             preempts = true; /* the class has lied: that comes out when it has to pick again */
     }
-    while ((node = list_pop_front(&waiting)) != NULL) {
-        struct sched_entity *e = list_entry(node, struct sched_entity, waiting_link);
+    while ((node = list_pop_front(&present)) != NULL) {
+        struct sched_entity *e = list_entry(node, struct sched_entity, present_link);
 
         e->class = NULL;
-        make_waiting(q, e, SCHED_ENQUEUE_NEW, now_ns);
+        arrive(q, e, SCHED_ENQUEUE_NEW, now_ns);
         if (q->running != NULL && class->preempts != NULL &&
             class->preempts(q, e, q->running, now_ns))
             q->is_preempted = preempts = true;
@@ -397,8 +480,9 @@ const struct sched_entity *tree_find_starved(const struct sched_queue *q)
     if (q->class->starvation_limit_ns == NULL)
         return NULL;
     limit_ns = q->class->starvation_limit_ns(q);
-    list_for_each_entry (e, &q->waiting, waiting_link) {
-        if (q->granted_ns - MAX(e->waits_since_ns, q->watched_since_ns) > limit_ns)
+    list_for_each_entry (e, &q->present, present_link) {
+        if (e != q->running &&
+            q->granted_ns - MAX(e->waits_since_ns, q->watched_since_ns) > limit_ns)
             return e;
     }
     return NULL;

@@ -193,6 +193,7 @@ bool unit_send(struct runqueue *rq, struct sched_unit *unit, unsigned cpu, uint6
 
     if (rq->current->unit == unit) {
         unit->target_cpu = cpu;
+        rq->is_sent = true;
         rq_kick(rq->cpu);
         return false;
     }
@@ -210,6 +211,7 @@ bool lwp_send(struct runqueue *rq, struct lwp *lwp, struct sched_unit *unit, uin
 
     if (rq->current == lwp) {
         lwp->next_unit = unit;
+        rq->is_sent = true;
         rq_kick(rq->cpu);
         return false;
     }

@@ -134,8 +134,10 @@ struct mlfq_entity {
     uint64_t quantum_used_ns;
     uint64_t allotment_used_ns;
     uint32_t level;
-    bool is_demoted; /* since its last turn began: that ends the turn */
 };
+
+/* quantum_used_ns of one that was demoted: that ends the turn. More than any quantum. */
+#define TURN_USED_UP_NS (SCHED_TIME_NEVER / 2)
 
 _Static_assert(sizeof(struct mlfq_entity) <= SCHED_ENTITY_STATE_BYTES, "state does not fit");
 
@@ -195,7 +197,6 @@ static RARELY_CALLED void boost(const struct mlfq_queue *mq, struct mlfq_entity 
     me->level = 0;
     me->quantum_used_ns = 0;
     me->allotment_used_ns = 0;
-    me->is_demoted = false;
 }
 
 static void boost_if_due(const struct mlfq_queue *mq, struct mlfq_entity *me)
@@ -215,7 +216,7 @@ static RARELY_CALLED void demote(const struct mlfq_queue *mq, struct mlfq_entity
     while (is_spent(mq, me)) {
         me->allotment_used_ns -= mq->allotment_ns[me->level];
         me->level++;
-        me->is_demoted = true;
+        me->quantum_used_ns = TURN_USED_UP_NS;
     }
 }
 
@@ -236,23 +237,26 @@ static void bring_up_to_date(const struct mlfq_queue *mq, struct mlfq_entity *me
 
 static bool is_turn_over(const struct mlfq_queue *mq, const struct mlfq_entity *me)
 {
-    return me->is_demoted || me->quantum_used_ns >= mq->quantum_ns[me->level];
+    return me->quantum_used_ns >= mq->quantum_ns[me->level];
 }
 
 /* At the head of its level's line, to finish its turn. */
 static void put_first(struct mlfq_queue *mq, struct mlfq_entity *me)
 {
-    list_push_front(&mq->level[me->level], &me->link);
-    mq->occupied |= level_bit(me->level);
+    uint32_t level = me->level;
+
+    list_push_front(&mq->level[level], &me->link);
+    mq->occupied |= level_bit(level);
 }
 
 /* At the tail, with a new turn to come. */
 static void put_last(struct mlfq_queue *mq, struct mlfq_entity *me)
 {
+    uint32_t level = me->level;
+
     me->quantum_used_ns = 0;
-    me->is_demoted = false;
-    list_push_back(&mq->level[me->level], &me->link);
-    mq->occupied |= level_bit(me->level);
+    list_push_back(&mq->level[level], &me->link);
+    mq->occupied |= level_bit(level);
 }
 
 static void read_tunables(struct sched_queue *q, uint64_t now_ns)
@@ -316,14 +320,15 @@ static void mlfq_enqueue(struct sched_queue *q, struct sched_entity *e, enum sch
 {
     struct mlfq_queue *mq = queue_of(q);
     struct mlfq_entity *me = state_of(e);
-    bool gave_way = why == SCHED_ENQUEUE_PREEMPTED || why == SCHED_ENQUEUE_EXPIRED;
 
     catch_up_boosts(mq, now_ns);
-    if (gave_way || why == SCHED_ENQUEUE_YIELD)
+    if (why == SCHED_ENQUEUE_YIELD) {
         boost_if_due(mq, me); /* the rest has been done as it was charged */
-    else
-        bring_up_to_date(mq, me);
-    if (gave_way && !is_turn_over(mq, me))
+        put_last(mq, me);
+        return;
+    }
+    bring_up_to_date(mq, me);
+    if ((why == SCHED_ENQUEUE_PREEMPTED || why == SCHED_ENQUEUE_EXPIRED) && !is_turn_over(mq, me))
         put_first(mq, me);
     else
         put_last(mq, me);

@@ -37,14 +37,14 @@ static void check_state_bytes(const struct sched_class *class, const struct sche
 static void check_queue(const struct driver_queue *dq)
 {
     const struct sched_entity *e;
-    uint32_t nr_waiting = 0;
+    uint32_t nr_present = 0;
 
-    list_for_each_entry (e, &dq->q.waiting, waiting_link) {
+    list_for_each_entry (e, &dq->q.present, present_link) {
         assert_ptr_equal(e->queue, &dq->q);
         check_state_bytes(dq->q.class, e);
-        nr_waiting++;
+        nr_present++;
     }
-    assert_int_equal(nr_waiting, dq->q.nr_waiting);
+    assert_int_equal(nr_present, dq->q.nr_waiting + (dq->q.running != NULL));
 }
 
 struct driver_queue *driver_queue_new(const struct sched_class *class)
@@ -52,7 +52,7 @@ struct driver_queue *driver_queue_new(const struct sched_class *class)
     struct driver_queue *dq = calloc(1, sizeof(*dq));
 
     dq->q.class = class;
-    list_init(&dq->q.waiting);
+    list_init(&dq->q.present);
     for (unsigned i = 0; i < class->nr_tunables; i++)
         dq->q.tunable[i] = class->tunables[i].initial;
     dq->q.state = calloc(1, class->queue_bytes);
@@ -94,7 +94,7 @@ void driver_queue_end(struct driver_queue *dq)
         driver_exit(dq);
     }
     assert_null(dq->q.class->pick(&dq->q, driver_now_ns));
-    assert_true(list_is_empty(&dq->q.waiting));
+    assert_true(list_is_empty(&dq->q.present));
     free(dq->q.state);
     free(dq);
 }
@@ -137,7 +137,8 @@ static void become_waiting(struct sched_queue *q, struct sched_entity *e)
 {
     if (q->running == e)
         q->running = NULL;
-    list_push_back(&q->waiting, &e->waiting_link);
+    if (!e->is_present)
+        list_push_back(&q->present, &e->present_link);
     q->nr_waiting++;
     e->is_present = true;
     driver_of(e)->place = DRIVER_WAITING;
@@ -149,7 +150,6 @@ static void stop_waiting(struct sched_queue *q, struct sched_entity *e)
 {
     struct driver_entity *de = driver_of(e);
 
-    list_remove(&e->waiting_link);
     q->nr_waiting--;
     de->longest_wait_ns = MAX(de->longest_wait_ns, driver_now_ns - de->waiting_since_ns);
 }
@@ -175,6 +175,7 @@ static void dequeue(struct driver_queue *dq, struct sched_entity *e, enum sched_
         q->running = NULL;
     else
         stop_waiting(q, e);
+    list_remove(&e->present_link);
     e->is_present = false;
     driver_of(e)->place = DRIVER_AWAY;
     driver_of(e)->epoch++;
@@ -199,7 +200,7 @@ struct driver_entity *driver_spawn_params(struct driver_queue *dq,
 
     de->entity.queue = &dq->q;
     de->entity.params = *params;
-    list_node_init(&de->entity.waiting_link);
+    list_node_init(&de->entity.present_link);
     if (dq->q.class->join)
         dq->q.class->join(&dq->q, &de->entity, driver_now_ns);
     arrive(dq, &de->entity, SCHED_ENQUEUE_NEW);

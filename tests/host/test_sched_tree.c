@@ -18,13 +18,14 @@ static void groups_come_and_go_with_their_only_leaf(void **state)
     struct sched_queue *outer, *middle, *inner;
     struct leaf *leaf;
     struct dtree *t;
+    uint64_t slice_ns;
 
     driver_reset(0);
     t = dtree_new();
     outer = dtree_add_group(t, &t->queue[0], driver_class("rr"), 100);
     middle = dtree_add_group(t, outer, driver_class("mlfq"), 100);
     inner = dtree_add_group(t, middle, driver_class("stride"), 100);
-    assert_null(tree_pick(&t->queue[0], driver_now_ns));
+    assert_null(tree_pick(&t->queue[0], driver_now_ns, &slice_ns));
 
     leaf = dtree_spawn(t, inner, 100);
     dtree_check(t);

@@ -45,26 +45,32 @@ unsigned queue_count_leaves(const struct sched_queue *q)
     const struct sched_entity *e;
     unsigned nr = 0;
 
-    list_for_each_entry (e, &q->waiting, waiting_link)
+    list_for_each_entry (e, &q->present, present_link)
         nr += e->group ? queue_count_leaves(e->group) : 1;
-    if (q->running)
-        nr += q->running->group ? queue_count_leaves(q->running->group) : 1;
     return nr;
 }
 
 /* ---- Playing the core ----------------------------------------------------------------------- */
 
-void dtree_charge(struct dtree *t)
+/* The time since the last charge, for the current leaf. */
+static struct tree_time pass_time(struct dtree *t)
 {
     uint64_t ran_ns = driver_now_ns - t->charged_until_ns, late_ns = 0;
 
     if (driver_now_ns > t->slice_end_ns)
         late_ns = MIN(ran_ns, driver_now_ns - t->slice_end_ns);
     t->charged_until_ns = driver_now_ns;
-    if (!t->current)
-        return;
-    t->current->ran_ns += ran_ns;
-    tree_charge(&t->queue[0], ran_ns, late_ns, driver_now_ns);
+    if (t->current)
+        t->current->ran_ns += ran_ns;
+    return (struct tree_time){ran_ns, ran_ns - late_ns, driver_now_ns};
+}
+
+void dtree_charge(struct dtree *t)
+{
+    struct tree_time time = pass_time(t);
+
+    if (t->current)
+        tree_charge(&t->current->entity, time);
 }
 
 uint64_t dtree_slice_ns(const struct dtree *t)
@@ -86,22 +92,38 @@ void dtree_tick(struct dtree *t)
         t->slice_end_ns = find_slice_end(t);
 }
 
-void dtree_pick(struct dtree *t)
+/* `e` and the slice are what tree_pick() or tree_pick_again() has answered. */
+static void picked(struct dtree *t, struct sched_entity *e, uint64_t slice_ns)
 {
-    struct sched_entity *e = tree_pick(&t->queue[0], driver_now_ns);
     unsigned nr_reachable = queue_count_leaves(&t->queue[0]);
 
     t->current = e ? leaf_of(e) : NULL;
     if ((e != NULL) != (nr_reachable > 0))
         fail_msg("%u can run, and pick answers %p", nr_reachable, (void *)e);
+    if (e)
+        assert_int_equal(slice_ns, dtree_slice_ns(t));
     t->slice_end_ns = e ? find_slice_end(t) : SCHED_TIME_NEVER;
+}
+
+void dtree_pick(struct dtree *t)
+{
+    uint64_t slice_ns = 0;
+    struct sched_entity *e = tree_pick(&t->queue[0], driver_now_ns, &slice_ns);
+
+    picked(t, e, slice_ns);
 }
 
 void dtree_reschedule(struct dtree *t, bool is_yield)
 {
-    dtree_charge(t);
-    tree_put_back(&t->queue[0], is_yield, driver_now_ns);
-    dtree_pick(t);
+    struct tree_time time = pass_time(t);
+    uint64_t slice_ns = 0;
+    struct sched_entity *e;
+
+    if (t->current)
+        e = tree_pick_again(&t->queue[0], &t->current->entity, is_yield, time, &slice_ns);
+    else
+        e = tree_pick(&t->queue[0], driver_now_ns, &slice_ns);
+    picked(t, e, slice_ns);
 }
 
 void dtree_changed(struct dtree *t, bool preempts)
@@ -171,6 +193,8 @@ void dtree_run_for(struct dtree *t, uint64_t ns)
 
 void dtree_end(struct dtree *t)
 {
+    uint64_t slice_ns;
+
     dtree_charge(t);
     while (t->nr_present > 0) {
         struct leaf *leaf;
@@ -187,10 +211,10 @@ void dtree_end(struct dtree *t)
         dtree_dequeue(t, leaf, SCHED_DEQUEUE_EXITED);
         free(leaf);
     }
-    assert_null(tree_pick(&t->queue[0], driver_now_ns));
+    assert_null(tree_pick(&t->queue[0], driver_now_ns, &slice_ns));
     for (unsigned i = 0; i < t->nr_queues; i++) {
         assert_null(t->queue[i].running);
-        assert_true(list_is_empty(&t->queue[i].waiting));
+        assert_true(list_is_empty(&t->queue[i].present));
         assert_true(list_is_empty(&t->queue[i].throttled));
         free(t->queue[i].state);
     }
@@ -213,9 +237,9 @@ static bool is_waiting(const struct sched_entity *e)
 {
     const struct sched_entity *other;
 
-    list_for_each_entry (other, &e->queue->waiting, waiting_link)
+    list_for_each_entry (other, &e->queue->present, present_link)
         if (other == e)
-            return true;
+            return e->queue->running != e;
     return false;
 }
 
@@ -279,19 +303,16 @@ static unsigned check_member(const struct dtree *t, const struct sched_queue *q,
  * groups of it that the tree does not own. */
 static unsigned check_queue(const struct dtree *t, const struct sched_queue *q)
 {
-    unsigned nr_waiting = 0, nr_leaves = 0;
+    unsigned nr_present = 0, nr_running = 0, nr_leaves = 0;
     const struct sched_entity *e;
 
-    list_for_each_entry (e, &q->waiting, waiting_link) {
-        assert_ptr_not_equal(e, q->running);
+    list_for_each_entry (e, &q->present, present_link) {
         nr_leaves += check_member(t, q, e);
-        nr_waiting++;
+        nr_running += e == q->running;
+        nr_present++;
     }
-    assert_int_equal(nr_waiting, q->nr_waiting);
-    if (q->running) {
-        assert_false(is_waiting(q->running));
-        nr_leaves += check_member(t, q, q->running);
-    }
+    assert_int_equal(nr_running, q->running != NULL);
+    assert_int_equal(nr_present - nr_running, q->nr_waiting);
     assert_true(q->running || !q->is_preempted);
     return nr_leaves;
 }

@@ -272,8 +272,6 @@ static void take_out(struct dtree *t, struct team *team)
     bool has_cpu = t->current && t->current->entity.queue == &team->queue;
 
     dtree_charge(t);
-    if (has_cpu)
-        tree_put_back(&t->queue[0], false, driver_now_ns);
     t->nr_present -= queue_count_leaves(&team->queue);
     tree_dequeue(&team->entity, SCHED_DEQUEUE_MOVED_OUT, driver_now_ns);
     team->is_out = true;

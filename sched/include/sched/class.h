@@ -62,7 +62,7 @@ struct sched_params {
 struct sched_entity {
     struct sched_queue *queue;     /* the queue that it belongs to, also while away; NULL: none */
     struct sched_queue *group;     /* the queue that it stands for; NULL: an LWP */
-    struct list_node waiting_link; /* on queue->waiting exactly while it is waiting */
+    struct list_node present_link; /* on queue->present exactly while it is */
     bool is_present;               /* waiting or running; not away */
     uint64_t waits_since_ns;       /* while waiting: queue->granted_ns when that began */
     struct sched_params params;
@@ -80,7 +80,7 @@ struct sched_queue {
     struct sched_entity *self;    /* the entity that stands for this queue; NULL: the root */
     uint32_t number;              /* the core's: the same for a group's queues on all CPUs */
     struct sched_entity *running; /* NULL: none */
-    struct list waiting;          /* every waiting entity, in no useful order */
+    struct list present;          /* all waiting entities and the running one, in no useful order */
     uint32_t nr_waiting;
     bool is_preempted;               /* a waiting entity is to take over from `running` */
     uint32_t guaranteed_percent;     /* of the CPU, whatever else there is to run; 0: nothing */

@@ -23,7 +23,9 @@ struct runqueue {
     struct sched_queue root;                     /* l */
     struct group_queue groups[SCHED_GROUPS_MAX]; /* l  those that exist */
     struct lwp *current;                         /* l */
-    struct lwp *previous;                        /* o  who is being switched away from */
+    struct lwp *leaver;                          /* l  current until the last switch, and has ended
+                                                       or is sent elsewhere; NULL: nobody */
+    bool is_sent;                                /* l  lwp_is_sent(current) */
     struct lwp idle;
     uint64_t charged_until_ns;    /* l  the current LWP's time is charged up to here */
     uint64_t slice_end_ns;        /* l  the end of the current slice */
@@ -65,8 +67,6 @@ void rq_kick(unsigned cpu);
  * else its slice may end sooner.
  */
 void rq_changed(struct runqueue *rq, bool preempts, uint64_t now_ns);
-
-void rq_set_state(struct lwp *lwp, enum lwp_state state, uint64_t now_ns);
 
 /* Charges the running LWP and looks whether its slice is over. From the timer; takes the lock. */
 void sched_tick(void);

@@ -27,25 +27,35 @@ bool tree_enqueue(struct sched_entity *leaf, enum sched_enqueue why, uint64_t no
 void tree_dequeue(struct sched_entity *leaf, enum sched_dequeue why, uint64_t now_ns);
 
 /*
- * The leaf to run, which is running then; NULL: nothing is to run, before tree_next_event_ns().
- * Sets root->broken when a class has let nobody run, and has not said until when.
+ * The leaf to run, which is running then, with what tree_slice_ns() says for it; NULL: nothing is
+ * to run, before tree_next_event_ns(). Sets root->broken when a class has let nobody run, and has
+ * not said until when.
  */
-struct sched_entity *tree_pick(struct sched_queue *root, uint64_t now_ns);
+struct sched_entity *tree_pick(struct sched_queue *root, uint64_t now_ns, uint64_t *slice_ns);
 
 /* When a throttled queue is to be tried again; SCHED_TIME_NEVER: there is none. */
 uint64_t tree_next_event_ns(const struct sched_queue *root, uint64_t now_ns);
 
-/* The running leaf ran for ran_ns up to now_ns; the last late_ns of it after its slice's end. */
-void tree_charge(struct sched_queue *root, uint64_t ran_ns, uint64_t late_ns, uint64_t now_ns);
+/* Time that has passed for the running path. */
+struct tree_time {
+    uint64_t ran_ns;
+    uint64_t granted_ns; /* of it, but for what was after the end of its slice */
+    uint64_t now_ns;
+};
+
+/* Charges the leaf, and the groups above it. Nothing happens if it is not running. */
+void tree_charge(struct sched_entity *leaf, struct tree_time time);
 
 /*
- * Puts back what has to go: on every level of the running path, an entity whose slice is over or
- * that is preempted, and with `is_yield` the leaf. All time up to now_ns has been charged.
+ * As tree_charge() for the leaf, which is running, and then tree_pick(), after putting back what
+ * has to go: on every level of the running path, an entity whose slice is over or that is
+ * preempted, and with `is_yield` the leaf.
  */
-void tree_put_back(struct sched_queue *root, bool is_yield, uint64_t now_ns);
+struct sched_entity *tree_pick_again(struct sched_queue *root, struct sched_entity *leaf,
+                                     bool is_yield, struct tree_time time, uint64_t *slice_ns);
 
 /*
- * How long the running path may go on before tree_put_back() has work: the least of its levels'
+ * How long the running path may go on before tree_pick_again() has work: the least of its levels'
  * slices and next events; 0: at once; SCHED_TIME_NEVER: until something else changes.
  */
 uint64_t tree_slice_ns(const struct sched_queue *root, uint64_t now_ns);
