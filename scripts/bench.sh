@@ -17,6 +17,8 @@ futex_ping_pong        | 2250              | 6700   | instructions |
 futex_ring             | 1600              | 4800   | instructions |
 cond_ping_pong         | 3800              | 11300  | instructions |
 yield                  | 300               | 1870   | instructions |
+yield_10               | -                 | -      | instructions |
+yield_10000            | 1.2 x yield_10    | -      | instructions |
 null_call              | 115               | 345    | instructions |
 fork_exit_wait         | 33000             | 100000 | instructions |
 fork_exec_wait         | -                 | -      | instructions |

@@ -1,6 +1,7 @@
 /* Rows about LWPs in one process: create and join, futexes, condition variables, yield. */
 
 #include <limits.h>
+#include <stdbool.h>
 #include <thread.h>
 #include <thrum.h>
 
@@ -12,9 +13,13 @@
 #define NR_YIELDERS 8
 #define RING_SIZE   8
 #define FEW         10
+#define THOUSANDS   10000
 #define MANY        100000
 #define NR_WEIGHED  1000 /* LWPs whose memory is measured */
 #define CACHE_LINE  64
+
+/* By then, every yielder has had a turn. */
+#define ALL_HAVE_RUN_NS 100000000
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t expected)
 {
@@ -222,6 +227,56 @@ static uint64_t yield_among_eight(unsigned nr_ops)
     return monotonic_ns() - start_ns;
 }
 
+/* These yield while the gate is open, and sleep while it is closed. */
+static _Atomic uint64_t nr_yields;
+
+static void *yield_while_open(void *arg)
+{
+    for (;;) {
+        nr_at_gate++;
+        while (gate == 0)
+            futex_wait(&gate, 0);
+        for (; gate != 0; nr_yields++)
+            yield();
+    }
+    return arg;
+}
+
+/*
+ * The yielders stay for all rounds of a row. An operation is one yield, of whomever; there are as
+ * many as fit into a microsecond for each. This LWP sleeps meanwhile: classes that are fair to it
+ * would let the others catch up with it first.
+ */
+static uint64_t yield_among(unsigned nr_lwps, unsigned nr_ops)
+{
+    static bool are_there;
+
+    for (unsigned i = 0; i < nr_lwps && !are_there; i++)
+        BENCH_CHECK(thread_create(&sleepers[i], yield_while_open, NULL) == 0);
+    are_there = true;
+    while (nr_at_gate < nr_lwps)
+        yield();
+    nr_at_gate = 0;
+    gate = 1;
+    futex_wake(&gate, INT_MAX);
+    sleep_ns(ALL_HAVE_RUN_NS);
+    uint64_t start_ns = monotonic_ns(), nr_before = nr_yields;
+    sleep_ns(nr_ops * 1000ull);
+    uint64_t taken_ns = monotonic_ns() - start_ns, nr_done = nr_yields - nr_before;
+    gate = 0;
+    return taken_ns * nr_ops / nr_done;
+}
+
+static uint64_t yield_among_few(unsigned nr_ops)
+{
+    return yield_among(FEW, nr_ops);
+}
+
+static uint64_t yield_among_thousands(unsigned nr_ops)
+{
+    return yield_among(THOUSANDS, nr_ops);
+}
+
 /* Each LWP sleeps on a word of its own and hands a token to the next. */
 static struct {
     _Alignas(CACHE_LINE) _Atomic uint32_t has_token;
@@ -271,5 +326,7 @@ const struct bench_row lwp_rows[] = {
     {"futex_ring", 4000, futex_ring, BENCH_NS, BENCH_ORDINARY},
     {"cond_ping_pong", 5000, cond_ping_pong, BENCH_NS, BENCH_ORDINARY},
     {"yield", NR_YIELDERS * 5000, yield_among_eight, BENCH_NS, BENCH_ORDINARY},
+    {"yield_10", 100000, yield_among_few, BENCH_NS, BENCH_ORDINARY},
+    {"yield_10000", 100000, yield_among_thousands, BENCH_NS, BENCH_ORDINARY},
     {0},
 };
