@@ -155,13 +155,6 @@ void sched_asked_to_look(void)
 /* ---- Switching ----------------------------------------------------------------------------------
  */
 
-/* A READY LWP is no longer. */
-static void add_wait(struct lwp *lwp, uint64_t now_ns)
-{
-    if (likely(now_ns > lwp->since_ns))
-        lwp->wait_ns += now_ns - lwp->since_ns;
-}
-
 static void set_state(struct lwp *lwp, enum lwp_state state, uint64_t now_ns)
 {
     lwp->state = state;
@@ -220,11 +213,6 @@ static void switch_to(struct runqueue *rq, struct lwp *previous, struct lwp *nex
     finish_switch();
 }
 
-static void start_being_idle(struct runqueue *rq)
-{
-    atomic_fetch_or(&idle_cpus, 1ull << rq->cpu);
-}
-
 static void stop_being_idle(struct runqueue *rq)
 {
     atomic_fetch_and(&idle_cpus, ~(1ull << rq->cpu));
@@ -237,7 +225,7 @@ static struct lwp *look_elsewhere(struct runqueue *rq, uint64_t *slice_ns)
 
     /* First tell wakers, then look: one that has not seen the bit has enqueued where
      * balance_pull() looks. */
-    start_being_idle(rq);
+    atomic_fetch_or(&idle_cpus, 1ull << rq->cpu);
     if (balance_pull(rq))
         e = tree_pick(&rq->root, rq->charged_until_ns, slice_ns);
     if (e == NULL)
@@ -305,7 +293,8 @@ static void schedule(struct runqueue *rq, enum leave why)
     if (likely(next != &rq->idle)) {
         if (unlikely(self == &rq->idle))
             stop_being_idle(rq);
-        add_wait(next, time.now_ns);
+        if (likely(time.now_ns > next->since_ns))
+            next->wait_ns += time.now_ns - next->since_ns;
         arm_slice(rq, slice_ns, time.now_ns);
     } else {
         arm_idle(rq, time.now_ns);

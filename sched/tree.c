@@ -34,7 +34,7 @@ static bool is_empty(const struct sched_queue *q)
     return q->nr_waiting == 0 && q->running == NULL;
 }
 
-static bool is_on_running_path(const struct sched_queue *q)
+bool tree_is_on_running_path(const struct sched_queue *q)
 {
     while (q->self != NULL) {
         if (q->self->queue->running != q->self)
@@ -66,9 +66,8 @@ static void make_running(struct sched_queue *q, struct sched_entity *e)
     q->running = e;
 }
 
-/* `e`, which is away, comes. */
-static void arrive(struct sched_queue *q, struct sched_entity *e, enum sched_enqueue why,
-                   uint64_t now_ns)
+void tree_arrive(struct sched_queue *q, struct sched_entity *e, enum sched_enqueue why,
+                 uint64_t now_ns)
 {
     if (unlikely(e->class != q->class)) {
         join(q, e, now_ns);
@@ -188,11 +187,11 @@ bool tree_enqueue(struct sched_entity *leaf, enum sched_enqueue why, uint64_t no
     for (;;) {
         struct sched_queue *q = e->queue;
 
-        arrive(q, e, why, now_ns);
+        tree_arrive(q, e, why, now_ns);
         if (q->running != NULL && q->class->preempts != NULL &&
             q->class->preempts(q, e, q->running, now_ns)) {
             q->is_preempted = true;
-            return is_on_running_path(q);
+            return tree_is_on_running_path(q);
         }
         if (q->self == NULL || q->self->is_present)
             return false;
@@ -298,17 +297,13 @@ static uint64_t slice_of(const struct sched_queue *q, const struct sched_entity 
     return slice_ns;
 }
 
-static bool is_preempted(const struct sched_queue *q)
-{
-    return q->is_preempted && !has_no_rival(q);
-}
-
 uint64_t tree_slice_ns(const struct sched_queue *root, uint64_t now_ns)
 {
     uint64_t slice_ns = time_until(tree_next_event_ns(root, now_ns), now_ns);
 
     for (const struct sched_queue *q = root; q != NULL && q->running != NULL; q = next_on_path(q))
-        slice_ns = MIN(slice_ns, is_preempted(q) ? 0 : slice_of(q, q->running, now_ns));
+        slice_ns = MIN(slice_ns,
+                       q->is_preempted && !has_no_rival(q) ? 0 : slice_of(q, q->running, now_ns));
     return slice_ns;
 }
 
@@ -329,12 +324,6 @@ static struct sched_entity *fill(struct sched_queue *q, uint64_t now_ns)
     return e;
 }
 
-/* The time until a throttled queue is to be tried again. */
-static uint64_t throttled_ns(const struct sched_queue *root, uint64_t now_ns)
-{
-    return time_until(tree_next_event_ns(root, now_ns), now_ns);
-}
-
 /* As tree_pick(), where the levels above `q` stay as they are; they have a slice of `least_ns`. */
 static ALWAYS_INLINE struct sched_entity *pick_below(struct sched_queue *root,
                                                      struct sched_queue *q, uint64_t least_ns,
@@ -342,7 +331,7 @@ static ALWAYS_INLINE struct sched_entity *pick_below(struct sched_queue *root,
 {
     if (unlikely(!list_is_empty(&root->throttled))) {
         end_throttling(root, now_ns);
-        least_ns = throttled_ns(root, now_ns);
+        least_ns = time_until(tree_next_event_ns(root, now_ns), now_ns);
         q = root;
     }
     for (;;) {
@@ -352,7 +341,7 @@ static ALWAYS_INLINE struct sched_entity *pick_below(struct sched_queue *root,
             if (q->nr_waiting == 0)
                 return NULL;
             throttle(root, q, now_ns);
-            least_ns = throttled_ns(root, now_ns);
+            least_ns = time_until(tree_next_event_ns(root, now_ns), now_ns);
             q = root;
             continue;
         }
@@ -374,13 +363,12 @@ struct sched_entity *tree_pick(struct sched_queue *root, uint64_t now_ns, uint64
 static uint64_t put_back_if_over(struct sched_queue *q, struct sched_entity *e, uint64_t now_ns)
 {
     uint64_t slice_ns = slice_of(q, e, now_ns);
+    bool is_over;
 
     if (slice_ns > 0 && !q->is_preempted)
         return slice_ns;
-    if (q->class->slice_ns != NULL && q->class->slice_ns(q, e, now_ns) == 0)
-        put_back(q, e, SCHED_ENQUEUE_EXPIRED, now_ns);
-    else
-        put_back(q, e, SCHED_ENQUEUE_PREEMPTED, now_ns);
+    is_over = q->class->slice_ns != NULL && q->class->slice_ns(q, e, now_ns) == 0;
+    put_back(q, e, is_over ? SCHED_ENQUEUE_EXPIRED : SCHED_ENQUEUE_PREEMPTED, now_ns);
     return 0;
 }
 
@@ -390,6 +378,9 @@ struct sched_entity *tree_pick_again(struct sched_queue *root, struct sched_enti
     struct sched_queue *q = leaf->queue, *topmost = q;
     uint64_t least_ns = SCHED_TIME_NEVER, left_ns;
 
+    /* Its class has been replaced by one that does not keep its word. */
+    if (unlikely(q->running != leaf))
+        return tree_pick(root, time.now_ns, slice_ns);
     /* Up to the root: on each level somebody may have to go ... */
     charge_level(q, leaf, time);
     if (is_yield)
@@ -408,82 +399,4 @@ struct sched_entity *tree_pick_again(struct sched_queue *root, struct sched_enti
     }
     /* ... and down again, from the topmost change. */
     return pick_below(root, topmost, least_ns, time.now_ns, slice_ns);
-}
-
-/* ---- Another class -------------------------------------------------------------------------- */
-
-static void set_tunables(struct sched_queue *q, const uint64_t *tunables)
-{
-    for (unsigned i = 0; i < q->class->nr_tunables; i++)
-        q->tunable[i] = tunables[i];
-    q->watched_since_ns = q->granted_ns;
-}
-
-bool tree_replace_class(struct sched_queue *q, const struct sched_class *class, void *state,
-                        const uint64_t *tunables, uint64_t now_ns)
-{
-    struct sched_entity *running = q->running, *picked;
-    bool was_throttled = is_throttled(q), preempts = false;
-    struct list present;
-    struct list_node *node;
-
-    list_init(&present);
-    list_splice_back(&present, &q->present);
-    q->nr_waiting = 0;
-    q->running = NULL;
-    q->is_preempted = false;
-    q->class = class;
-    q->state = state;
-    set_tunables(q, tunables);
-    if (class->queue_init != NULL)
-        class->queue_init(q, now_ns);
-    if (running != NULL) {
-        running->class = NULL;
-        list_remove(&running->present_link);
-        arrive(q, running, SCHED_ENQUEUE_NEW, now_ns);
-        picked = class->pick(q, now_ns);
-        if (likely(picked != NULL))
-            make_running(q, picked);
-        else
-            preempts = true; /* the class has lied: that comes out when it has to pick again */
-    }
-    while ((node = list_pop_front(&present)) != NULL) {
-        struct sched_entity *e = list_entry(node, struct sched_entity, present_link);
-
-        e->class = NULL;
-        arrive(q, e, SCHED_ENQUEUE_NEW, now_ns);
-        if (q->running != NULL && class->preempts != NULL &&
-            class->preempts(q, e, q->running, now_ns))
-            q->is_preempted = preempts = true;
-    }
-    if (was_throttled) {
-        list_remove(&q->throttled_link);
-        return tree_enqueue(q->self, SCHED_ENQUEUE_WAKE, now_ns);
-    }
-    return preempts && is_on_running_path(q);
-}
-
-void tree_tune(struct sched_queue *q, const uint64_t *tunables, uint64_t now_ns)
-{
-    set_tunables(q, tunables);
-    if (q->class->retuned != NULL)
-        q->class->retuned(q, now_ns);
-}
-
-/* ---- The watchdog --------------------------------------------------------------------------- */
-
-const struct sched_entity *tree_find_starved(const struct sched_queue *q)
-{
-    const struct sched_entity *e;
-    uint64_t limit_ns;
-
-    if (q->class->starvation_limit_ns == NULL)
-        return NULL;
-    limit_ns = q->class->starvation_limit_ns(q);
-    list_for_each_entry (e, &q->present, present_link) {
-        if (e != q->running &&
-            q->granted_ns - MAX(e->waits_since_ns, q->watched_since_ns) > limit_ns)
-            return e;
-    }
-    return NULL;
 }

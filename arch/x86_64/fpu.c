@@ -65,40 +65,28 @@ static void xrstor(const void *area)
                      : "memory");
 }
 
-static void save(void *area, bool has_xsave)
+void x86_fpu_save(void *area)
 {
-    if (has_xsave)
+    if (x86_features.has_xsave)
         xsave(area);
     else
         __asm__ volatile("fxsave64 (%0)" ::"r"(area) : "memory");
 }
 
-static void load(const void *area, bool has_xsave)
+void x86_fpu_load(const void *area)
 {
-    if (has_xsave)
+    if (x86_features.has_xsave)
         xrstor(area);
     else
         __asm__ volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
 }
 
-void x86_fpu_save(void *area)
-{
-    save(area, x86_features.has_xsave);
-}
-
-void x86_fpu_load(const void *area)
-{
-    load(area, x86_features.has_xsave);
-}
-
 void x86_fpu_switch(void *from, const void *to)
 {
-    bool has_xsave = x86_features.has_xsave;
-
     if (likely(from != NULL))
-        save(from, has_xsave);
+        x86_fpu_save(from);
     if (likely(to != NULL))
-        load(to, has_xsave);
+        x86_fpu_load(to);
 }
 
 /*

@@ -434,41 +434,30 @@ struct mmu_context *mmu_loaded(void)
     return this_cpu_read(loaded_context);
 }
 
-/* Whoever changes mappings adds to the generation first and then looks who is lazy. */
-static void stop_being_lazy(bool stays_loaded)
-{
-    struct mmu_context *loaded = this_cpu_read(loaded_context);
-
-    __atomic_store_n(this_cpu_ptr(is_lazy), 0, __ATOMIC_SEQ_CST);
-    if (stays_loaded && atomic_load(&loaded->generation) != this_cpu_read(loaded_generation)) {
-        this_cpu_write(loaded_generation, atomic_load(&loaded->generation));
-        x86_write_cr3(loaded->root);
-    }
-}
-
-static void load_context(struct mmu_context *to)
+void mmu_switch(struct mmu_context *to)
 {
     struct mmu_context *from = this_cpu_read(loaded_context);
-    uint64_t self = 1ull << cpu_id();
+    uint64_t self;
 
+    if (unlikely(this_cpu_read(is_lazy))) {
+        /* Whoever changes mappings adds to the generation first and then looks who is lazy. */
+        __atomic_store_n(this_cpu_ptr(is_lazy), 0, __ATOMIC_SEQ_CST);
+        if (from == to && atomic_load(&to->generation) != this_cpu_read(loaded_generation)) {
+            this_cpu_write(loaded_generation, atomic_load(&to->generation));
+            x86_write_cr3(to->root);
+        }
+    }
+    if (from == to)
+        return;
     /* In the set before the first entry can get into the TLB, and out of the other after the last.
      */
+    self = 1ull << cpu_id();
     atomic_fetch_or(&to->cpus, self);
     this_cpu_write(loaded_context, to);
     this_cpu_write(loaded_generation, atomic_load(&to->generation));
     x86_write_cr3(to->root);
     if (from != NULL)
         atomic_fetch_and(&from->cpus, ~self);
-}
-
-void mmu_switch(struct mmu_context *to)
-{
-    bool is_loaded = this_cpu_read(loaded_context) == to;
-
-    if (unlikely(this_cpu_read(is_lazy)))
-        stop_being_lazy(is_loaded);
-    if (!is_loaded)
-        load_context(to);
 }
 
 void mmu_be_lazy(void)

@@ -47,7 +47,7 @@ struct tree_time {
 void tree_charge(struct sched_entity *leaf, struct tree_time time);
 
 /*
- * As tree_charge() for the leaf, which is running, and then tree_pick(), after putting back what
+ * As tree_charge() for the current leaf, and then tree_pick(), after putting back what
  * has to go: on every level of the running path, an entity whose slice is over or that is
  * preempted, and with `is_yield` the leaf.
  */
@@ -74,5 +74,14 @@ void tree_tune(struct sched_queue *q, const uint64_t *tunables, uint64_t now_ns)
 
 /* A member that has waited for longer than the class of `q` promised; NULL: none. */
 const struct sched_entity *tree_find_starved(const struct sched_queue *q);
+
+/* ---- Between tree.c and control/tree_change.c ------------------------------------------------ */
+
+/* `e`, which is away, becomes waiting in `q`; nothing happens above. */
+void tree_arrive(struct sched_queue *q, struct sched_entity *e, enum sched_enqueue why,
+                 uint64_t now_ns);
+
+/* Whether the running leaf of the tree is in `q` or below it. */
+bool tree_is_on_running_path(const struct sched_queue *q);
 
 #endif
