@@ -153,14 +153,24 @@ bool balance_pull(struct runqueue *rq)
     return true;
 }
 
+/* To the CPU with the least to do for which there is a unit. */
 void balance_push(struct runqueue *rq, uint64_t now_ns)
 {
-    unsigned cpu = balance_least_loaded_cpu(UINT64_MAX);
-    struct runqueue *to = cpu_ptr(runqueue, cpu);
+    uint64_t existing = (2ull << (nr_cpus_online - 1)) - 1,
+             candidates = existing & ~(1ull << rq->cpu);
+    bool has_pushed = false;
 
     rq->next_balance_ns = now_ns + BALANCE_PERIOD_NS;
-    if (nr_runnable(cpu) + 2 > rq->nr_runnable || !lock_other(rq, to))
-        return;
-    move_one(rq, to);
-    spin_unlock(&to->lock);
+    while (!has_pushed && candidates != 0) {
+        unsigned cpu = balance_least_loaded_cpu(candidates);
+        struct runqueue *to = cpu_ptr(runqueue, cpu);
+
+        candidates &= ~(1ull << cpu);
+        if (nr_runnable(cpu) + 2 > rq->nr_runnable)
+            return;
+        if (!lock_other(rq, to))
+            continue;
+        has_pushed = move_one(rq, to);
+        spin_unlock(&to->lock);
+    }
 }
