@@ -38,7 +38,7 @@ struct sched_team *sched_team_new(void)
     if (team == NULL)
         return NULL;
     unit_init(&team->unit, creator);
-    atomic_init(&team->unit.cpu, creator->cpu);
+    atomic_init(&team->unit.cpu, unit_destination(creator));
     sched_queue_init(&team->queue, rr, &team->unit.entity, team->queue_state, 0);
     group_set_team_quantum(&team->queue);
     group_enter_or_default(&team->unit);
@@ -64,11 +64,14 @@ void sched_team_be_like(struct sched_team *team, struct lwp *lwp)
 {
     irq_state_t irq = spin_lock_irq(&sched_control_lock);
     struct runqueue *rq = rq_lock_unit(&team->unit);
+    bool is_taken_out;
 
     be_like(&team->unit, &lwp->own);
-    if (!team->unit.entity.is_present && team->unit.target_cpu == LWP_CPU_NOWHERE)
-        atomic_store(&team->unit.cpu, lwp->own.cpu);
+    /* LWPs may still be about to leave it. */
+    is_taken_out = unit_send(rq, &team->unit, unit_destination(&lwp->own), rq_charge(rq));
     spin_unlock(&rq->lock);
+    if (is_taken_out)
+        rq_place_unit(&team->unit);
     spin_unlock_irq(&sched_control_lock, irq);
 }
 
@@ -107,7 +110,7 @@ static void take_back(struct runqueue *rq, struct lwp *lwp)
         group_leave(lwp->own.group);
     } else {
         group_enter_or_default(&lwp->own);
-        unit_send(rq, &lwp->own, rq->cpu, rq_charge(rq));
+        unit_send(rq, &lwp->own, unit_destination(&lwp->own), rq_charge(rq));
     }
     lwp->next_unit = NULL;
 }
@@ -118,7 +121,7 @@ static bool become(struct runqueue *rq, struct lwp *lwp, struct sched_unit *to)
     if (to == &lwp->own) {
         group_enter_or_default(&lwp->own);
         be_like(&lwp->own, lwp->unit);
-        atomic_store(&lwp->own.cpu, rq->cpu);
+        atomic_store(&lwp->own.cpu, unit_destination(lwp->unit));
     } else {
         group_leave(lwp->own.group);
     }
@@ -145,6 +148,7 @@ void sched_lwp_set_team(struct lwp *lwp, struct sched_team *team)
     if (is_taken_out)
         rq_place(lwp, SCHED_ENQUEUE_MOVED_IN);
     spin_unlock_irq(&sched_control_lock, irq);
+    donation_priority_changed(lwp);
 }
 
 void lwp_settle(struct lwp *lwp)

@@ -119,6 +119,12 @@ static inline bool lwp_is_sent(const struct lwp *lwp)
     return lwp->unit->target_cpu != LWP_CPU_NOWHERE || lwp->next_unit != NULL;
 }
 
+/* The CPU that the unit is to belong to, or does. Its run queue's lock is held. */
+static inline unsigned unit_destination(const struct sched_unit *unit)
+{
+    return unit->target_cpu != LWP_CPU_NOWHERE ? unit->target_cpu : unit->cpu;
+}
+
 /* Takes out what is sent, so that it is not picked again. */
 void lwp_leave_queue(struct runqueue *rq, struct lwp *lwp, uint64_t now_ns);
 
