@@ -192,7 +192,7 @@ static int change_begin(struct change *c, struct lwp *lwp)
     }
     rq = lock_unit(c);
     c->held = attributes_of(c->unit);
-    c->cpu = c->unit->target_cpu != LWP_CPU_NOWHERE ? c->unit->target_cpu : c->unit->cpu;
+    c->cpu = unit_destination(c->unit);
     spin_unlock(&rq->lock);
     c->wanted = c->held;
     return 0;
@@ -362,7 +362,9 @@ void sched_set_boost(struct lwp *lwp, uint8_t priority)
     struct sched_params *params = &lwp->own.entity.params, old = *params;
 
     params->boost_priority = priority;
-    if (MAX(priority, params->priority) != MAX(old.boost_priority, params->priority))
+    /* Teams take turns without priorities. */
+    if (lwp->unit == &lwp->own &&
+        MAX(priority, params->priority) != MAX(old.boost_priority, params->priority))
         change_params(rq, &lwp->own, &old);
     spin_unlock(&rq->lock);
     irq_restore(irq);
@@ -408,7 +410,7 @@ void unit_withdraw(struct sched_unit *unit)
 {
     struct runqueue *rq = rq_lock_unit(unit);
     struct attributes held = attributes_of(unit);
-    unsigned cpu = unit->target_cpu != LWP_CPU_NOWHERE ? unit->target_cpu : rq->cpu;
+    unsigned cpu = unit_destination(unit);
 
     spin_unlock(&rq->lock);
     if (unit_has_claims(unit))
