@@ -6,9 +6,12 @@
 #include <stdatomic.h>
 
 #include <arch/cpu.h>
+#include <arch/irq.h>
 #include <arch/smp.h>
 #include <kernel/clock.h>
 #include <kernel/errno.h>
+#include <kernel/mutex.h>
+#include <kernel/panic.h>
 #include <kernel/semaphore.h>
 #include <kernel/string.h>
 #include <sched/control.h>
@@ -370,6 +373,188 @@ static bool refused_shares_leave_what_was_held(void)
     return is_right;
 }
 
+/* ---- Places ------------------------------------------------------------------------------------
+ */
+
+static uint64_t compute(void *arg)
+{
+    (void)arg;
+    atomic_fetch_add(&nr_turns, 1);
+    while (!atomic_load(&is_over))
+        cpu_relax();
+    return 0;
+}
+
+static uint64_t compute_as_subject(void *arg)
+{
+    atomic_store(&subject, lwp_current());
+    return compute(arg);
+}
+
+/* Two are bound to one CPU. When one may go to the last one, too, it does, whoever else idles. */
+static bool nobody_waits_beside_an_idle_cpu(void)
+{
+    unsigned last = nr_cpus_online - 1;
+    struct kthread *thread = start_subject(compute_as_subject), *other;
+    bool is_right = KTAP_EQUAL(sched_set_affinity(subject, 1), 0);
+
+    other = start(compute_as_subject, 0);
+    while (atomic_load(&nr_turns) < 2)
+        sched_yield();
+    is_right &= KTAP_EQUAL(sched_set_affinity(subject, 1), 0);
+    kthread_sleep_ns(20 * NSEC_PER_MSEC);
+    is_right &= KTAP_EQUAL(sched_set_affinity(subject, 1 | 1ull << last), 0);
+    for (unsigned i = 0; i < 100 && atomic_load(&subject)->last_cpu != last; i++)
+        kthread_sleep_ns(20 * NSEC_PER_MSEC);
+    is_right &= KTAP_EQUAL(atomic_load(&subject)->last_cpu, last);
+    end_subject(thread);
+    kthread_join(other);
+    return is_right;
+}
+
+static atomic_bool may_hear;
+
+/* On CPU 1, as a member of the team, if any; cannot be interrupted until `may_hear`. */
+static uint64_t be_deaf(void *members)
+{
+    int error = 0;
+
+    if (members != NULL)
+        sched_lwp_set_team(lwp_current(), members);
+    sched_yield();
+    error = sched_set_affinity(lwp_current(), 2);
+    assert(error == 0);
+    sched_yield();
+    irq_disable();
+    atomic_store(&subject, lwp_current());
+    while (!atomic_load(&may_hear))
+        cpu_relax();
+    irq_enable();
+    return spin(NULL);
+}
+
+/* Sent to CPU 0, it leaves its team, or joins one and leaves it, all before it can react. */
+static bool goes_where_it_is_sent(bool is_member)
+{
+    struct sched_team *members = sched_team_new();
+    struct kthread *thread;
+    bool is_right;
+
+    atomic_store(&is_over, false);
+    atomic_store(&may_hear, false);
+    atomic_store(&subject, NULL);
+    thread = start(be_deaf, is_member ? (uintptr_t)members : 0);
+    while (atomic_load(&subject) == NULL)
+        sched_yield();
+    is_right = KTAP_EQUAL(atomic_load(&subject)->last_cpu, 1);
+    is_right &= KTAP_EQUAL(sched_set_affinity(subject, 1), 0);
+    if (!is_member)
+        sched_lwp_set_team(subject, members);
+    sched_lwp_set_team(subject, NULL);
+    atomic_store(&may_hear, true);
+    goes_on();
+    goes_on();
+    is_right &= KTAP_EQUAL(atomic_load(&subject)->last_cpu, 0);
+    atomic_store(&is_over, true);
+    kthread_join(thread);
+    sched_team_close(members);
+    sched_team_free(members);
+    return is_right;
+}
+
+static bool who_changes_teams_goes_where_it_is_sent(void)
+{
+    uint64_t everywhere = sched_affinity(lwp_current());
+    bool is_right;
+
+    if (nr_cpus_online == 1)
+        return true;
+    is_right = KTAP_EQUAL(sched_set_affinity(lwp_current(), 1), 0);
+    is_right &= goes_where_it_is_sent(true) && goes_where_it_is_sent(false);
+    return is_right && KTAP_EQUAL(sched_set_affinity(lwp_current(), everywhere), 0);
+}
+
+/* ---- Teams and donations ------------------------------------------------------------------------
+ */
+
+static struct mutex mutex;
+
+static uint64_t hold_in_team(void *members)
+{
+    sched_lwp_set_team(lwp_current(), members);
+    mutex_lock(&mutex);
+    atomic_store(&subject, lwp_current());
+    kthread_sleep_ns(20 * NSEC_PER_MSEC);
+    mutex_unlock(&mutex);
+    return 0;
+}
+
+static uint64_t wait_in_team(void *members)
+{
+    sched_lwp_set_team(lwp_current(), members);
+    atomic_store(&subject, lwp_current());
+    mutex_lock(&mutex);
+    mutex_unlock(&mutex);
+    return 0;
+}
+
+static void set_priority(struct lwp *lwp, uint8_t priority)
+{
+    struct sched_params params;
+    int error;
+
+    sched_get_params(lwp, &params);
+    params.priority = priority;
+    error = sched_set_params(lwp, &params);
+    assert(error == 0);
+}
+
+static bool members_of_teams_are_lent_priorities(void)
+{
+    uint8_t own = lwp_priority(lwp_current());
+    struct sched_team *members = sched_team_new();
+    struct kthread *thread;
+
+    mutex_init(&mutex, "test");
+    atomic_store(&subject, NULL);
+    thread = start(hold_in_team, (uintptr_t)members);
+    while (atomic_load(&subject) == NULL)
+        sched_yield();
+    set_priority(lwp_current(), own + 1);
+    mutex_lock(&mutex);
+    mutex_unlock(&mutex);
+    set_priority(lwp_current(), own);
+    kthread_join(thread);
+    sched_team_close(members);
+    sched_team_free(members);
+    return true;
+}
+
+/* It takes over the team's priority, which whoever it waits for is lent. */
+static bool who_leaves_a_team_lends_its_new_priority(void)
+{
+    uint8_t higher = lwp_priority(lwp_current()) + 1;
+    struct sched_team *members = sched_team_new();
+    struct kthread *thread;
+    bool is_right;
+
+    mutex_init(&mutex, "test");
+    mutex_lock(&mutex);
+    atomic_store(&subject, NULL);
+    thread = start(wait_in_team, (uintptr_t)members);
+    while (atomic_load(&subject) == NULL)
+        sched_yield();
+    kthread_sleep_ns(20 * NSEC_PER_MSEC);
+    set_priority(subject, higher);
+    sched_lwp_set_team(subject, NULL);
+    is_right = KTAP_EQUAL(lwp_priority(lwp_current()), higher);
+    mutex_unlock(&mutex);
+    kthread_join(thread);
+    sched_team_close(members);
+    sched_team_free(members);
+    return is_right;
+}
+
 /* ---- The watchdog ------------------------------------------------------------------------------
  */
 
@@ -412,15 +597,6 @@ static bool class_that_lies_is_replaced(void)
     return is_right;
 }
 
-static uint64_t compute(void *arg)
-{
-    (void)arg;
-    atomic_fetch_add(&nr_turns, 1);
-    while (!atomic_load(&is_over))
-        cpu_relax();
-    return 0;
-}
-
 /* More threads that compute than there are CPUs: under a class without slices, some would never be
  * seen. */
 static bool class_that_starves_is_replaced(void)
@@ -459,6 +635,10 @@ static const struct ktap_test tests[] = {
     {"who has not been started is not changed", who_has_not_been_started_is_not_changed},
     {"nothing is lost while everything changes at once", nothing_is_lost_under_changes},
     {"refused shares leave what was held", refused_shares_leave_what_was_held},
+    {"nobody waits beside an idle CPU", nobody_waits_beside_an_idle_cpu},
+    {"who changes teams goes where it is sent", who_changes_teams_goes_where_it_is_sent},
+    {"members of teams are lent priorities", members_of_teams_are_lent_priorities},
+    {"who leaves a team lends its new priority", who_leaves_a_team_lends_its_new_priority},
     {"a class that lets nobody run is replaced", class_that_lets_nobody_run_is_replaced},
     {"a class whose time never comes is replaced", class_whose_time_never_comes_is_replaced},
     {"a class that lies about itself is replaced", class_that_lies_is_replaced},
