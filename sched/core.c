@@ -65,8 +65,8 @@ static struct tree_time pass_time(struct runqueue *rq, struct lwp *self)
 
     rq->charged_until_ns = now_ns;
     self->run_ns += ran_ns;
-    if (unlikely(now_ns > rq->slice_end_ns))
-        late_ns = MIN(ran_ns, now_ns - rq->slice_end_ns);
+    if (unlikely(now_ns > rq->late_from_ns))
+        late_ns = MIN(ran_ns, now_ns - rq->late_from_ns);
     return (struct tree_time){ran_ns, ran_ns - late_ns, now_ns};
 }
 
@@ -95,7 +95,7 @@ static uint64_t find_look(const struct runqueue *rq, uint64_t slice_end_ns)
 /* Arms the calling CPU's timer for the current slice. The lock is held. */
 static void arm_slice(struct runqueue *rq, uint64_t slice_ns, uint64_t now_ns)
 {
-    rq->slice_end_ns = slice_end(slice_ns, now_ns);
+    rq->slice_end_ns = rq->late_from_ns = slice_end(slice_ns, now_ns);
     rq->look_ns = find_look(rq, rq->slice_end_ns);
     timer_want(rq->look_ns);
 }
@@ -103,7 +103,7 @@ static void arm_slice(struct runqueue *rq, uint64_t slice_ns, uint64_t now_ns)
 /* Arms it for a CPU that has nobody to run now. */
 static void arm_idle(struct runqueue *rq, uint64_t now_ns)
 {
-    rq->slice_end_ns = SCHED_TIME_NEVER;
+    rq->slice_end_ns = rq->late_from_ns = SCHED_TIME_NEVER;
     rq->look_ns = tree_next_event_ns(&rq->root, now_ns);
     if (rq->look_ns != SCHED_TIME_NEVER)
         timer_want(rq->look_ns);
@@ -111,14 +111,17 @@ static void arm_idle(struct runqueue *rq, uint64_t now_ns)
 
 void rq_changed(struct runqueue *rq, bool preempts, uint64_t now_ns)
 {
-    uint64_t slice_ns;
+    uint64_t slice_ns = 0, end_ns;
+    bool kicks = rq->current == &rq->idle || preempts;
 
-    if (rq->current == &rq->idle || preempts) {
+    if (!preempts)
+        slice_ns = tree_slice_ns(&rq->root, now_ns);
+    end_ns = slice_end(slice_ns, now_ns);
+    /* Another CPU may not hear of it for long: a virtual one whose host is busy. */
+    rq->late_from_ns = MIN(rq->late_from_ns, end_ns);
+    if (kicks)
         rq_kick(rq->cpu);
-        return;
-    }
-    slice_ns = tree_slice_ns(&rq->root, now_ns);
-    if (find_look(rq, slice_end(slice_ns, now_ns)) >= rq->look_ns)
+    if (kicks || find_look(rq, end_ns) >= rq->look_ns)
         return;
     if (rq->cpu == cpu_id())
         arm_slice(rq, slice_ns, now_ns);

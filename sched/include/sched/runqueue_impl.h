@@ -28,7 +28,8 @@ struct runqueue {
     bool is_sent;                                /* l  lwp_is_sent(current) */
     struct lwp idle;
     uint64_t charged_until_ns;    /* l  the current LWP's time is charged up to here */
-    uint64_t slice_end_ns;        /* l  the end of the current slice */
+    uint64_t slice_end_ns;        /* l  the end of the current slice, as the CPU knows it */
+    uint64_t late_from_ns;        /* l  whatever runs beyond this is late to leave */
     bool is_yield;                /* l  why `current` was put back last: it asked for it */
     uint64_t look_ns;             /* l  when the timer is to look at the queue, at the latest */
     uint64_t next_balance_ns;     /* l */
