@@ -33,11 +33,11 @@
 
 /* Locks: m `control_mutex`, also to read; a atomic. */
 struct group {
-    const struct sched_class *_Atomic class; /* a */
-    uint64_t tunable[SCHED_TUNABLES_MAX];    /* m */
-    atomic_int nr_members;                   /* a  units; IS_FREE: there is no such group */
-    atomic_uint share_percent;               /* a  of every CPU; 0: the default group */
-    atomic_bool is_condemned;                /* a  the class has broken its promises: rr instead */
+    const struct sched_class *_Atomic class;     /* a */
+    const struct sched_class *_Atomic condemned; /* a  has broken its promises: rr instead of it */
+    uint64_t tunable[SCHED_TUNABLES_MAX];        /* m */
+    atomic_int nr_members;                       /* a  units; IS_FREE: there is no such group */
+    atomic_uint share_percent;                   /* a  of every CPU; 0: the default group */
 };
 
 static struct group groups[SCHED_GROUPS_MAX];
@@ -58,11 +58,18 @@ const struct sched_class *sched_class_find(const char *name)
     return NULL;
 }
 
+/* A class that is on its way out, CPU by CPU, may still be found broken: that is not its
+ * successor's fault. */
+static bool is_condemned(unsigned group)
+{
+    return groups[group].condemned == groups[group].class;
+}
+
 const struct sched_class *sched_class_of_group(int group)
 {
     if (group < 0 || group >= SCHED_GROUPS_MAX || groups[group].nr_members == IS_FREE)
         return NULL;
-    return groups[group].is_condemned ? team_class : groups[group].class;
+    return is_condemned((unsigned)group) ? team_class : groups[group].class;
 }
 
 bool group_enter(unsigned group)
@@ -101,7 +108,7 @@ void group_read(unsigned group, unsigned *nr_members, unsigned *share_percent, b
 
     *nr_members = nr == IS_FREE ? 0 : (unsigned)nr;
     *share_percent = groups[group].share_percent;
-    *was_replaced = groups[group].is_condemned;
+    *was_replaced = is_condemned(group);
 }
 
 /* ---- Tunables ------------------------------------------------------------------------------- */
@@ -209,7 +216,7 @@ int sched_tune(int group, const char *name, uint64_t value)
     class = sched_class_of_group(group);
     if (class != NULL)
         i = find_tunable(class, name);
-    if (i >= 0 && groups[group].is_condemned)
+    if (i >= 0 && is_condemned((unsigned)group))
         i = -EINVAL;
     if (i >= 0 && (value < class->tunables[i].min || value > class->tunables[i].max))
         i = -EINVAL;
@@ -230,7 +237,7 @@ int sched_use_preset(int group, const char *name)
     class = sched_class_of_group(group);
     if (class != NULL)
         preset = find_preset(class, name);
-    if (preset != NULL && !groups[group].is_condemned) {
+    if (preset != NULL && !is_condemned((unsigned)group)) {
         memcpy(groups[group].tunable, preset->value, sizeof(preset->value));
         note_surroundings(preset);
         spread_tunables(group);
@@ -241,7 +248,7 @@ int sched_use_preset(int group, const char *name)
 
 uint64_t group_tunable(unsigned group, unsigned i)
 {
-    return groups[group].is_condemned ? fallback_tunable[i] : groups[group].tunable[i];
+    return is_condemned(group) ? fallback_tunable[i] : groups[group].tunable[i];
 }
 
 /* ---- A group's queues ----------------------------------------------------------------------- */
@@ -403,7 +410,7 @@ static int group_create(const struct sched_class *class, unsigned percent)
     }
     groups[group].class = class;
     groups[group].share_percent = percent;
-    groups[group].is_condemned = false;
+    groups[group].condemned = NULL;
     read_cmdline(class, groups[group].tunable);
     for (unsigned cpu = 0; cpu < nr_cpus_online; cpu++) {
         struct runqueue *rq = cpu_ptr(runqueue, cpu);
@@ -493,7 +500,7 @@ int sched_set_default_class(const char *class_name)
         return -ENOMEM;
     }
     g->class = class;
-    g->is_condemned = false;
+    g->condemned = NULL;
     read_cmdline(class, g->tunable);
     for (unsigned cpu = 0; cpu < nr_cpus_online; cpu++) {
         struct runqueue *rq = cpu_ptr(runqueue, cpu);
@@ -530,7 +537,7 @@ static void condemn(struct runqueue *rq, struct sched_queue *q, const char *offe
 {
     log_error("sched: class %s of group %u %s on CPU %u, with %u waiting; rr takes over",
               q->class->name, q->number, offence, rq->cpu, q->nr_waiting);
-    groups[q->number].is_condemned = true;
+    groups[q->number].condemned = q->class;
     replace_by_rr(rq, q->number, now_ns);
 }
 
@@ -552,7 +559,7 @@ void group_watchdog(struct runqueue *rq, uint64_t now_ns)
 
         if (q->class == NULL || q->class == team_class)
             continue;
-        if (groups[group].is_condemned)
+        if (is_condemned(group))
             replace_by_rr(rq, group, now_ns);
         else if (tree_find_starved(q) != NULL)
             condemn(rq, q, "starves somebody", now_ns);
