@@ -8,7 +8,9 @@
  * `unit->cpu` says whose lock guards the unit. It changes only with that lock held and while no LWP
  * of the unit is on a CPU or in the queues of the old one, so a unit that is being moved is in
  * nobody's structures, and whoever took it out puts it in (rq_place(), rq_place_unit()); meanwhile
- * it may be sent on to yet another CPU, and whoever puts it in looks where it belongs by then.
+ * it may be sent on to yet another CPU, and whoever puts it in looks where it belongs by then. An
+ * LWP does not run meanwhile, so it is still there. The LWPs of a team may, and end: so the team
+ * counts who carries it.
  *
  * What runs cannot be moved. It is marked as sent (`target_cpu`, or `next_unit` of the LWP) and its
  * CPU asked to schedule: there, lwp_leave_queue() takes it out before the next one is picked, and
@@ -175,6 +177,7 @@ void rq_place_unit(struct sched_unit *unit)
     if (!unit->entity.is_present && nr_runnable_of(unit) > 0)
         rq_put_in(rq, unit, rq_charge(rq));
     spin_unlock(&rq->lock);
+    atomic_fetch_sub(&unit->nr_carriers, 1);
 }
 
 /* The unit is away, and sent to another queue: its old one may cease to exist. */
@@ -201,6 +204,7 @@ bool unit_send(struct runqueue *rq, struct sched_unit *unit, unsigned cpu, uint6
         rq_take_out(rq, unit, now_ns);
     forget_old_queue(unit);
     unit->target_cpu = LWP_CPU_NOWHERE;
+    atomic_fetch_add(&unit->nr_carriers, was_present && is_team(unit));
     atomic_store(&unit->cpu, cpu);
     return was_present;
 }
@@ -238,6 +242,7 @@ void lwp_arrive(struct runqueue *rq, struct lwp *lwp)
     if (unit->target_cpu != LWP_CPU_NOWHERE) {
         forget_old_queue(unit);
         places_team = is_team(unit) && nr_runnable_of(unit) > 0;
+        atomic_fetch_add(&unit->nr_carriers, places_team);
         atomic_store(&unit->cpu, unit->target_cpu);
         unit->target_cpu = LWP_CPU_NOWHERE;
     }

@@ -96,6 +96,8 @@ void sched_team_free(struct sched_team *team)
 {
     if (team == NULL)
         return;
+    while (atomic_load(&team->unit.nr_carriers) > 0)
+        cpu_relax(); /* with interrupts off, another CPU is about to look for it, or has */
     group_leave(team->unit.group);
     kfree(team);
 }

@@ -73,6 +73,7 @@ struct sched_unit {
     uint8_t group;              /* x  number of its group */
     uint8_t share_percent;      /* x  guaranteed share of one CPU, outside of its group; 0: none */
     bool is_admitted;           /* x  its group's class has promised it something on this CPU */
+    atomic_uint nr_carriers;    /* a  CPUs that have taken it out and are about to put it in */
 };
 
 /*
