@@ -37,6 +37,7 @@ void unit_init(struct sched_unit *unit, const struct sched_unit *from)
     unit->entity.params.tickets = SCHED_TICKETS_DEFAULT;
 }
 
+/* Who sends a unit here holds another lock: what was written under that comes with the place. */
 struct runqueue *rq_lock_unit(struct sched_unit *unit)
 {
     for (;;) {
@@ -44,7 +45,7 @@ struct runqueue *rq_lock_unit(struct sched_unit *unit)
         struct runqueue *rq = cpu_ptr(runqueue, cpu);
 
         spin_lock(&rq->lock);
-        if (likely(atomic_load_explicit(&unit->cpu, memory_order_relaxed) == cpu))
+        if (likely(atomic_load_explicit(&unit->cpu, memory_order_acquire) == cpu))
             return rq;
         spin_unlock(&rq->lock);
     }
@@ -56,7 +57,7 @@ struct runqueue *rq_lock_home(struct lwp *lwp)
         struct sched_unit *unit = atomic_load_explicit(&lwp->unit, memory_order_relaxed);
         struct runqueue *rq = rq_lock_unit(unit);
 
-        if (likely(atomic_load_explicit(&lwp->unit, memory_order_relaxed) == unit))
+        if (likely(atomic_load_explicit(&lwp->unit, memory_order_acquire) == unit))
             return rq;
         spin_unlock(&rq->lock);
     }
