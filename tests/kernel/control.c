@@ -10,7 +10,6 @@
 #include <arch/smp.h>
 #include <kernel/clock.h>
 #include <kernel/errno.h>
-#include <kernel/mutex.h>
 #include <kernel/panic.h>
 #include <kernel/semaphore.h>
 #include <kernel/string.h>
@@ -492,87 +491,6 @@ static bool who_changes_teams_goes_where_it_is_sent(void)
     return is_right && KTAP_EQUAL(sched_set_affinity(lwp_current(), everywhere), 0);
 }
 
-/* ---- Teams and donations ------------------------------------------------------------------------
- */
-
-static struct mutex mutex;
-
-static uint64_t hold_in_team(void *members)
-{
-    sched_lwp_set_team(lwp_current(), members);
-    mutex_lock(&mutex);
-    atomic_store(&subject, lwp_current());
-    kthread_sleep_ns(20 * NSEC_PER_MSEC);
-    mutex_unlock(&mutex);
-    return 0;
-}
-
-static uint64_t wait_in_team(void *members)
-{
-    sched_lwp_set_team(lwp_current(), members);
-    atomic_store(&subject, lwp_current());
-    mutex_lock(&mutex);
-    mutex_unlock(&mutex);
-    return 0;
-}
-
-static void set_priority(struct lwp *lwp, uint8_t priority)
-{
-    struct sched_params params;
-    int error;
-
-    sched_get_params(lwp, &params);
-    params.priority = priority;
-    error = sched_set_params(lwp, &params);
-    assert(error == 0);
-}
-
-static bool members_of_teams_are_lent_priorities(void)
-{
-    uint8_t own = lwp_priority(lwp_current());
-    struct sched_team *members = sched_team_new();
-    struct kthread *thread;
-
-    mutex_init(&mutex, "test");
-    atomic_store(&subject, NULL);
-    thread = start(hold_in_team, (uintptr_t)members);
-    while (atomic_load(&subject) == NULL)
-        sched_yield();
-    set_priority(lwp_current(), own + 1);
-    mutex_lock(&mutex);
-    mutex_unlock(&mutex);
-    set_priority(lwp_current(), own);
-    kthread_join(thread);
-    sched_team_close(members);
-    sched_team_free(members);
-    return true;
-}
-
-/* It takes over the team's priority, which whoever it waits for is lent. */
-static bool who_leaves_a_team_lends_its_new_priority(void)
-{
-    uint8_t higher = lwp_priority(lwp_current()) + 1;
-    struct sched_team *members = sched_team_new();
-    struct kthread *thread;
-    bool is_right;
-
-    mutex_init(&mutex, "test");
-    mutex_lock(&mutex);
-    atomic_store(&subject, NULL);
-    thread = start(wait_in_team, (uintptr_t)members);
-    while (atomic_load(&subject) == NULL)
-        sched_yield();
-    kthread_sleep_ns(20 * NSEC_PER_MSEC);
-    set_priority(subject, higher);
-    sched_lwp_set_team(subject, NULL);
-    is_right = KTAP_EQUAL(lwp_priority(lwp_current()), higher);
-    mutex_unlock(&mutex);
-    kthread_join(thread);
-    sched_team_close(members);
-    sched_team_free(members);
-    return is_right;
-}
-
 /* ---- The watchdog ------------------------------------------------------------------------------
  */
 
@@ -682,8 +600,6 @@ static const struct ktap_test tests[] = {
     {"refused shares leave what was held", refused_shares_leave_what_was_held},
     {"nobody waits beside an idle CPU", nobody_waits_beside_an_idle_cpu},
     {"who changes teams goes where it is sent", who_changes_teams_goes_where_it_is_sent},
-    {"members of teams are lent priorities", members_of_teams_are_lent_priorities},
-    {"who leaves a team lends its new priority", who_leaves_a_team_lends_its_new_priority},
     {"a class that lets nobody run is replaced", class_that_lets_nobody_run_is_replaced},
     {"a class whose time never comes is replaced", class_whose_time_never_comes_is_replaced},
     {"a class that lies about itself is replaced", class_that_lies_is_replaced},

@@ -14,6 +14,7 @@
 #include <sched/control.h>
 #include <sched/kthread.h>
 #include <sched/sched.h>
+#include <sched/team.h>
 
 #include "ktap.h"
 
@@ -464,6 +465,59 @@ static bool nothing_is_left_of_a_fight(void)
     return is_right && own_priority_is(OWN);
 }
 
+/* ---- Teams -------------------------------------------------------------------------------------
+ */
+
+static struct lwp *_Atomic member;
+
+static uint64_t hold_in_team(void *team)
+{
+    sched_lwp_set_team(lwp_current(), (struct sched_team *)team);
+    mutex_lock(&mutexes[0]);
+    atomic_store(&member, lwp_current());
+    mutex_lock(&mutexes[1]);
+    mutex_unlock(&mutexes[1]);
+    mutex_unlock(&mutexes[0]);
+    return 0;
+}
+
+static uint64_t wait_for_member(void *arg)
+{
+    (void)arg;
+    mutex_lock(&mutexes[0]);
+    mutex_unlock(&mutexes[0]);
+    return 0;
+}
+
+/*
+ * A member of a team has a priority, too, though not for its turns there, and is lent others. It
+ * leaves with the team's as its own.
+ */
+static bool members_of_teams_lend_and_borrow(void)
+{
+    struct sched_team *team = sched_team_new();
+    struct kthread *holder, *waiter;
+    bool is_right;
+
+    start_anew();
+    mutex_lock(&mutexes[1]);
+    atomic_store(&member, NULL);
+    holder = start(OWN, hold_in_team, (uintptr_t)team);
+    while (atomic_load(&member) == NULL)
+        sched_yield();
+    waiter = start(OWN + 5, wait_for_member, 0);
+    is_right = KTAP_TRUE(comes_to(member, OWN + 5) && comes_to(lwp_current(), OWN + 5));
+    set_priority(member, OWN + 10);
+    sched_lwp_set_team(member, NULL);
+    is_right &= KTAP_TRUE(comes_to(member, OWN + 10) && comes_to(lwp_current(), OWN + 10));
+    mutex_unlock(&mutexes[1]);
+    kthread_join(holder);
+    kthread_join(waiter);
+    sched_team_close(team);
+    sched_team_free(team);
+    return is_right && own_priority_is(OWN);
+}
+
 static const struct ktap_test tests[] = {
     {"LWPs that wait for a mutex lend to its owner", waiters_lend_to_the_owner},
     {"what an LWP is lent through a mutex lasts as long as that", what_another_lock_brings_stays},
@@ -474,6 +528,7 @@ static const struct ktap_test tests[] = {
     {"a semaphore serves the highest priority first", semaphore_serves_the_highest_first},
     {"a condition variable wakes the highest priority first", condition_wakes_the_highest_first},
     {"who waits for a mutex does not wait for lower priorities", inversion_is_bounded},
+    {"members of teams lend and borrow priorities", members_of_teams_lend_and_borrow},
     {"nothing is left of a fight over four mutexes", nothing_is_left_of_a_fight},
 };
 

@@ -34,6 +34,8 @@ if(THRUM_KERNEL_TESTS)
       EXPECT exit=0 ktap LABELS guest)
     thrum_qemu_case(kernel.control.${cpus}cpu CPUS ${cpus} CMDLINE test=control TIMEOUT 240
       EXPECT exit=0 ktap LABELS guest)
+    thrum_qemu_case(kernel.turmoil.${cpus}cpu CPUS ${cpus} CMDLINE test=turmoil TIMEOUT 240
+      EXPECT exit=0 ktap LABELS guest)
     thrum_qemu_case(kernel.donation.${cpus}cpu CPUS ${cpus} CMDLINE "test=donation sched=prio"
       TIMEOUT 120 EXPECT exit=0 ktap LABELS guest)
     if(THRUM_DEBUG)
@@ -41,6 +43,8 @@ if(THRUM_KERNEL_TESTS)
         TIMEOUT 120 EXPECT exit=0 ktap LABELS guest)
       thrum_qemu_case(perturb.control.${cpus}cpu CPUS ${cpus}
         CMDLINE "test=control perturb=${cpus}1" TIMEOUT 240 EXPECT exit=0 ktap LABELS guest)
+      thrum_qemu_case(perturb.turmoil.${cpus}cpu CPUS ${cpus}
+        CMDLINE "test=turmoil perturb=${cpus}1" TIMEOUT 240 EXPECT exit=0 ktap LABELS guest)
       thrum_qemu_case(perturb.donation.${cpus}cpu CPUS ${cpus}
         CMDLINE "test=donation sched=prio perturb=${cpus}1" TIMEOUT 120 EXPECT exit=0 ktap
         LABELS guest)
