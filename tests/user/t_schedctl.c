@@ -411,6 +411,9 @@ static bool default_class_changes_under_load(void)
     for (size_t i = 0; i < KTAP_LEN(worker); i++)
         start_worker(&worker[i]);
     for (uint64_t n = 0; sched_list(THRUM_LIST_CLASSES, n, &class, 1, sizeof(class)) == 1; n++) {
+        /* Classes that break their promises are replaced at any moment. */
+        if (strncmp(class.help, "for tests", strlen("for tests")) == 0)
+            continue;
         if (!class.can_be_default) {
             is_right = FAILS(sched_set_class(class.name), EINVAL) && is_right;
             continue;
