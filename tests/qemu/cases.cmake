@@ -124,6 +124,25 @@ foreach(cpus IN ITEMS 1 2 4 8)
     EXEC "/test/t_many 35000 1000 100000" TIMEOUT 3600 EXPECT exit=0 ktap LABELS soak)
 endforeach()
 
+# Shares, measured by counted time, so that nothing of the host is in it: 10, 20 and 50 % of a CPU
+# within a point, over 10 s on one CPU. Where virtual CPUs are threads of a host that has fewer,
+# each is charged for the time that it waits itself; over 10 s that is evened out.
+if(THRUM_DEBUG)
+  thrum_qemu_case(sched.share.1cpu ICOUNT CPUS 1 EXEC "/test/t_share 3000 1" TIMEOUT 240
+    EXPECT exit=0 ktap LABELS guest)
+else()
+  thrum_qemu_case(sched.share.1cpu ICOUNT CPUS 1 EXEC "/test/t_share 10000 1" TIMEOUT 240
+    EXPECT exit=0 ktap LABELS guest)
+  thrum_qemu_case(sched.share.4cpu ICOUNT CPUS 4 EXEC "/test/t_share 3000 3" TIMEOUT 240
+    EXPECT exit=0 ktap LABELS guest)
+endif()
+foreach(cpus IN ITEMS 2 4 8)
+  thrum_qemu_case(soak.share.icount.${cpus}cpu ICOUNT CPUS ${cpus} EXEC "/test/t_share 10000 3"
+    TIMEOUT 600 EXPECT exit=0 ktap LABELS soak)
+  thrum_qemu_case(soak.share.${cpus}cpu CPUS ${cpus} EXEC "/test/t_share 30000 3" TIMEOUT 600
+    EXPECT exit=0 ktap LABELS soak)
+endforeach()
+
 if(THRUM_DEBUG)
   return()
 endif()
