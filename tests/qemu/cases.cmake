@@ -143,6 +143,18 @@ foreach(cpus IN ITEMS 2 4 8)
     EXPECT exit=0 ktap LABELS soak)
 endforeach()
 
+# Switches of the class under 200 busy LWPs, every 10 ms: twice for 1 s, and twice for 10.
+set(switch_cpus ${suite_cpus})
+list(REMOVE_ITEM switch_cpus 8)
+foreach(cpus IN LISTS switch_cpus)
+  thrum_qemu_case(sched.switch.${cpus}cpu CPUS ${cpus} EXEC "/test/t_switch 100" TIMEOUT 240
+    EXPECT exit=0 ktap LABELS guest)
+endforeach()
+foreach(cpus IN ITEMS 1 2 4 8)
+  thrum_qemu_case(soak.switch.${cpus}cpu CPUS ${cpus} EXEC "/test/t_switch 1000" TIMEOUT 600
+    EXPECT exit=0 ktap LABELS soak)
+endforeach()
+
 if(THRUM_DEBUG)
   return()
 endif()
