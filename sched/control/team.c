@@ -115,6 +115,7 @@ static void take_back(struct runqueue *rq, struct lwp *lwp)
         unit_send(rq, &lwp->own, unit_destination(&lwp->own), rq_charge(rq));
     }
     lwp->next_unit = NULL;
+    rq->is_sent = lwp_is_sent(lwp);
 }
 
 /* Whether it has been taken out, and is to be placed. Locked so, too. */

@@ -491,6 +491,48 @@ static bool who_changes_teams_goes_where_it_is_sent(void)
     return is_right && KTAP_EQUAL(sched_set_affinity(lwp_current(), everywhere), 0);
 }
 
+static atomic_bool was_here;
+
+static uint64_t be_here(void *arg)
+{
+    int error = sched_set_affinity(lwp_current(), 2);
+
+    (void)arg;
+    assert(error == 0);
+    sched_yield();
+    atomic_store(&was_here, true);
+    return lwp_current()->last_cpu;
+}
+
+/* A member of a team is to leave it, and is to stay after all, before it can react. */
+static bool who_stays_in_a_team_gives_way_to_others(void)
+{
+    uint64_t everywhere = sched_affinity(lwp_current());
+    struct sched_team *members;
+    struct kthread *thread, *other;
+    bool is_right;
+
+    if (nr_cpus_online == 1)
+        return true;
+    is_right = KTAP_EQUAL(sched_set_affinity(lwp_current(), 1), 0);
+    members = sched_team_new();
+    thread = start_deaf(members);
+    sched_lwp_set_team(subject, NULL);
+    sched_lwp_set_team(subject, members);
+    atomic_store(&may_hear, true);
+    atomic_store(&was_here, false);
+    other = start(be_here, 0);
+    for (unsigned i = 0; i < 100 && !atomic_load(&was_here); i++)
+        kthread_sleep_ns(20 * NSEC_PER_MSEC);
+    is_right &= KTAP_TRUE(atomic_load(&was_here));
+    atomic_store(&is_over, true);
+    is_right &= KTAP_EQUAL(kthread_join(other), 1);
+    kthread_join(thread);
+    sched_team_close(members);
+    sched_team_free(members);
+    return is_right && KTAP_EQUAL(sched_set_affinity(lwp_current(), everywhere), 0);
+}
+
 /* ---- The watchdog ------------------------------------------------------------------------------
  */
 
@@ -600,6 +642,7 @@ static const struct ktap_test tests[] = {
     {"refused shares leave what was held", refused_shares_leave_what_was_held},
     {"nobody waits beside an idle CPU", nobody_waits_beside_an_idle_cpu},
     {"who changes teams goes where it is sent", who_changes_teams_goes_where_it_is_sent},
+    {"who stays in a team gives way to others", who_stays_in_a_team_gives_way_to_others},
     {"a class that lets nobody run is replaced", class_that_lets_nobody_run_is_replaced},
     {"a class whose time never comes is replaced", class_whose_time_never_comes_is_replaced},
     {"a class that lies about itself is replaced", class_that_lies_is_replaced},
