@@ -143,6 +143,12 @@ foreach(cpus IN ITEMS 2 4 8)
     EXPECT exit=0 ktap LABELS soak)
 endforeach()
 
+# Deadlines beside hogs, by counted time: 2 s, and 20.
+thrum_qemu_case(sched.deadline.1cpu ICOUNT CPUS 1 EXEC "/test/t_deadline 40" TIMEOUT 240
+  EXPECT exit=0 ktap LABELS guest)
+thrum_qemu_case(soak.deadline.1cpu ICOUNT CPUS 1 EXEC "/test/t_deadline 400" TIMEOUT 600
+  EXPECT exit=0 ktap LABELS soak)
+
 # Switches of the class under 200 busy LWPs, every 10 ms: twice for 1 s, and twice for 10.
 set(switch_cpus ${suite_cpus})
 list(REMOVE_ITEM switch_cpus 8)
