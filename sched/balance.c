@@ -82,7 +82,10 @@ static unsigned busiest_cpu(uint64_t candidates)
     return busiest;
 }
 
-/* A waiting unit of `from` that may run on `cpu`. Both locks are held. */
+/*
+ * A unit of `from` that may run on `cpu`, and does not run: it waits, or its group was preempted.
+ * Both locks are held.
+ */
 static struct sched_unit *find_movable(struct runqueue *from, unsigned cpu)
 {
     struct sched_entity *e;
@@ -93,8 +96,8 @@ static struct sched_unit *find_movable(struct runqueue *from, unsigned cpu)
         list_for_each_entry (e, &from->groups[group].queue.present, present_link) {
             struct sched_unit *unit = unit_of(e);
 
-            if (e != from->groups[group].queue.running && (unit->affinity >> cpu & 1) &&
-                !unit_has_claims(unit) && from->current->unit != unit)
+            if ((unit->affinity >> cpu & 1) && !unit_has_claims(unit) &&
+                from->current->unit != unit)
                 return unit;
         }
     }

@@ -422,6 +422,28 @@ static bool nobody_waits_beside_an_idle_cpu(void)
     return is_right;
 }
 
+/* The only one of its group, and preempted by somebody with a share of that CPU, who stays. */
+static bool nobody_waits_beside_a_share(void)
+{
+    unsigned last = nr_cpus_online - 1;
+    struct kthread *thread = start_subject(compute_as_subject), *other;
+    bool is_right = KTAP_EQUAL(sched_set_affinity(subject, 1), 0);
+
+    is_right &= KTAP_EQUAL(sched_set_share(subject, 50), 0);
+    other = start(compute_as_subject, 0);
+    while (atomic_load(&nr_turns) < 2)
+        sched_yield();
+    is_right &= KTAP_EQUAL(sched_set_affinity(subject, 1), 0);
+    kthread_sleep_ns(50 * NSEC_PER_MSEC);
+    is_right &= KTAP_EQUAL(sched_set_affinity(subject, 1 | 1ull << last), 0);
+    for (unsigned i = 0; i < 100 && atomic_load(&subject)->last_cpu != last; i++)
+        kthread_sleep_ns(20 * NSEC_PER_MSEC);
+    is_right &= KTAP_EQUAL(atomic_load(&subject)->last_cpu, last);
+    end_subject(thread);
+    kthread_join(other);
+    return is_right;
+}
+
 static atomic_bool may_hear;
 
 /* On CPU 1, as a member of the team, if any; cannot be interrupted until `may_hear`. */
@@ -641,6 +663,7 @@ static const struct ktap_test tests[] = {
     {"nothing is lost while everything changes at once", nothing_is_lost_under_changes},
     {"refused shares leave what was held", refused_shares_leave_what_was_held},
     {"nobody waits beside an idle CPU", nobody_waits_beside_an_idle_cpu},
+    {"nobody waits beside a share and an idle CPU", nobody_waits_beside_a_share},
     {"who changes teams goes where it is sent", who_changes_teams_goes_where_it_is_sent},
     {"who stays in a team gives way to others", who_stays_in_a_team_gives_way_to_others},
     {"a class that lets nobody run is replaced", class_that_lets_nobody_run_is_replaced},
