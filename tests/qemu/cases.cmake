@@ -149,6 +149,17 @@ thrum_qemu_case(sched.deadline.1cpu ICOUNT CPUS 1 EXEC "/test/t_deadline 40" TIM
 thrum_qemu_case(soak.deadline.1cpu ICOUNT CPUS 1 EXEC "/test/t_deadline 400" TIMEOUT 600
   EXPECT exit=0 ktap LABELS soak)
 
+# The LWPs of a process as one; seconds of the guest are measured.
+if(THRUM_DEBUG)
+  foreach(cpus IN ITEMS 2 4)
+    thrum_qemu_case(sched.scope.${cpus}cpu CPUS ${cpus} EXEC "/test/t_scope 1000" TIMEOUT 240
+      EXPECT exit=0 ktap LABELS guest)
+  endforeach()
+else()
+  thrum_qemu_case(sched.scope.1cpu ICOUNT CPUS 1 EXEC "/test/t_scope 1000" TIMEOUT 240
+    EXPECT exit=0 ktap LABELS guest)
+endif()
+
 # Switches of the class under 200 busy LWPs, every 10 ms: twice for 1 s, and twice for 10.
 set(switch_cpus ${suite_cpus})
 list(REMOVE_ITEM switch_cpus 8)
@@ -245,6 +256,8 @@ thrum_qemu_case(run.text_as_program ADD ${CMAKE_SOURCE_DIR}/README.md:/bin/text 
 foreach(policy IN ITEMS rr mlfq stride eevdf)
   thrum_qemu_case(run.sched_${policy} CMDLINE sched=${policy} EXPECT ${DEMO_OK})
 endforeach()
+thrum_qemu_case(run.preset_lwp CMDLINE mlfq.preset=lwp EXEC "schedctl show 2"
+  EXPECT exit=0 "text=class mlfq" "text=^scope +process")
 thrum_qemu_case(run.nonsense_cmdline
   CMDLINE "sched=nonsense cpus=-1 log==== =x unknown \"not closed" EXPECT ${DEMO_OK})
 thrum_qemu_case(run.unknown_class CMDLINE sched=nonsense
