@@ -212,8 +212,9 @@ static void end_promise(struct edf_queue *eq, struct edf_entity *ee)
 
     if (ee->density == 0)
         return;
+    /* Who has overrun begins later, at its own cost; others do not wait longer for it. */
     if (ee->line == LINE_THROTTLED)
-        zero_lag_ns = ee->begins_ns;
+        zero_lag_ns = MIN(ee->begins_ns, ee->deadline_ns);
     else if (ee->budget_ns > 0)
         zero_lag_ns -= ((uint64_t)ee->budget_ns << DENSITY_BITS) / ee->density;
     eq->free_from_ns = MAX(eq->free_from_ns, zero_lag_ns);
