@@ -156,15 +156,14 @@ bool balance_pull(struct runqueue *rq)
     return true;
 }
 
-/* To the CPU with the least to do for which there is a unit. */
+/* To each such CPU for which there is one: so none idles until the time after this. */
 void balance_push(struct runqueue *rq, uint64_t now_ns)
 {
     uint64_t existing = (2ull << (nr_cpus_online - 1)) - 1,
              candidates = existing & ~(1ull << rq->cpu);
-    bool has_pushed = false;
 
     rq->next_balance_ns = now_ns + BALANCE_PERIOD_NS;
-    while (!has_pushed && candidates != 0) {
+    while (candidates != 0) {
         unsigned cpu = balance_least_loaded_cpu(candidates);
         struct runqueue *to = cpu_ptr(runqueue, cpu);
 
@@ -173,7 +172,7 @@ void balance_push(struct runqueue *rq, uint64_t now_ns)
             return;
         if (!lock_other(rq, to))
             continue;
-        has_pushed = move_one(rq, to);
+        move_one(rq, to);
         spin_unlock(&to->lock);
     }
 }

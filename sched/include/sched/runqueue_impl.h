@@ -148,7 +148,7 @@ unsigned balance_choose_wake_cpu(const struct sched_unit *unit);
  */
 bool balance_pull(struct runqueue *rq);
 
-/* Gives a waiting unit to a CPU that has at least two fewer. From the timer. Locked. */
+/* Gives a waiting unit to every CPU that has at least two fewer LWPs. From the timer. Locked. */
 void balance_push(struct runqueue *rq, uint64_t now_ns);
 
 #define BALANCE_PERIOD_NS (4 * NSEC_PER_MSEC)
