@@ -67,15 +67,17 @@ struct irq_line {
     void *context;
 };
 
+#define NO_CPU (~0u)
+
 static volatile uint32_t *lapic; /* NULL in x2APIC mode */
 static bool has_lapic, is_x2apic, has_ioapic;
 static uint64_t timer_ticks_per_us_q16; /* local APIC timer ticks a microsecond, times 65536 */
 static uint32_t timer_ticks_at_start;
 static struct irq_line lines[NR_LINES];
-static atomic_uint nr_unknown_nmis; /* not reported yet */
-static atomic_bool is_stopping;
-static bool is_report_wanted;  /* by irq_stop_others() */
-static atomic_uint nr_stopped; /* CPUs that have obeyed it */
+static atomic_uint nr_unknown_nmis;       /* not reported yet */
+static atomic_uint stopping_cpu = NO_CPU; /* that stops all others */
+static bool is_report_wanted;             /* by irq_stop_others() */
+static atomic_uint nr_stopped;            /* CPUs that have obeyed it */
 
 uint32_t apic_id_of_cpu[CPUS_MAX];
 
@@ -274,10 +276,10 @@ static void wait_for_stopped(unsigned nr)
 void irq_stop_others(bool report)
 {
     irq_state_t irq = irq_save();
-    unsigned nr_sent = 0;
+    unsigned nr_sent = 0, nobody = NO_CPU;
 
     is_report_wanted = report;
-    if (!atomic_exchange(&is_stopping, true) && has_lapic) {
+    if (atomic_compare_exchange_strong(&stopping_cpu, &nobody, cpu_id()) && has_lapic) {
         for (unsigned cpu = 0; cpu < nr_cpus_online; cpu++) {
             if (cpu == cpu_id())
                 continue;
@@ -291,8 +293,11 @@ void irq_stop_others(bool report)
 
 void apic_nmi_received(struct trap_frame *frame)
 {
-    /* It may have struck while this CPU held the log's lock: counted here, reported later. */
-    if (!atomic_load(&is_stopping)) {
+    unsigned stopping = atomic_load(&stopping_cpu);
+
+    /* It may have struck while this CPU held the log's lock: counted here, reported later. One that
+     * strikes who stops the others is not of those that are sent for it. */
+    if (stopping == NO_CPU || stopping == cpu_id()) {
         atomic_fetch_add(&nr_unknown_nmis, 1);
         return;
     }
