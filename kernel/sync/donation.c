@@ -93,6 +93,21 @@ static void set_right(struct lwp *lwp)
     }
 }
 
+/* The graph is locked: while a waiter gets another place among the others, it is on no list. */
+static bool is_waited_for(const struct donation_lock *lock)
+{
+    return !list_is_empty(&lock->waiters);
+}
+
+bool donation_is_waited_for(const struct donation_lock *lock)
+{
+    irq_state_t irq = spin_lock_irq(&graph_lock);
+    bool is_one_waiting = is_waited_for(lock);
+
+    spin_unlock_irq(&graph_lock, irq);
+    return is_one_waiting;
+}
+
 /* On or off the list of the owner's locks, as the invariant wants it. */
 static void set_owner(struct donation_lock *lock, struct lwp *owner)
 {
@@ -101,7 +116,7 @@ static void set_owner(struct donation_lock *lock, struct lwp *owner)
         if (lock->next != NULL)
             lock->next->link_at = lock->link_at;
     }
-    lock->owner = donation_is_waited_for(lock) ? owner : NULL;
+    lock->owner = is_waited_for(lock) ? owner : NULL;
     if (lock->owner != NULL) {
         lock->next = owner->donation.held;
         lock->link_at = &owner->donation.held;
@@ -168,11 +183,8 @@ void donation_give_up(struct donation_waiter *waiter)
 
 void donation_take(struct donation_lock *lock, struct lwp *owner)
 {
-    irq_state_t irq;
+    irq_state_t irq = spin_lock_irq(&graph_lock);
 
-    if (!donation_is_waited_for(lock))
-        return;
-    irq = spin_lock_irq(&graph_lock);
     change_owner(lock, owner);
     spin_unlock_irq(&graph_lock, irq);
 }
@@ -197,15 +209,13 @@ void donation_hand_over(struct donation_waiter *waiter)
 
 struct donation_waiter *donation_release(struct donation_lock *lock, bool is_handed_over)
 {
-    struct donation_waiter *first;
-    irq_state_t irq;
+    irq_state_t irq = spin_lock_irq(&graph_lock);
+    struct donation_waiter *first = first_of(lock);
 
-    if (!donation_is_waited_for(lock))
-        return NULL;
-    irq = spin_lock_irq(&graph_lock);
-    first = first_of(lock);
-    remove(first);
-    change_owner(lock, is_handed_over ? first->lwp : NULL);
+    if (first != NULL) {
+        remove(first);
+        change_owner(lock, is_handed_over ? first->lwp : NULL);
+    }
     spin_unlock_irq(&graph_lock, irq);
     return first;
 }

@@ -45,10 +45,8 @@ static inline void donation_lock_init(struct donation_lock *lock)
     list_init(&lock->waiters);
 }
 
-static inline bool donation_is_waited_for(const struct donation_lock *lock)
-{
-    return !list_is_empty(&lock->waiters);
-}
+/* Whether somebody waits for it. */
+bool donation_is_waited_for(const struct donation_lock *lock);
 
 /*
  * waiter->lwp, which waits for no other lock, waits for this one, which `owner` has (NULL: nobody).
