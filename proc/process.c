@@ -635,31 +635,6 @@ int process_kill_lwp(int pid, int tid, int signal)
     return is_right ? 0 : -ESRCH;
 }
 
-struct user_lwp *user_lwp_keep(int tid)
-{
-    struct process *process;
-    struct id_owner owner;
-
-    /* The family's lock keeps the process, the process's lock its LWPs. */
-    spin_lock(&family_lock);
-    process = id_lookup(tid).process;
-    if (process != NULL) {
-        spin_lock(&process->lock);
-        owner = id_lookup(tid);
-        if (owner.process == process && owner.lwp != NULL)
-            return owner.lwp;
-        spin_unlock(&process->lock);
-    }
-    spin_unlock(&family_lock);
-    return NULL;
-}
-
-void user_lwp_let_go(struct user_lwp *lwp)
-{
-    spin_unlock(&lwp->process->lock);
-    spin_unlock(&family_lock);
-}
-
 /* ---- Groups and sessions -------------------------------------------------------------------- */
 
 /* The process with this number or an LWP of that (0: the caller's); NULL: there is none. Locked. */

@@ -3,7 +3,8 @@
  *
  * A number may belong to somebody else as soon as no lock is held. The family's lock keeps a
  * process that has been found, and the process's lock its LWPs. A *visitor* is called with both, so
- * it never sleeps, and whom it visits exists until it returns.
+ * it never sleeps, and whom it visits exists until it returns. Who has to take further locks in
+ * between keeps an LWP instead, and lets it go.
  */
 
 #include <kernel/errno.h>
@@ -90,4 +91,29 @@ int process_visit(int pid, int (*visit)(struct process *process, void *arg), voi
         error = may_control(process) ? visit(process, arg) : -EPERM;
     spin_unlock_irq(&family_lock, irq);
     return error;
+}
+
+struct user_lwp *user_lwp_keep(int tid)
+{
+    struct process *process;
+    struct id_owner owner;
+
+    /* The family's lock keeps the process, the process's lock its LWPs. */
+    spin_lock(&family_lock);
+    process = id_lookup(tid).process;
+    if (process != NULL) {
+        spin_lock(&process->lock);
+        owner = id_lookup(tid);
+        if (owner.process == process && owner.lwp != NULL)
+            return owner.lwp;
+        spin_unlock(&process->lock);
+    }
+    spin_unlock(&family_lock);
+    return NULL;
+}
+
+void user_lwp_let_go(struct user_lwp *lwp)
+{
+    spin_unlock(&lwp->process->lock);
+    spin_unlock(&family_lock);
 }

@@ -21,7 +21,8 @@
  *
  * Placement is balance.c's: a woken LWP goes back to its CPU if that is idle or no other is, else
  * to an idle one; a new LWP to an idle CPU or the one with the least to do; and a CPU that is about
- * to idle first takes a waiting LWP from another.
+ * to idle first takes a waiting LWP from another. While LWPs wait, their CPU looks every
+ * BALANCE_PERIOD_NS whether another has less to do.
  */
 
 #include <arch/cpu.h>

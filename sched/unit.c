@@ -20,6 +20,7 @@
 
 #include <arch/cpu.h>
 #include <kernel/string.h>
+#include <sched/team.h>
 #include <sched/runqueue_impl.h>
 
 void unit_init(struct sched_unit *unit, const struct sched_unit *from)
@@ -81,11 +82,6 @@ static void enter_queue(struct runqueue *rq, struct sched_unit *unit)
     unit->entity.queue = q;
 }
 
-static bool is_team(const struct sched_unit *unit)
-{
-    return unit->entity.group != NULL;
-}
-
 /* Running and waiting LWPs of a unit that is present, or has been taken out. */
 static unsigned nr_runnable_of(const struct sched_unit *unit)
 {
@@ -105,7 +101,6 @@ void rq_enqueue(struct runqueue *rq, struct lwp *lwp, enum sched_enqueue why, ui
     bool was_present = unit->entity.is_present, preempts;
 
     debug_assert(!lwp->own.entity.is_present && lwp->state == LWP_READY);
-
     if (!was_present)
         enter_queue(rq, unit);
     if (unlikely(unit != &lwp->own && lwp->own.entity.queue != unit->entity.group))
@@ -168,7 +163,7 @@ void rq_place_unit(struct sched_unit *unit)
 {
     struct runqueue *rq;
 
-    if (!is_team(unit)) {
+    if (!unit_is_team(unit)) {
         /* By now, it may be of a team. */
         rq_place(container_of(unit, struct lwp, own), SCHED_ENQUEUE_MOVED_IN);
         return;
@@ -205,7 +200,7 @@ bool unit_send(struct runqueue *rq, struct sched_unit *unit, unsigned cpu, uint6
         rq_take_out(rq, unit, now_ns);
     forget_old_queue(unit);
     unit->target_cpu = LWP_CPU_NOWHERE;
-    atomic_fetch_add(&unit->nr_carriers, was_present && is_team(unit));
+    atomic_fetch_add(&unit->nr_carriers, was_present && unit_is_team(unit));
     atomic_store(&unit->cpu, cpu);
     return was_present;
 }
@@ -242,7 +237,7 @@ void lwp_arrive(struct runqueue *rq, struct lwp *lwp)
 
     if (unit->target_cpu != LWP_CPU_NOWHERE) {
         forget_old_queue(unit);
-        places_team = is_team(unit) && nr_runnable_of(unit) > 0;
+        places_team = unit_is_team(unit) && nr_runnable_of(unit) > 0;
         atomic_fetch_add(&unit->nr_carriers, places_team);
         atomic_store(&unit->cpu, unit->target_cpu);
         unit->target_cpu = LWP_CPU_NOWHERE;

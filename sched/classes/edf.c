@@ -142,12 +142,11 @@ static uint64_t density_of(const struct sched_params *params)
     return is_promise(params) ? (params->runtime_ns << DENSITY_BITS) / params->deadline_ns : 0;
 }
 
-static int edf_admit(struct sched_queue *q, const struct sched_params *wanted,
-                     const struct sched_params *held)
+static int edf_admit(struct sched_queue *q, const struct sched_params *wanted)
 {
     struct edf_queue *eq = queue_of(q);
     uint64_t limit = ((uint64_t)q->guaranteed_percent << DENSITY_BITS) / 100;
-    uint64_t promised = eq->promised - (held ? density_of(held) : 0) + density_of(wanted);
+    uint64_t promised = eq->promised + density_of(wanted);
 
     if (!is_promise(wanted))
         return -EINVAL;

@@ -93,7 +93,7 @@ static int admit(const struct attributes *a, unsigned cpu)
     spin_lock(&rq->lock);
     rq_charge(rq);
     if (q->class->admit != NULL)
-        error = q->class->admit(q, &a->params, NULL);
+        error = q->class->admit(q, &a->params);
     spin_unlock(&rq->lock);
     return error;
 }

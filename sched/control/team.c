@@ -19,11 +19,6 @@ struct sched_team {
     alignas(16) unsigned char queue_state[];
 };
 
-bool unit_is_team(const struct sched_unit *unit)
-{
-    return unit->entity.group != NULL;
-}
-
 bool unit_is_closed(const struct sched_unit *unit)
 {
     return unit_is_team(unit) && container_of(unit, struct sched_team, unit)->is_closed;

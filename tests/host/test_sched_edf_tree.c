@@ -38,7 +38,7 @@ static struct leaf *spawn_promised(struct dtree *t, struct sched_queue *q, uint6
 
     leaf->entity.params = (struct sched_params){
         .runtime_ns = runtime_ns, .deadline_ns = period_ns, .period_ns = period_ns};
-    assert_int_equal(q->class->admit(q, &leaf->entity.params, NULL), 0);
+    assert_int_equal(q->class->admit(q, &leaf->entity.params), 0);
     leaf->is_admitted = true;
     tree_join(q, &leaf->entity);
     if (dtree_enqueue(t, leaf, SCHED_ENQUEUE_NEW) || !t->current)

@@ -153,7 +153,7 @@ static bool admit(struct sched_queue *q, struct leaf *leaf, struct rng *rng)
     params->period_ns = rng_between(rng, 10, 1000) * MS;
     params->deadline_ns = params->period_ns;
     params->runtime_ns = params->period_ns / rng_between(rng, 4, 40);
-    leaf->is_admitted = q->class->admit(q, params, NULL) == 0;
+    leaf->is_admitted = q->class->admit(q, params) == 0;
     return leaf->is_admitted;
 }
 

@@ -69,7 +69,9 @@ struct sched_entity {
 
     /*
      * Of `class`: all zero when the entity joins it, kept when it moves to another CPU's queue of
-     * the same class. NULL: of none; it joins when it is enqueued next.
+     * the same class, or sleeps while its queue has another class for a time: so nothing in it that
+     * is used after enqueue(WAKE) may point into a queue's state. NULL: of none; it joins when it
+     * is enqueued next.
      */
     const struct sched_class *class;
     alignas(16) unsigned char state[SCHED_ENTITY_STATE_BYTES];
@@ -169,12 +171,11 @@ struct sched_class {
 
     /*
      * For a class that promises its entities something (deadline classes): whether it can promise
-     * `wanted` in `q`, in place of `held`, which it has promised to the same entity before (NULL:
-     * nothing). If so, it has. 0, -EINVAL: such params make no sense, or -EBUSY: there is no room.
-     * Who is promised something stays on its CPU. NULL: the class promises nothing.
+     * `wanted` in `q`, beside what it has promised. If so, it has. 0, -EINVAL: such params make no
+     * sense, or -EBUSY: there is no room. What has just been released fits again. Who is promised
+     * something stays on its CPU. NULL: the class promises nothing.
      */
-    int (*admit)(struct sched_queue *q, const struct sched_params *wanted,
-                 const struct sched_params *held);
+    int (*admit)(struct sched_queue *q, const struct sched_params *wanted);
 
     /* The end of a promise of admit(). Must be there when admit is. */
     void (*release)(struct sched_queue *q, const struct sched_params *held);

@@ -4,13 +4,13 @@
 /*
  * Changing the scheduling of a running system: groups, classes, and what single LWPs ask for.
  *
- * Functions that take an LWP never sleep: any context, and locks below LOCK_RANK_RUNQUEUE may be
- * held, by which the caller keeps the LWP from going away. What they decide about an LWP that is
+ * Functions that take an LWP never sleep: any context, and locks below LOCK_RANK_SCHED_CONTROL may
+ * be held, by which the caller keeps the LWP from going away. (sched_set_boost() and
+ * sched_get_params(): below LOCK_RANK_RUNQUEUE.) What they decide about an LWP that is
  * running takes effect when its CPU schedules next, which is asked for: before it is in user mode
  * again. Functions that take a group or a class may sleep.
  *
- * What fails has changed nothing. -ESRCH: the LWP has ended meanwhile, or has not been
- * started.
+ * What fails has changed nothing. -ESRCH: the LWP has ended meanwhile, or has not been started.
  */
 
 #include <sched/lwp.h>

@@ -37,8 +37,12 @@ void sched_lwp_set_team(struct lwp *lwp, struct sched_team *team);
 /* What new processes begin with: whether they are teams. Set by presets. */
 extern bool sched_new_processes_are_teams;
 
-/* Whether a unit is a team, and one that is closed (sched_control_lock is held). */
-bool unit_is_team(const struct sched_unit *unit);
+static inline bool unit_is_team(const struct sched_unit *unit)
+{
+    return unit->entity.group != NULL;
+}
+
+/* Whether it is a team that has been closed. sched_control_lock is held. */
 bool unit_is_closed(const struct sched_unit *unit);
 
 #endif
