@@ -269,8 +269,10 @@ static void wait_for_stopped(unsigned nr)
 
     for (unsigned i = 0; i < STOP_WAIT_ROUNDS && atomic_load(&nr_stopped) < nr &&
                          clock_now_ns() - start_ns < STOP_WAIT_NS;
-         i++)
+         i++) {
+        cpu_relax(); /* an emulator that runs CPUs in turn goes on to the next one by it */
         io_delay();
+    }
 }
 
 void irq_stop_others(bool report)
