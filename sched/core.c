@@ -197,7 +197,7 @@ void context_started(void)
     finish_switch();
 }
 
-static void switch_to(struct runqueue *rq, struct lwp *previous, struct lwp *next)
+static ALWAYS_INLINE void switch_to(struct runqueue *rq, struct lwp *previous, struct lwp *next)
 {
     next->nr_switches++;
     rq->nr_switches++;
@@ -264,6 +264,15 @@ static void leave(struct runqueue *rq, enum leave why, uint64_t now_ns)
     }
 }
 
+/* An LWP that has waited is given the CPU. */
+static void begin_turn(struct runqueue *rq, struct lwp *next, uint64_t slice_ns, uint64_t now_ns)
+{
+    if (likely(now_ns > next->since_ns))
+        next->wait_ns += now_ns - next->since_ns;
+    arm_slice(rq, slice_ns, now_ns);
+    set_state(next, LWP_RUNNING, now_ns);
+}
+
 /*
  * The current LWP leaves, or may have to. Picks who runs next and goes there. The lock is held, and
  * released. Returns when the caller has the CPU again.
@@ -297,39 +306,70 @@ static void schedule(struct runqueue *rq, enum leave why)
     if (likely(next != &rq->idle)) {
         if (unlikely(self == &rq->idle))
             stop_being_idle(rq);
-        if (likely(time.now_ns > next->since_ns))
-            next->wait_ns += time.now_ns - next->since_ns;
-        arm_slice(rq, slice_ns, time.now_ns);
+        begin_turn(rq, next, slice_ns, time.now_ns);
     } else {
         arm_idle(rq, time.now_ns);
+        set_state(next, LWP_RUNNING, time.now_ns);
     }
-    set_state(next, LWP_RUNNING, time.now_ns);
     if (likely(next != self))
         switch_to(rq, self, next);
     else
         spin_unlock(&rq->lock);
 }
 
-/* The current LWP stays runnable; it may or may not stay on the CPU. Interrupts are off. */
-static void reschedule(enum leave why)
+/*
+ * The short way of schedule() for a yield, without what cannot be the matter then. False: it takes
+ * the long one. The lock is held, and released if true.
+ */
+static ALWAYS_INLINE bool hand_on(struct runqueue *rq)
 {
-    struct runqueue *rq = this_cpu_ptr(runqueue);
+    struct lwp *self = rq->current, *next;
+    struct sched_entity *e = &self->own.entity;
+    struct tree_time time;
+    uint64_t slice_ns;
 
-    spin_lock(&rq->lock);
-    schedule(rq, why);
+    if (unlikely(rq->is_sent || trace_is_on(WATCH_EVENTS) || !tree_may_hand_on(&rq->root, e)))
+        return false;
+    time = pass_time(rq, self);
+    e = tree_hand_on(e, time, &slice_ns);
+    if (unlikely(e == NULL))
+        return false;
+    this_cpu_write(need_resched, 0);
+    set_state(self, LWP_READY, time.now_ns);
+    next = lwp_of(e);
+    begin_turn(rq, next, slice_ns, time.now_ns);
+    if (likely(next != self))
+        switch_to(rq, self, next);
+    else
+        spin_unlock(&rq->lock);
+    return true;
 }
 
 void sched_yield(void)
 {
+    struct runqueue *rq;
+
     irq_disable();
-    reschedule(LEAVE_YIELD);
+    rq = this_cpu_ptr(runqueue);
+    spin_lock(&rq->lock);
+    if (unlikely(!hand_on(rq)))
+        schedule(rq, LEAVE_YIELD);
     irq_enable();
+}
+
+/* The current LWP stays runnable; it may or may not stay on the CPU. Interrupts are off. */
+static void reschedule(void)
+{
+    struct runqueue *rq = this_cpu_ptr(runqueue);
+
+    spin_lock(&rq->lock);
+    schedule(rq, LEAVE_PREEMPTED);
 }
 
 void sched_preempt(void)
 {
     if (this_cpu_read(need_resched))
-        reschedule(LEAVE_PREEMPTED);
+        reschedule();
 }
 
 void irq_preempt(void)
@@ -470,7 +510,7 @@ void sched_idle(void)
     irq_disable();
     for (;;) {
         if (this_cpu_read(need_resched))
-            reschedule(LEAVE_PREEMPTED);
+            reschedule();
         else
             cpu_wait_for_interrupt();
         irq_enable(); /* let others' requests in, also when there is always something to do */

@@ -253,11 +253,22 @@ static bool is_root_of_one(const struct sched_queue *q)
     return has_no_rival(q) && q->self == NULL;
 }
 
-static void charge_level(struct sched_queue *q, struct sched_entity *e, struct tree_time time)
+/* Whether `q` is the root, or the only queue that competes there. */
+static bool is_right_below(const struct sched_queue *q, const struct sched_queue *root)
 {
-    q->granted_ns += time.granted_ns;
+    return q == root || (q->self->queue == root && is_root_of_one(root));
+}
+
+static void grant(struct sched_queue *q, uint64_t granted_ns)
+{
+    q->granted_ns += granted_ns;
     if (unlikely(q->nr_waiting >= STARVATION_ENTITIES_MAX))
         q->watched_since_ns = q->granted_ns;
+}
+
+static void charge_level(struct sched_queue *q, struct sched_entity *e, struct tree_time time)
+{
+    grant(q, time.granted_ns);
     if (q->class->charge != NULL)
         q->class->charge(q, e, time.ran_ns, time.now_ns);
 }
@@ -399,4 +410,28 @@ struct sched_entity *tree_pick_again(struct sched_queue *root, struct sched_enti
     }
     /* ... and down again, from the topmost change. */
     return pick_below(root, topmost, least_ns, time.now_ns, slice_ns);
+}
+
+bool tree_may_hand_on(const struct sched_queue *root, const struct sched_entity *leaf)
+{
+    const struct sched_queue *q = leaf->queue;
+
+    return q->class->yield != NULL && q->running == leaf && q->nr_waiting > 0 &&
+           is_right_below(q, root) && list_is_empty(&root->throttled);
+}
+
+struct sched_entity *tree_hand_on(struct sched_entity *leaf, struct tree_time time,
+                                  uint64_t *slice_ns)
+{
+    struct sched_queue *q = leaf->queue;
+    struct sched_entity *next;
+
+    grant(q, time.granted_ns);
+    q->is_preempted = false;
+    leaf->waits_since_ns = q->granted_ns;
+    next = q->class->yield(q, leaf, time.ran_ns, time.now_ns, slice_ns);
+    q->running = next;
+    if (unlikely(next == NULL))
+        q->nr_waiting++;
+    return likely(next != NULL && next->group == NULL) ? next : NULL;
 }

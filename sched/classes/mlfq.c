@@ -351,22 +351,27 @@ static void mlfq_dequeue(struct sched_queue *q, struct sched_entity *e, enum sch
         mq->occupied &= ~level_bit(level);
 }
 
-/* Rules 1 and 2. */
+/* Rules 1 and 2. Somebody waits. */
+static struct mlfq_entity *take_first(struct mlfq_queue *mq)
+{
+    uint32_t level = (uint32_t)__builtin_ctz(mq->occupied);
+    struct list *line = &mq->level[level];
+    struct mlfq_entity *me = list_entry(list_pop_front(line), struct mlfq_entity, link);
+
+    if (list_is_empty(line))
+        mq->occupied &= ~level_bit(level);
+    boost_if_due(mq, me);
+    return me;
+}
+
 static struct sched_entity *mlfq_pick(struct sched_queue *q, uint64_t now_ns)
 {
     struct mlfq_queue *mq = queue_of(q);
-    struct mlfq_entity *me;
-    uint32_t level;
 
     catch_up_boosts(mq, now_ns);
     if (mq->occupied == 0)
         return NULL;
-    level = (uint32_t)__builtin_ctz(mq->occupied);
-    me = list_entry(list_pop_front(&mq->level[level]), struct mlfq_entity, link);
-    if (list_is_empty(&mq->level[level]))
-        mq->occupied &= ~level_bit(level);
-    boost_if_due(mq, me);
-    return container_of(me, struct sched_entity, state);
+    return container_of(take_first(mq), struct sched_entity, state);
 }
 
 static void mlfq_charge(struct sched_queue *q, struct sched_entity *e, uint64_t ran_ns,
@@ -386,6 +391,13 @@ static void mlfq_charge(struct sched_queue *q, struct sched_entity *e, uint64_t 
     demote_if_spent(mq, me);
 }
 
+/* How much longer its turn is, which is not over. */
+static uint64_t left_of_turn_ns(const struct mlfq_queue *mq, const struct mlfq_entity *me)
+{
+    return MIN(mq->quantum_ns[me->level] - me->quantum_used_ns,
+               mq->allotment_ns[me->level] - me->allotment_used_ns);
+}
+
 static uint64_t mlfq_slice_ns(const struct sched_queue *q, const struct sched_entity *e,
                               uint64_t now_ns)
 {
@@ -396,8 +408,21 @@ static uint64_t mlfq_slice_ns(const struct sched_queue *q, const struct sched_en
     (void)now_ns;
     if (is_turn_over(mq, me) || (mq->occupied & higher_levels))
         return 0;
-    return MIN(mq->quantum_ns[me->level] - me->quantum_used_ns,
-               mq->allotment_ns[me->level] - me->allotment_used_ns);
+    return left_of_turn_ns(mq, me);
+}
+
+/* For who is first in the highest line: its turn is not over then. */
+static struct sched_entity *mlfq_yield(struct sched_queue *q, struct sched_entity *e,
+                                       uint64_t ran_ns, uint64_t now_ns, uint64_t *slice_ns)
+{
+    struct mlfq_queue *mq = queue_of(q);
+    struct mlfq_entity *next;
+
+    mlfq_charge(q, e, ran_ns, now_ns);
+    put_last(mq, state_of(e));
+    next = take_first(mq);
+    *slice_ns = left_of_turn_ns(mq, next);
+    return container_of(next, struct sched_entity, state);
 }
 
 static bool mlfq_preempts(const struct sched_queue *q, const struct sched_entity *woken,
@@ -448,6 +473,7 @@ static const struct sched_class mlfq = {
     .dequeue = mlfq_dequeue,
     .pick = mlfq_pick,
     .charge = mlfq_charge,
+    .yield = mlfq_yield,
     .slice_ns = mlfq_slice_ns,
     .preempts = mlfq_preempts,
     .level = mlfq_level,

@@ -125,6 +125,103 @@ static void nobody_waits_for_longer_than_the_class_says(void **state)
     }
 }
 
+/* ---- yield() -------------------------------------------------------------------------------- */
+
+#define TWIN_MEMBERS 6
+
+/* One of two queues to which the same happens, but for the way in which yields are done. */
+struct twin {
+    struct sched_queue q;
+    struct sched_entity member[TWIN_MEMBERS];
+    void *state;
+};
+
+static void twin_init(struct twin *twin, const struct sched_class *class)
+{
+    *twin = (struct twin){.state = calloc(1, class->queue_bytes + 1)};
+    sched_queue_init(&twin->q, class, NULL, twin->state, driver_now_ns);
+    for (unsigned i = 0; i < TWIN_MEMBERS; i++) {
+        twin->member[i].params = (struct sched_params){.tickets = 100 + 50 * i, .nice = (int8_t)i};
+        tree_join(&twin->q, &twin->member[i]);
+    }
+}
+
+/* The running member's number; TWIN_MEMBERS: nobody runs. */
+static unsigned twin_running(const struct twin *twin)
+{
+    return twin->q.running ? (unsigned)(twin->q.running - twin->member) : TWIN_MEMBERS;
+}
+
+/* The running member yields or only has its time looked at. The slice of who runs then. */
+static uint64_t twin_go_on(struct twin *twin, struct tree_time time, bool is_yield, bool is_short)
+{
+    struct sched_entity *leaf = twin->q.running;
+    uint64_t slice_ns = 0;
+
+    if (is_yield && is_short && tree_may_hand_on(&twin->q, leaf))
+        assert_non_null(tree_hand_on(leaf, time, &slice_ns));
+    else
+        assert_non_null(tree_pick_again(&twin->q, leaf, is_yield, time, &slice_ns));
+    return slice_ns;
+}
+
+/* Wakes a member, or lets it block; then somebody runs, if anybody can. */
+static void twin_toggle(struct twin *twin, unsigned i)
+{
+    struct sched_entity *e = &twin->member[i];
+    uint64_t slice_ns;
+
+    if (!e->is_present)
+        tree_enqueue(e, e->class ? SCHED_ENQUEUE_WAKE : SCHED_ENQUEUE_NEW, driver_now_ns);
+    else
+        tree_dequeue(e, twin->q.running == e ? SCHED_DEQUEUE_BLOCKED : SCHED_DEQUEUE_MOVED_OUT,
+                     driver_now_ns);
+    tree_pick(&twin->q, driver_now_ns, &slice_ns);
+}
+
+static void run_twins(const struct sched_class *class, uint64_t seed)
+{
+    struct twin by_steps, at_once;
+    struct rng rng = {seed};
+
+    driver_reset(seed);
+    twin_init(&by_steps, class);
+    twin_init(&at_once, class);
+    for (unsigned step = 0; step < 400; step++) {
+        uint64_t ran_ns = rng_below(&rng, 8 * NSEC_PER_MSEC);
+        bool is_yield = rng_one_in(&rng, 2);
+
+        driver_now_ns += ran_ns;
+        if (by_steps.q.running) {
+            struct tree_time time = {ran_ns, ran_ns, driver_now_ns};
+
+            assert_int_equal(twin_go_on(&by_steps, time, is_yield, false),
+                             twin_go_on(&at_once, time, is_yield, true));
+        }
+        if (rng_one_in(&rng, 3)) {
+            unsigned i = (unsigned)rng_below(&rng, TWIN_MEMBERS);
+
+            twin_toggle(&by_steps, i);
+            twin_toggle(&at_once, i);
+        }
+        assert_int_equal(twin_running(&by_steps), twin_running(&at_once));
+        assert_int_equal(by_steps.q.nr_waiting, at_once.q.nr_waiting);
+    }
+    free(by_steps.state);
+    free(at_once.state);
+}
+
+static void a_yield_in_one_call_does_what_four_calls_do(void **state)
+{
+    unsigned nr_tried = 0;
+
+    for (unsigned c = 0; c < NR_CLASSES; c++) {
+        for (uint64_t seed = 0; seed < 1000 && __start_sched_classes[c]->yield; seed++, nr_tried++)
+            run_twins(__start_sched_classes[c], seed);
+    }
+    assert_true(nr_tried > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +229,7 @@ int main(void)
         cmocka_unit_test(no_sequence_of_calls_loses_or_doubles_anybody),
         cmocka_unit_test(no_sequence_of_calls_breaks_an_invariant_of_a_tree),
         cmocka_unit_test(nobody_waits_for_longer_than_the_class_says),
+        cmocka_unit_test(a_yield_in_one_call_does_what_four_calls_do),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

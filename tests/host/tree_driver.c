@@ -116,9 +116,14 @@ void dtree_pick(struct dtree *t)
 void dtree_reschedule(struct dtree *t, bool is_yield)
 {
     struct tree_time time = pass_time(t);
+    struct sched_entity *e = NULL;
     uint64_t slice_ns = 0;
-    struct sched_entity *e;
 
+    /* The short way where it can be gone, as in the core. */
+    if (t->current && is_yield && tree_may_hand_on(&t->queue[0], &t->current->entity))
+        e = tree_hand_on(&t->current->entity, time, &slice_ns);
+    if (e != NULL)
+        return picked(t, e, slice_ns);
     if (t->current)
         e = tree_pick_again(&t->queue[0], &t->current->entity, is_yield, time, &slice_ns);
     else

@@ -207,6 +207,14 @@ struct sched_class {
     void (*charge)(struct sched_queue *q, struct sched_entity *e, uint64_t ran_ns, uint64_t now_ns);
 
     /*
+     * The running entity yields, and others wait: what charge(), enqueue(SCHED_ENQUEUE_YIELD),
+     * pick() and slice_ns() do one after the other, in one call, since this is how a CPU is handed
+     * on most often. NULL: the core calls those. A throttling class has none.
+     */
+    struct sched_entity *(*yield)(struct sched_queue *q, struct sched_entity *e, uint64_t ran_ns,
+                                  uint64_t now_ns, uint64_t *slice_ns);
+
+    /*
      * How much longer the running entity may run while others wait; 0: its slice is over.
      * All time up to now_ns has been charged. NULL: for ever (SCHED_TIME_NEVER).
      */
