@@ -36,11 +36,10 @@
 #include <mm/user_copy.h>
 #include <proc/id.h>
 #include <proc/process.h>
+#include <proc/process_impl.h>
 #include <proc/ustack.h>
 #include <sched/sched.h>
 #include <sched/team.h>
-
-#include "process_impl.h"
 
 /* Above this many stacks kept for reuse, whoever creates an LWP gives the rest back. */
 #define KSTACKS_KEPT_MAX 1024
@@ -295,7 +294,7 @@ static struct user_lwp *find_sibling(const struct process *process, int tid)
     return owner.process == process ? owner.lwp : NULL;
 }
 
-/* Waits until `target`, which the caller has claimed, has ended. Locked. 0 or -EINTR. */
+/* Waits until `target`, which the caller has claimed, has ended. Locked. 0 or -ERESTARTSYS. */
 static int wait_for_end(struct user_lwp *self, struct user_lwp *target)
 {
     int error = 0;

@@ -39,11 +39,10 @@
 #include <proc/id.h>
 #include <proc/image.h>
 #include <proc/process.h>
+#include <proc/process_impl.h>
 #include <proc/ustack.h>
 #include <sched/sched.h>
 #include <sched/team.h>
-
-#include "process_impl.h"
 
 struct spinlock family_lock = SPINLOCK_INIT("family", LOCK_RANK_FAMILY);
 static struct process *first_process; /* c once it runs; children of ended processes go to it */
@@ -350,8 +349,7 @@ void process_set_exit_code(int code)
     spin_unlock_irq(&process->lock, irq);
 }
 
-/* Whether `pid` means `process`, as wait4() and kill() take it. Locked. */
-static bool is_wanted(const struct process *process, int pid)
+bool process_is_meant(const struct process *process, int pid)
 {
     if (pid > 0)
         return process->pid == pid;
@@ -366,7 +364,7 @@ static struct process *find_child(struct process *process, int pid)
     struct process *child, *found = NULL;
 
     list_for_each_entry (child, &process->children, sibling_link) {
-        if (!is_wanted(child, pid))
+        if (!process_is_meant(child, pid))
             continue;
         if (child->is_zombie)
             return child;
@@ -559,80 +557,6 @@ int process_exec(const char *path, const struct program_args *args)
     replace_image(self, space, base_name(path), &start);
     tell_parent_of_new_start(self->process);
     return 0;
-}
-
-/* ---- kill ----------------------------------------------------------------------------------- */
-
-/* Signals that do not end a process by default (POSIX, signal.h): ignored, or they stop it. */
-static bool is_harmless(int signal)
-{
-    switch (signal) {
-    case SIGCHLD:
-    case SIGURG:
-    case SIGWINCH:
-    case SIGCONT:
-    case SIGSTOP:
-    case SIGTSTP:
-    case SIGTTIN:
-    case SIGTTOU:
-        return true;
-    default:
-        return signal == 0;
-    }
-}
-
-/* The first process has no use for a signal that would end it. */
-static void send(struct process *process, int signal)
-{
-    if (process->pid != FIRST_PID && !is_harmless(signal))
-        process_end(process, status_of_signal(signal));
-}
-
-/* To every process that `pid` (0, -1, or minus a group) means. Returns how many. Locked. */
-static int send_to_group(int pid, int signal)
-{
-    struct process *process;
-    int nr = 0;
-
-    list_for_each_entry (process, &all_processes, all_link) {
-        if (!is_wanted(process, pid) ||
-            (pid == -1 && (process->pid == FIRST_PID || process == process_current())))
-            continue;
-        send(process, signal);
-        nr++;
-    }
-    return nr;
-}
-
-int process_kill(int pid, int signal)
-{
-    irq_state_t irq = spin_lock_irq(&family_lock);
-    int nr = 0;
-
-    if (pid > 0) {
-        struct process *process = id_lookup(pid).process;
-
-        if (process != NULL) {
-            send(process, signal);
-            nr++;
-        }
-    } else {
-        nr = send_to_group(pid, signal);
-    }
-    spin_unlock_irq(&family_lock, irq);
-    return nr > 0 ? 0 : -ESRCH;
-}
-
-int process_kill_lwp(int pid, int tid, int signal)
-{
-    irq_state_t irq = spin_lock_irq(&family_lock);
-    struct id_owner owner = id_lookup(tid);
-    bool is_right = owner.lwp != NULL && (pid == 0 || owner.process->pid == pid);
-
-    if (is_right)
-        send(owner.process, signal);
-    spin_unlock_irq(&family_lock, irq);
-    return is_right ? 0 : -ESRCH;
 }
 
 /* ---- Groups and sessions -------------------------------------------------------------------- */

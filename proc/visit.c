@@ -10,8 +10,7 @@
 #include <kernel/errno.h>
 #include <proc/id.h>
 #include <proc/process.h>
-
-#include "process_impl.h"
+#include <proc/process_impl.h>
 
 /* Whether the calling process may control `target`. The family is locked. */
 static bool may_control(const struct process *target)

@@ -387,6 +387,7 @@ enum wake_reason sched_block(struct spinlock *guard, bool is_interruptible)
     if (guard != NULL)
         spin_unlock(guard);
     if (is_interruptible && atomic_load(&self->interrupt)) {
+        this_cpu_write(return_work, 1); /* the IPI of whoever set it may still be on its way */
         spin_unlock(&rq->lock);
         return WAKE_INTERRUPT;
     }
@@ -464,6 +465,14 @@ void sched_interrupt(struct lwp *lwp)
         this_cpu_write(return_work, 1);
     spin_unlock(&rq->lock);
     irq_restore(irq);
+}
+
+bool sched_is_interrupted(void)
+{
+    if (!atomic_load_explicit(&lwp_current()->interrupt, memory_order_relaxed))
+        return false;
+    this_cpu_write(return_work, 1); /* as in sched_block(); switch_to() repeats it elsewhere */
+    return true;
 }
 
 void sched_lwp_init(struct lwp *lwp, const char *name, const struct lwp_ops *ops)
@@ -570,5 +579,5 @@ int sched_sleep_until(uint64_t deadline_ns)
     reason = sched_block(NULL, true);
     irq_enable();
     timer_cancel(&self.timer);
-    return reason == WAKE_INTERRUPT ? -EINTR : 0;
+    return reason == WAKE_INTERRUPT ? -ERESTARTSYS : 0;
 }

@@ -163,7 +163,7 @@ static inline int sleep(struct futex_waiter *self, struct futex_bucket **bucket,
         futex_pi_give_up(self);
     else
         list_remove(&self->link);
-    return reason == WAKE_TIMEOUT ? -ETIMEDOUT : -EINTR;
+    return reason == WAKE_TIMEOUT ? -ETIMEDOUT : -ERESTARTSYS;
 }
 
 int futex_sleep(struct futex_waiter *self, struct futex_bucket **bucket, uint64_t deadline_ns)

@@ -76,7 +76,7 @@ int futex_compare(vaddr_t word_at, uint32_t expected) MUST_CHECK;
 
 /*
  * Sleeps where the waiter has been put. Called with *bucket locked, returns with the one locked
- * that the waiter is in then. 0, or it has left: -ETIMEDOUT, -EINTR.
+ * that the waiter is in then. 0, or it has left: -ETIMEDOUT, -ERESTARTSYS.
  */
 int futex_sleep(struct futex_waiter *self, struct futex_bucket **bucket,
                 uint64_t deadline_ns) MUST_CHECK;

@@ -444,6 +444,9 @@ int futex_wait_requeue_pi(struct futex futex, uint32_t expected, uint64_t deadli
         }
         spin_unlock_irq(&bucket->lock, irq);
     } while (error == -EFAULT);
+    /* Once it waits for the lock it does not wait for the word again: the caller looks at that. */
+    if (error == -ERESTARTSYS)
+        error = futex_key_equals(&self.key, &to_key) ? -EAGAIN : -ERESTARTNOINTR;
     futex_key_put(&self.key);
     futex_key_put(&to_key);
     return error;

@@ -41,7 +41,7 @@ int waitq_sleep(struct waitq *q, struct spinlock *guard, uint64_t deadline_ns,
     list_remove(&self.link);
     if (reason == WAKE_TIMEOUT)
         return -ETIMEDOUT;
-    return reason == WAKE_INTERRUPT ? -EINTR : 0;
+    return reason == WAKE_INTERRUPT ? -ERESTARTSYS : 0;
 }
 
 static void wake(struct waiter *waiter)

@@ -8,6 +8,7 @@
 #include <linux/futex.h>
 #include <mm/user_copy.h>
 #include <proc/process.h>
+#include <proc/signal.h>
 
 #include "sys.h"
 
@@ -34,6 +35,16 @@ static int read_deadline(vaddr_t timeout_at, int operation, uint64_t *deadline_n
     return 0;
 }
 
+/* args: the futex's address and whether it is shared, what is expected, and the deadline. */
+static int64_t wait_on(const uint64_t args[RESTART_ARGS])
+{
+    int error =
+        futex_wait((struct futex){args[0], args[1] != 0}, (uint32_t)args[2], FUTEX_ANY, args[3]);
+
+    return error == -ERESTARTSYS ? signal_restart_by(wait_on, args) : error;
+}
+
+/* A relative time goes on when the wait was interrupted, it does not begin again. */
 static int64_t wait(struct futex futex, int operation, uint32_t expected, uint32_t bits,
                     vaddr_t timeout_at)
 {
@@ -42,7 +53,12 @@ static int64_t wait(struct futex futex, int operation, uint32_t expected, uint32
 
     if (error != 0)
         return error;
-    return bits != 0 ? futex_wait(futex, expected, bits, deadline_ns) : -EINVAL;
+    if (bits == 0)
+        return -EINVAL;
+    if (timeout_at != 0 && (operation & FUTEX_CMD_MASK) == FUTEX_WAIT)
+        return wait_on(
+            (uint64_t[RESTART_ARGS]){futex.word_at, futex.is_shared, expected, deadline_ns});
+    return futex_wait(futex, expected, bits, deadline_ns);
 }
 
 static int64_t requeue(struct futex from, struct futex to, uint32_t nr_wake, uint32_t nr_move,
@@ -58,7 +74,9 @@ static int64_t lock_pi(struct futex futex, int operation, vaddr_t timeout_at)
     uint64_t deadline_ns;
     int error = read_deadline(timeout_at, operation, &deadline_ns);
 
-    return error != 0 ? error : futex_lock_pi(futex, deadline_ns);
+    if (error == 0)
+        error = futex_lock_pi(futex, deadline_ns);
+    return error == -ERESTARTSYS ? -ERESTARTNOINTR : error;
 }
 
 static int64_t wait_requeue_pi(struct futex futex, int operation, uint32_t expected,

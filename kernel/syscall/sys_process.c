@@ -12,6 +12,7 @@
 #include <mm/slab.h>
 #include <mm/user_copy.h>
 #include <proc/process.h>
+#include <proc/signal.h>
 
 #include "sys.h"
 
@@ -249,21 +250,26 @@ int64_t sys_kill(int pid, int signal)
 {
     if (!is_valid_signal(signal))
         return -EINVAL;
-    return pid == INT32_MIN ? -ESRCH : process_kill(pid, signal);
+    return pid == INT32_MIN ? -ESRCH : signal_kill(pid, signal);
 }
 
 int64_t sys_tkill(int tid, int signal)
 {
     if (!is_valid_signal(signal) || tid <= 0)
         return -EINVAL;
-    return process_kill_lwp(0, tid, signal);
+    return signal_kill_lwp(0, tid, signal);
 }
 
 int64_t sys_tgkill(int pid, int tid, int signal)
 {
     if (!is_valid_signal(signal) || pid <= 0 || tid <= 0)
         return -EINVAL;
-    return process_kill_lwp(pid, tid, signal);
+    return signal_kill_lwp(pid, tid, signal);
+}
+
+int64_t sys_restart_syscall(void)
+{
+    return signal_restart_now();
 }
 
 int64_t sys_setpgid(int pid, int group)

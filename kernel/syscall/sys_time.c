@@ -6,6 +6,7 @@
 #include <linux/time.h>
 #include <linux/time_types.h>
 #include <mm/user_copy.h>
+#include <proc/signal.h>
 #include <sched/sched.h>
 
 #include "sys.h"
@@ -37,20 +38,28 @@ static int write_time(vaddr_t at, uint64_t ns)
     return user_copy_to(at, &t, sizeof(t));
 }
 
+/* args: the deadline, and where to store what is left of the time (0: nowhere). */
+static int64_t sleep_on(const uint64_t args[RESTART_ARGS])
+{
+    uint64_t deadline_ns = args[0], now_ns;
+    int error = sched_sleep_until(deadline_ns);
+
+    if (error == 0)
+        return 0;
+    now_ns = clock_now_ns();
+    if (args[1] != 0 && write_time(args[1], deadline_ns > now_ns ? deadline_ns - now_ns : 0) != 0)
+        return -EFAULT;
+    return signal_restart_by(sleep_on, args);
+}
+
 int64_t sys_nanosleep(vaddr_t request_at, vaddr_t rest_at)
 {
-    uint64_t sleep_ns, deadline_ns, now_ns;
+    uint64_t sleep_ns;
     int error = syscall_read_time(request_at, &sleep_ns);
 
     if (error != 0)
         return error;
-    deadline_ns = clock_now_ns() + sleep_ns;
-    error = sched_sleep_until(deadline_ns);
-    now_ns = clock_now_ns();
-    if (error == -EINTR && rest_at != 0 &&
-        write_time(rest_at, deadline_ns > now_ns ? deadline_ns - now_ns : 0) != 0)
-        return -EFAULT;
-    return error;
+    return sleep_on((uint64_t[RESTART_ARGS]){clock_now_ns() + sleep_ns, rest_at});
 }
 
 int64_t sys_clock_gettime(int clock, vaddr_t time_at)

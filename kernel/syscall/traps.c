@@ -12,6 +12,7 @@
 #include <mm/space.h>
 #include <mm/user_copy.h>
 #include <proc/process.h>
+#include <proc/signal.h>
 #include <sched/sched.h>
 
 #include "sys.h"
@@ -92,7 +93,6 @@ void trap_user_work(struct trap_frame *frame)
 {
     struct user_lwp *self = user_lwp_current();
 
-    (void)frame;
     if (first_user_instruction_ns == 0) {
         first_user_instruction_ns = clock_now_ns();
         log_info("init: user mode %lu us after the kernel's first instruction",
@@ -108,5 +108,6 @@ void trap_user_work(struct trap_frame *frame)
         store_tid(self);
     if (must_leave(self))
         user_lwp_exit(THRUM_LWP_CANCELED);
+    signal_deliver(frame);
     irq_disable();
 }

@@ -12,9 +12,12 @@
  *     uint64_t trap_syscall_argument(frame, index)                argument 0 or 1
  *     int64_t trap_call(frame, fn)                                fn(the six arguments)
  *     vaddr_t trap_call_sp(stack_top)      stack pointer at a function's start; the return address
- * is there void trap_set_result(frame, value)                          what a system call returns
- *     void trap_user_start(frame, pc, sp, arg, arg2)              a clean frame that enters user
- * mode
+ *                                                                 is there
+ *     bool trap_is_syscall(frame)                                 whether a system call made it
+ *     int64_t trap_result(frame)                                  what the system call returns
+ *     void trap_set_result(frame, value)
+ *     void trap_restart_syscall(frame, number)                    user mode makes the call again
+ *     void trap_user_start(frame, pc, sp, arg, arg2)              a clean frame for user mode
  */
 
 #include <arch/percpu.h>

@@ -26,7 +26,7 @@ void futex_init(void);
 
 /*
  * Sleeps if the word is still `expected`, until a wake-up with a bit in common with `bits`, or
- * deadline_ns (clock_now_ns(); WAITQ_FOREVER). 0, -EAGAIN (it is not), -ETIMEDOUT, -EINTR.
+ * deadline_ns (clock_now_ns(); WAITQ_FOREVER). 0, -EAGAIN (it is not), -ETIMEDOUT, -ERESTARTSYS.
  */
 int futex_wait(struct futex futex, uint32_t expected, uint32_t bits,
                uint64_t deadline_ns) MUST_CHECK;
@@ -56,7 +56,7 @@ int futex_wake_op(struct futex from, struct futex to, uint32_t nr_wake, uint32_t
  *
  * Waits for the lock, which is the caller's then. 0, -EDEADLK: the caller has it, or the owner
  * waits for the caller; -ESRCH: there is no such owner; -EPERM: it is one that cannot have it;
- * -EINVAL: the word is not what it was left as; -ENOMEM, -ETIMEDOUT, -EINTR.
+ * -EINVAL: the word is not what it was left as; -ENOMEM, -ETIMEDOUT, -ERESTARTSYS.
  */
 int futex_lock_pi(struct futex futex, uint64_t deadline_ns) MUST_CHECK;
 
@@ -69,7 +69,8 @@ int futex_unlock_pi(struct futex futex) MUST_CHECK;
 
 /*
  * Sleeps if the word is still `expected`, until futex_requeue_pi() has moved the caller to the lock
- * `to`, and that is the caller's. 0, -EAGAIN, -ETIMEDOUT, -EINTR, or -EINVAL: the same word.
+ * `to`, and that is the caller's. 0, -EAGAIN, -ETIMEDOUT, -ERESTARTNOINTR, or -EINVAL: the same
+ * word.
  */
 int futex_wait_requeue_pi(struct futex futex, uint32_t expected, uint64_t deadline_ns,
                           struct futex to) MUST_CHECK;

@@ -31,7 +31,7 @@ static inline void waitq_init(struct waitq *q)
 
 /*
  * Sleeps until woken. `guard` is held and is held again on return. 0: woken; -ETIMEDOUT:
- * deadline_ns (clock_now_ns()) has passed; -EINTR: interrupted (only if is_interruptible).
+ * deadline_ns (clock_now_ns()) has passed; -ERESTARTSYS: interrupted (only if is_interruptible).
  */
 int waitq_sleep(struct waitq *q, struct spinlock *guard, uint64_t deadline_ns,
                 bool is_interruptible) MUST_CHECK;

@@ -10,6 +10,7 @@
 #include <kernel/types.h>
 #include <kernel/waitq.h>
 #include <mm/space.h>
+#include <proc/signal.h>
 #include <sched/lwp.h>
 
 struct process;
@@ -43,7 +44,8 @@ struct user_lwp {
     vaddr_t set_tid_address;     /* o  0, or where it stores its number before it is in user mode */
     _Atomic vaddr_t robust_list; /* o to write; set_robust_list() */
     atomic_bool has_pi_locks;    /* a  others may have waited for PI futexes of its */
-    atomic_bool gets_no_pi_locks; /* o to write; it is leaving its address space */
+    atomic_bool gets_no_pi_locks;  /* o to write; it is leaving its address space */
+    struct signal_restart restart; /* o  how an interrupted system call goes on */
 };
 
 struct process {
@@ -141,16 +143,6 @@ int process_fork(const struct lwp_start *start, unsigned flags) MUST_CHECK;
 int process_exec(const char *path, const struct program_args *args) MUST_CHECK;
 
 /*
- * Sends a signal that ends a process: to `pid` (> 0: that process, or the one whose LWP has that
- * number; 0: the caller's group; -1: all but the first and the caller; < -1: group -pid). Signals
- * that are ignored by default do nothing yet, nor do those that stop. 0, -ESRCH.
- */
-int process_kill(int pid, int signal) MUST_CHECK;
-
-/* The same to one LWP, `tid` of process `pid` (0: any), which ends its whole process. */
-int process_kill_lwp(int pid, int tid, int signal) MUST_CHECK;
-
-/*
  * The process's LWPs become *team (sched/team.h), or, if that is NULL, go on each alone; what they
  * were promised is given back. process->lock is held. *team is what the caller has to free then.
  */
@@ -193,7 +185,7 @@ struct process_end_info {
 
 /*
  * Waits for a child (pid > 0: that one; -1: any; 0: of the caller's group; < -1: of group -pid) to
- * end and takes what is left of it. The child's pid, 0, -ECHILD or -EINTR. May sleep.
+ * end and takes what is left of it. The child's pid, 0, -ECHILD or -ERESTARTSYS. May sleep.
  */
 int process_wait(int pid, unsigned flags, struct process_end_info *info) MUST_CHECK;
 

@@ -43,6 +43,12 @@ bool sched_wake(struct lwp *lwp, enum wake_reason reason);
  */
 void sched_interrupt(struct lwp *lwp);
 
+/*
+ * Whether the caller, which is about to go on for long, is to return to user mode first: it has
+ * been interrupted (-ERESTARTSYS, if nothing has been done yet).
+ */
+bool sched_is_interrupted(void);
+
 /* Lets others run that are ready. Interrupts are on. */
 void sched_yield(void);
 
@@ -74,7 +80,8 @@ int sched_level(void);
 /* Time that the caller has run, in nanoseconds. */
 uint64_t sched_run_ns(void);
 
-/* Blocks the caller until `deadline_ns` of clock_now_ns(). 0, or -EINTR. Interrupts are on. */
+/* Blocks the caller until `deadline_ns` of clock_now_ns(). 0, or -ERESTARTSYS. Interrupts are on.
+ */
 int sched_sleep_until(uint64_t deadline_ns) MUST_CHECK;
 
 #endif

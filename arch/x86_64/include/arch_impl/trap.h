@@ -37,9 +37,27 @@ static inline uint64_t trap_syscall_number(const struct trap_frame *frame)
     return frame->error_code;
 }
 
+/* Whether the frame is that of a system call. */
+static inline bool trap_is_syscall(const struct trap_frame *frame)
+{
+    return frame->vector == TRAP_VECTOR_SYSCALL;
+}
+
+static inline int64_t trap_result(const struct trap_frame *frame)
+{
+    return (int64_t)frame->rax;
+}
+
 static inline void trap_set_result(struct trap_frame *frame, int64_t value)
 {
     frame->rax = (uint64_t)value;
+}
+
+/* Back in user mode, the instruction makes the system call `number` with the same arguments. */
+static inline void trap_restart_syscall(struct trap_frame *frame, uint64_t number)
+{
+    frame->rax = number;
+    frame->rip -= 2; /* the length of SYSCALL */
 }
 
 /* Calls a function of six arguments with the argument registers of a system call. */

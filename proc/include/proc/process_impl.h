@@ -1,13 +1,16 @@
 #ifndef PROC_PROCESS_IMPL_H
 #define PROC_PROCESS_IMPL_H
 
-/* Between process.c, lwp.c and visit.c only. */
+/* Within proc/ only. */
 
 #include <proc/process.h>
 
 /* Guards what has the letter f in <proc/process.h>, and this list. */
 extern struct spinlock family_lock;
 extern struct list all_processes;
+
+/* Whether `pid` means `process`, as wait4() and kill() take it. The family's lock is held. */
+bool process_is_meant(const struct process *process, int pid);
 
 /* Once, while booting. */
 void user_lwp_init(void);
