@@ -54,7 +54,7 @@ level_of() {
         mm/include/mm/@(frame|init|kmap|kstack|reclaim|slab|tlb).h) level=1 ;;
         drivers/*) level=2 ;;
         sched/* | kernel/sync/@(condition|donation|mutex|perturb|semaphore|waitq).c) level=3 ;;
-        kernel/include/kernel/@(condition|donation|mutex|semaphore|waitq).h) level=3 ;;
+        kernel/include/kernel/@(condition|donation|mutex|poll|semaphore|waitq).h) level=3 ;;
         mm/@(space|fault|user_copy).c | mm/include/mm/@(space|fault|user_copy).h) level=4 ;;
         kernel/fs/* | kernel/include/kernel/@(cpio|file|initrd|vnode).h) level=5 ;;
         proc/*) level=6 ;;

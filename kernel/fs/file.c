@@ -9,6 +9,7 @@
 #include <kernel/errno.h>
 #include <kernel/file.h>
 #include <kernel/string.h>
+#include <linux/eventpoll.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/stat.h>
@@ -260,6 +261,13 @@ void file_stat(struct file *file, struct stat *stat)
         file->ops->stat(file, stat);
     else
         inode_stat(file->inode, stat);
+}
+
+unsigned file_poll(struct file *file, struct poll_watcher *watcher)
+{
+    if (file->ops->poll == NULL)
+        return EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM;
+    return file->ops->poll(file, watcher);
 }
 
 /* ---- Regular files and folders -------------------------------------------------------------- */

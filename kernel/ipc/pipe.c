@@ -24,9 +24,11 @@
 #include <arch/mmu.h>
 #include <kernel/errno.h>
 #include <kernel/pipe.h>
+#include <kernel/poll.h>
 #include <kernel/spinlock.h>
 #include <kernel/string.h>
 #include <kernel/waitq.h>
+#include <linux/eventpoll.h>
 #include <linux/fcntl.h>
 #include <linux/limits.h>
 #include <linux/stat.h>
@@ -42,6 +44,7 @@ struct end {
     bool is_open;
     bool is_busy; /* somebody has the turn */
     struct waitq waiting;
+    struct poll_queue polled;
 };
 
 struct pipe {
@@ -150,6 +153,8 @@ static void end_read(struct pipe *pipe, size_t nr_bytes)
     pipe->reader.is_busy = false;
     pipe->nr_read += nr_bytes;
     wake(pipe);
+    if (room(pipe) >= PIPE_BUF)
+        poll_notify(&pipe->writer.polled);
     spin_unlock_irq(&pipe->lock, irq);
 }
 
@@ -218,6 +223,7 @@ static void end_write(struct pipe *pipe, size_t nr_bytes)
     pipe->writer.is_busy = false;
     pipe->nr_written += nr_bytes;
     wake(pipe);
+    poll_notify(&pipe->reader.polled);
     spin_unlock_irq(&pipe->lock, irq);
 }
 
@@ -276,6 +282,8 @@ static void pipe_release(struct file *file)
     is_last = !pipe->reader.is_open && !pipe->writer.is_open;
     waitq_wake_all(&pipe->reader.waiting);
     waitq_wake_all(&pipe->writer.waiting);
+    poll_notify(&pipe->reader.polled);
+    poll_notify(&pipe->writer.polled);
     spin_unlock_irq(&pipe->lock, irq);
     if (!is_last)
         return;
@@ -284,6 +292,33 @@ static void pipe_release(struct file *file)
             frame_free(pipe->frames[i]);
     }
     slab_free(pipe_cache, pipe);
+}
+
+static unsigned poll_reader(struct file *file, struct poll_watcher *watcher)
+{
+    struct pipe *pipe = file->private;
+    irq_state_t irq = spin_lock_irq(&pipe->lock);
+    unsigned events = nr_stored(pipe) > 0 ? EPOLLIN | EPOLLRDNORM : 0;
+
+    if (!pipe->writer.is_open)
+        events |= EPOLLHUP;
+    poll_watch(&pipe->reader.polled, watcher);
+    spin_unlock_irq(&pipe->lock, irq);
+    return events;
+}
+
+/* Room for less than PIPE_BUF bytes is none: a write of that many would wait. */
+static unsigned poll_writer(struct file *file, struct poll_watcher *watcher)
+{
+    struct pipe *pipe = file->private;
+    irq_state_t irq = spin_lock_irq(&pipe->lock);
+    unsigned events = room(pipe) >= PIPE_BUF ? EPOLLOUT | EPOLLWRNORM : 0;
+
+    if (!pipe->reader.is_open)
+        events |= EPOLLERR;
+    poll_watch(&pipe->writer.polled, watcher);
+    spin_unlock_irq(&pipe->lock, irq);
+    return events;
 }
 
 static void pipe_stat(struct file *file, struct stat *stat)
@@ -297,12 +332,14 @@ static void pipe_stat(struct file *file, struct stat *stat)
 
 static const struct file_ops reader_ops = {
     .read = pipe_read,
+    .poll = poll_reader,
     .stat = pipe_stat,
     .release = pipe_release,
 };
 
 static const struct file_ops writer_ops = {
     .write = pipe_write,
+    .poll = poll_writer,
     .stat = pipe_stat,
     .release = pipe_release,
 };
@@ -317,6 +354,8 @@ int pipe_create(unsigned flags, struct file **reader, struct file **writer)
     spin_init(&pipe->lock, "pipe", LOCK_RANK_WAIT);
     waitq_init(&pipe->reader.waiting);
     waitq_init(&pipe->writer.waiting);
+    poll_queue_init(&pipe->reader.polled, &pipe->lock);
+    poll_queue_init(&pipe->writer.polled, &pipe->lock);
     pipe->least_needed = PIPE_BUF;
     for (unsigned i = 0; i < NR_PAGES; i++)
         pipe->frames[i] = PADDR_NONE;

@@ -16,6 +16,7 @@
 #include <kernel/vnode.h>
 
 struct file_ops;
+struct poll_watcher;
 
 struct file {
     const struct file_ops *ops; /* constant */
@@ -40,6 +41,11 @@ struct file_ops {
                      uint64_t *offset); /* NULL: -EBADF */
     /* Entries of a folder as getdents64() has them. NULL: -ENOTDIR. */
     int64_t (*getdents)(struct file *file, vaddr_t to, size_t nr_bytes, uint64_t *offset);
+    /*
+     * Which of EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR... hold now; a watcher that is not NULL is put
+     * on the file's queue under the same lock. NULL: always readable and writable.
+     */
+    unsigned (*poll)(struct file *file, struct poll_watcher *watcher);
     void (*stat)(struct file *file, struct stat *stat); /* NULL: the inode's */
     void (*release)(struct file *file); /* the last reference is gone; NULL: nothing to do */
 };
@@ -71,6 +77,9 @@ int64_t file_write_at(struct file *file, vaddr_t from, size_t nr_bytes, int64_t 
 int64_t file_seek(struct file *file, int64_t offset, int whence) MUST_CHECK;
 int64_t file_getdents(struct file *file, vaddr_t to, size_t nr_bytes) MUST_CHECK;
 void file_stat(struct file *file, struct stat *stat);
+
+/* As file_ops.poll, for any kind of file. */
+unsigned file_poll(struct file *file, struct poll_watcher *watcher);
 
 /* The ops of regular files and folders (kernel/fs/file.c); of a device, NULL: there is none. */
 extern const struct file_ops regular_file_ops, dir_file_ops;

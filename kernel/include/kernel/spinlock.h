@@ -25,6 +25,7 @@ enum lock_rank {
     LOCK_RANK_ID_TABLE = 25,      /* proc/id.c: pid and tid numbers */
     LOCK_RANK_FILES = 27,         /* a process's descriptors */
     LOCK_RANK_WAIT = 30,          /* wait queues, mutexes, futex buckets */
+    LOCK_RANK_POLL = 32,          /* what waits for files: taken under their guards */
     LOCK_RANK_TIMER = 40,         /* a CPU's timers */
     LOCK_RANK_SCHED_CONTROL = 45, /* scheduling attributes */
     LOCK_RANK_DONATION = 47,      /* who lends whom its priority */
