@@ -17,6 +17,9 @@
  */
 int syscall_read_time(vaddr_t at, uint64_t *ns);
 
+/* Nanoseconds as a struct timespec in user memory. 0 or -EFAULT. */
+int syscall_write_time(vaddr_t at, uint64_t ns) MUST_CHECK;
+
 /* After trace_set_events(): dispatch.c looks whether calls are to be recorded. */
 void syscall_trace_changed(void);
 

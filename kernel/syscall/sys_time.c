@@ -28,7 +28,7 @@ int syscall_read_time(vaddr_t at, uint64_t *ns)
     return 0;
 }
 
-static int write_time(vaddr_t at, uint64_t ns)
+int syscall_write_time(vaddr_t at, uint64_t ns)
 {
     struct __kernel_timespec t = {
         .tv_sec = (int64_t)(ns / NSEC_PER_SEC),
@@ -47,7 +47,8 @@ static int64_t sleep_on(const uint64_t args[RESTART_ARGS])
     if (error == 0)
         return 0;
     now_ns = clock_now_ns();
-    if (args[1] != 0 && write_time(args[1], deadline_ns > now_ns ? deadline_ns - now_ns : 0) != 0)
+    if (args[1] != 0 &&
+        syscall_write_time(args[1], deadline_ns > now_ns ? deadline_ns - now_ns : 0) != 0)
         return -EFAULT;
     return signal_restart_by(sleep_on, args);
 }
@@ -69,14 +70,14 @@ int64_t sys_clock_gettime(int clock, vaddr_t time_at)
     switch (clock) {
     case CLOCK_REALTIME:
     case CLOCK_REALTIME_COARSE:
-        return write_time(time_at, now_ns + realtime_at_boot_ns());
+        return syscall_write_time(time_at, now_ns + realtime_at_boot_ns());
     case CLOCK_MONOTONIC:
     case CLOCK_MONOTONIC_RAW:
     case CLOCK_MONOTONIC_COARSE:
     case CLOCK_BOOTTIME:
-        return write_time(time_at, now_ns);
+        return syscall_write_time(time_at, now_ns);
     case CLOCK_THREAD_CPUTIME_ID:
-        return write_time(time_at, sched_run_ns());
+        return syscall_write_time(time_at, sched_run_ns());
     default:
         return -EINVAL;
     }

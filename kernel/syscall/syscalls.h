@@ -32,6 +32,18 @@ SYSCALL(__NR_dup3, dup3, (int fd, int new_fd, unsigned flags), "as dup2, with O_
 SYSCALL(__NR_fcntl, fcntl, (int fd, int command, uint64_t arg), "what a descriptor is like")
 SYSCALL(__NR_pipe, pipe, (vaddr_t fds_at), "make a pipe")
 SYSCALL(__NR_pipe2, pipe2, (vaddr_t fds_at, unsigned flags), "make a pipe, with flags")
+SYSCALL(__NR_poll, poll, (vaddr_t polled_at, unsigned nr, int timeout_ms),
+        "wait until one of several descriptors is ready")
+SYSCALL(__NR_ppoll, ppoll,
+        (vaddr_t polled_at, unsigned nr, vaddr_t timeout_at, vaddr_t mask_at, size_t mask_bytes),
+        "as poll, with a signal mask")
+SYSCALL(__NR_select, select,
+        (int nr_fds, vaddr_t read_at, vaddr_t write_at, vaddr_t except_at, vaddr_t timeout_at),
+        "as poll, with sets of descriptors")
+SYSCALL(__NR_pselect6, pselect6,
+        (int nr_fds, vaddr_t read_at, vaddr_t write_at, vaddr_t except_at, vaddr_t timeout_at,
+         vaddr_t mask_at),
+        "as select, with a signal mask")
 SYSCALL(__NR_ftruncate, ftruncate, (int fd, int64_t nr_bytes), "set a file's size")
 SYSCALL(__NR_getdents64, getdents64, (int fd, vaddr_t to, unsigned nr_bytes), "list a folder")
 SYSCALL(__NR_getcwd, getcwd, (vaddr_t to, size_t nr_bytes), "the path of the current folder")

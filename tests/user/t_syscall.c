@@ -4,6 +4,7 @@
  */
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <thrum.h>
@@ -40,6 +41,7 @@ static const char *const no_strings[] = {NULL};
 static uint32_t futex_word;
 static uint64_t a_register;
 static const struct timespec no_time;
+static const uint64_t no_mask[2];
 static const struct thrum_lwp_attr defaults = {.size_bytes = sizeof(defaults)};
 static const char line_ends[] = "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n";
 
@@ -108,6 +110,7 @@ static const struct pointer_argument pointer_arguments[] = {
      .direction = READS,
      .may_be_null = true,
      .content = &no_time},
+#include "t_syscall_poll.h"
     {.name = "arch_prctl: value of ARCH_GET_FS",
      .number = __NR_arch_prctl,
      .argument = {ARCH_GET_FS},

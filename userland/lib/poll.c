@@ -1,0 +1,28 @@
+/* Waiting for descriptors (poll.h, sys/select.h). */
+
+#include <poll.h>
+
+#include <sys/select.h>
+#include <sys/syscall.h>
+
+#include "runtime.h"
+
+int poll(struct pollfd *polled, nfds_t nr, int timeout_ms)
+{
+    return (int)syscall_result(syscall6(__NR_poll, (long)polled, (long)nr, timeout_ms, 0, 0, 0));
+}
+
+/* The kernel tells what is left of the time; POSIX has it constant. */
+int ppoll(struct pollfd *polled, nfds_t nr, const struct timespec *timeout, const void *mask)
+{
+    struct timespec rest = timeout != NULL ? *timeout : (struct timespec){0};
+
+    return (int)syscall_result(syscall6(__NR_ppoll, (long)polled, (long)nr,
+                                        timeout != NULL ? (long)&rest : 0, (long)mask, 8, 0));
+}
+
+int select(int nr_fds, fd_set *read, fd_set *write, fd_set *except, struct timeval *timeout)
+{
+    return (int)syscall_result(
+        syscall6(__NR_select, nr_fds, (long)read, (long)write, (long)except, (long)timeout, 0));
+}
