@@ -12,6 +12,7 @@
 #include <kernel/bootinfo.h>
 #include <kernel/clock.h>
 #include <kernel/cmdline.h>
+#include <kernel/epoll.h>
 #include <kernel/errno.h>
 #include <kernel/file.h>
 #include <kernel/futex.h>
@@ -184,6 +185,7 @@ void kernel_main(void)
     tmpfs_init();
     file_init();
     pipe_init();
+    epoll_init();
     init = kthread_create("init", KTHREAD_PRIORITY_DEFAULT, start_first_process, NULL);
     if (init == NULL)
         panic("init: no memory for the first kernel thread");

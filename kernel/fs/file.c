@@ -6,10 +6,10 @@
  * take no lock here: reading them may wait for ever.
  */
 
+#include <kernel/epoll.h>
 #include <kernel/errno.h>
 #include <kernel/file.h>
 #include <kernel/string.h>
-#include <linux/eventpoll.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/stat.h>
@@ -53,6 +53,8 @@ void file_put(struct file *file)
 {
     if (file == NULL || atomic_fetch_sub(&file->nr_refs, 1) != 1)
         return;
+    if (atomic_load(&file->epoll_items) != NULL)
+        epoll_forget(file);
     if (file->ops->release != NULL)
         file->ops->release(file);
     inode_put(file->inode);
@@ -261,6 +263,14 @@ void file_stat(struct file *file, struct stat *stat)
         file->ops->stat(file, stat);
     else
         inode_stat(file->inode, stat);
+}
+
+void file_stat_anonymous(struct stat *stat, uint32_t mode)
+{
+    memset(stat, 0, sizeof(*stat));
+    stat->st_mode = mode;
+    stat->st_nlink = 1;
+    stat->st_blksize = PAGE_SIZE;
 }
 
 unsigned file_poll(struct file *file, struct poll_watcher *watcher)

@@ -324,10 +324,7 @@ static unsigned poll_writer(struct file *file, struct poll_watcher *watcher)
 static void pipe_stat(struct file *file, struct stat *stat)
 {
     (void)file;
-    memset(stat, 0, sizeof(*stat));
-    stat->st_mode = S_IFIFO | 0600;
-    stat->st_nlink = 1;
-    stat->st_blksize = PAGE_SIZE;
+    file_stat_anonymous(stat, S_IFIFO | 0600);
 }
 
 static const struct file_ops reader_ops = {

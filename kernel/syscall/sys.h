@@ -20,6 +20,21 @@ int syscall_read_time(vaddr_t at, uint64_t *ns);
 /* Nanoseconds as a struct timespec in user memory. 0 or -EFAULT. */
 int syscall_write_time(vaddr_t at, uint64_t ns) MUST_CHECK;
 
+/*
+ * When a time-out ends that begins now: so many milliseconds, or a struct timespec in user memory.
+ * UINT64_MAX (WAITQ_FOREVER): never, for a negative number and a NULL; 0: at once. The second gives
+ * 0, -EFAULT or -EINVAL.
+ */
+uint64_t syscall_deadline_ms(int timeout_ms);
+int syscall_read_timeout(vaddr_t timeout_at, uint64_t *deadline_ns) MUST_CHECK;
+
+/* Changes the caller's signal mask for a wait, unless mask_at is 0. 0 or -errno. */
+int syscall_set_mask(vaddr_t mask_at, size_t mask_bytes) MUST_CHECK;
+
+/* Gives an open file a descriptor; takes over the reference. Its number, -EMFILE, -ENOMEM. */
+struct file;
+int64_t syscall_install(struct file *file, bool close_on_exec) MUST_CHECK;
+
 /* After trace_set_events(): dispatch.c looks whether calls are to be recorded. */
 void syscall_trace_changed(void);
 

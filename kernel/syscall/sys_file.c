@@ -108,6 +108,17 @@ int64_t sys_close(int fd)
     return fd_close(files(), fd);
 }
 
+int64_t syscall_install(struct file *file, bool close_on_exec)
+{
+    int fd = fd_reserve(files(), 0, close_on_exec);
+
+    if (fd >= 0)
+        fd_install(files(), fd, file);
+    else
+        file_put(file);
+    return fd;
+}
+
 /* ---- Reading and writing -------------------------------------------------------------------- */
 
 int64_t sys_read(int fd, vaddr_t to, size_t nr_bytes)

@@ -146,6 +146,27 @@ static uint64_t deadline_after(uint64_t timeout_ns)
     return timeout_ns != 0 ? clock_now_ns() + timeout_ns : 0;
 }
 
+uint64_t syscall_deadline_ms(int timeout_ms)
+{
+    if (timeout_ms < 0)
+        return WAITQ_FOREVER;
+    return deadline_after((uint64_t)timeout_ms * NSEC_PER_MSEC);
+}
+
+int syscall_read_timeout(vaddr_t timeout_at, uint64_t *deadline_ns)
+{
+    uint64_t timeout_ns;
+    int error;
+
+    *deadline_ns = WAITQ_FOREVER;
+    if (timeout_at == 0)
+        return 0;
+    error = syscall_read_time(timeout_at, &timeout_ns);
+    if (error == 0)
+        *deadline_ns = deadline_after(timeout_ns);
+    return error;
+}
+
 /* How much is left until a deadline. */
 static uint64_t rest_of(uint64_t deadline_ns)
 {
@@ -205,26 +226,7 @@ static int64_t poll_until(vaddr_t polled_at, unsigned nr, uint64_t deadline_ns)
 
 int64_t sys_poll(vaddr_t polled_at, unsigned nr, int timeout_ms)
 {
-    uint64_t deadline_ns = WAITQ_FOREVER;
-
-    if (timeout_ms >= 0)
-        deadline_ns = deadline_after((uint64_t)timeout_ms * NSEC_PER_MSEC);
-    return poll_until(polled_at, nr, deadline_ns);
-}
-
-/* The deadline of a struct timespec; none at 0. 0, -EFAULT or -EINVAL. */
-static int read_timeout(vaddr_t timeout_at, uint64_t *deadline_ns)
-{
-    uint64_t timeout_ns;
-    int error;
-
-    *deadline_ns = WAITQ_FOREVER;
-    if (timeout_at == 0)
-        return 0;
-    error = syscall_read_time(timeout_at, &timeout_ns);
-    if (error == 0)
-        *deadline_ns = deadline_after(timeout_ns);
-    return error;
+    return poll_until(polled_at, nr, syscall_deadline_ms(timeout_ms));
 }
 
 /*
@@ -390,7 +392,7 @@ static int64_t select_until(int nr_fds, const vaddr_t at[NR_SETS], uint64_t dead
     return result;
 }
 
-/* As read_timeout(), of a struct timeval, whose microseconds may be more than a second. */
+/* As syscall_read_timeout(), of a struct timeval, whose microseconds may be more than a second. */
 static int read_timeval(vaddr_t timeout_at, uint64_t *deadline_ns)
 {
     const int64_t sec_max = (int64_t)(UINT64_MAX / NSEC_PER_SEC / 8);
@@ -441,7 +443,7 @@ int64_t sys_select(int nr_fds, vaddr_t read_at, vaddr_t write_at, vaddr_t except
 #define MASK_BYTES 8
 
 /* There are no signal masks to change yet. */
-static int set_mask(vaddr_t mask_at, size_t mask_bytes)
+int syscall_set_mask(vaddr_t mask_at, size_t mask_bytes)
 {
     if (mask_at == 0)
         return 0;
@@ -452,10 +454,10 @@ int64_t sys_ppoll(vaddr_t polled_at, unsigned nr, vaddr_t timeout_at, vaddr_t ma
                   size_t mask_bytes)
 {
     uint64_t deadline_ns;
-    int64_t result = read_timeout(timeout_at, &deadline_ns);
+    int64_t result = syscall_read_timeout(timeout_at, &deadline_ns);
 
     if (result == 0)
-        result = set_mask(mask_at, mask_bytes);
+        result = syscall_set_mask(mask_at, mask_bytes);
     if (result == 0) {
         result = poll_until(polled_at, nr, deadline_ns);
         write_rest(timeout_at, deadline_ns);
@@ -477,9 +479,9 @@ int64_t sys_pselect6(int nr_fds, vaddr_t read_at, vaddr_t write_at, vaddr_t exce
 
     if (mask_at != 0 && user_copy_from(&mask, mask_at, sizeof(mask)) != 0)
         return -EFAULT;
-    result = read_timeout(timeout_at, &deadline_ns);
+    result = syscall_read_timeout(timeout_at, &deadline_ns);
     if (result == 0)
-        result = set_mask(mask.at, mask.nr_bytes);
+        result = syscall_set_mask(mask.at, mask.nr_bytes);
     if (result == 0) {
         result = select_until(nr_fds, at, deadline_ns);
         write_rest(timeout_at, deadline_ns);

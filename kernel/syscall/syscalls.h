@@ -44,6 +44,19 @@ SYSCALL(__NR_pselect6, pselect6,
         (int nr_fds, vaddr_t read_at, vaddr_t write_at, vaddr_t except_at, vaddr_t timeout_at,
          vaddr_t mask_at),
         "as select, with a signal mask")
+SYSCALL(__NR_epoll_create, epoll_create, (int size), "make an epoll, a set of files to wait for")
+SYSCALL(__NR_epoll_create1, epoll_create1, (unsigned flags), "as epoll_create, with flags")
+SYSCALL(__NR_epoll_ctl, epoll_ctl, (int epoll_fd, int operation, int fd, vaddr_t event_at),
+        "change what is in an epoll")
+SYSCALL(__NR_epoll_wait, epoll_wait, (int fd, vaddr_t events_at, int nr_max, int timeout_ms),
+        "wait for the events of an epoll")
+SYSCALL(__NR_epoll_pwait, epoll_pwait,
+        (int fd, vaddr_t events_at, int nr_max, int timeout_ms, vaddr_t mask_at, size_t mask_bytes),
+        "as epoll_wait, with a signal mask")
+SYSCALL(__NR_epoll_pwait2, epoll_pwait2,
+        (int fd, vaddr_t events_at, int nr_max, vaddr_t timeout_at, vaddr_t mask_at,
+         size_t mask_bytes),
+        "as epoll_pwait, with a struct timespec")
 SYSCALL(__NR_ftruncate, ftruncate, (int fd, int64_t nr_bytes), "set a file's size")
 SYSCALL(__NR_getdents64, getdents64, (int fd, vaddr_t to, unsigned nr_bytes), "list a folder")
 SYSCALL(__NR_getcwd, getcwd, (vaddr_t to, size_t nr_bytes), "the path of the current folder")

@@ -1,7 +1,8 @@
-/* Waiting for descriptors (poll.h, sys/select.h). */
+/* Waiting for descriptors (poll.h, sys/select.h, sys/epoll.h). */
 
 #include <poll.h>
 
+#include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
 
@@ -25,4 +26,25 @@ int select(int nr_fds, fd_set *read, fd_set *write, fd_set *except, struct timev
 {
     return (int)syscall_result(
         syscall6(__NR_select, nr_fds, (long)read, (long)write, (long)except, (long)timeout, 0));
+}
+
+int epoll_create(int size)
+{
+    return (int)syscall_result(syscall6(__NR_epoll_create, size, 0, 0, 0, 0, 0));
+}
+
+int epoll_create1(int flags)
+{
+    return (int)syscall_result(syscall6(__NR_epoll_create1, flags, 0, 0, 0, 0, 0));
+}
+
+int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    return (int)syscall_result(syscall6(__NR_epoll_ctl, epoll, operation, fd, (long)event, 0, 0));
+}
+
+int epoll_wait(int epoll, struct epoll_event *events, int nr_max, int timeout_ms)
+{
+    return (int)syscall_result(
+        syscall6(__NR_epoll_wait, epoll, (long)events, nr_max, timeout_ms, 0, 0));
 }

@@ -16,14 +16,16 @@
 #include <kernel/vnode.h>
 
 struct file_ops;
+struct epoll_item;
 struct poll_watcher;
 
 struct file {
     const struct file_ops *ops; /* constant */
     atomic_uint nr_refs;
-    atomic_uint flags;        /* as open() has them: access mode, O_APPEND, O_NONBLOCK */
-    struct inode *inode;      /* constant; a reference; NULL: none (pipes) */
-    void *private;            /* constant; the ops' own */
+    atomic_uint flags;   /* as open() has them: access mode, O_APPEND, O_NONBLOCK */
+    struct inode *inode; /* constant; a reference; NULL: none (pipes) */
+    void *private;       /* constant; the ops' own */
+    struct epoll_item *_Atomic epoll_items; /* what epolls have of it: kernel/ipc/epoll.c */
     struct mutex offset_lock; /* held during a read, write or seek that uses the offset */
     uint64_t offset;          /* offset_lock */
 };
@@ -77,6 +79,9 @@ int64_t file_write_at(struct file *file, vaddr_t from, size_t nr_bytes, int64_t 
 int64_t file_seek(struct file *file, int64_t offset, int whence) MUST_CHECK;
 int64_t file_getdents(struct file *file, vaddr_t to, size_t nr_bytes) MUST_CHECK;
 void file_stat(struct file *file, struct stat *stat);
+
+/* For a file without inode: what fstat() says of one with this st_mode. */
+void file_stat_anonymous(struct stat *stat, uint32_t mode);
 
 /* As file_ops.poll, for any kind of file. */
 unsigned file_poll(struct file *file, struct poll_watcher *watcher);
