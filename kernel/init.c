@@ -13,6 +13,7 @@
 #include <kernel/clock.h>
 #include <kernel/cmdline.h>
 #include <kernel/epoll.h>
+#include <kernel/device.h>
 #include <kernel/errno.h>
 #include <kernel/file.h>
 #include <kernel/futex.h>
@@ -182,6 +183,8 @@ void kernel_main(void)
     if (process_init((unsigned)tid_max) != 0)
         panic("init: no memory for the table of processes");
     futex_init();
+    memory_devices_init();
+    console_device_init();
     tmpfs_init();
     file_init();
     pipe_init();

@@ -1,60 +1,66 @@
-/* The devices that are files: /dev/console and /dev/null. Their numbers are Linux's. */
+/* The list of character devices. It is written while booting, by one LWP, and only read later. */
 
-#include <kernel/errno.h>
-#include <kernel/file.h>
-#include <kernel/log.h>
-#include <mm/user_copy.h>
-#include <sched/sched.h>
+#include <kernel/device.h>
+#include <kernel/panic.h>
 
-/* Interrupts are off while a piece is written, which on a real serial line takes 87 us a byte. */
-#define PIECE_BYTES 32
+#define RANGES_MAX 32
+#define NODES_MAX  64
 
-#define DEVICE(major, minor) ((major) << 8 | (minor))
+struct range {
+    uint32_t first;
+    unsigned nr;
+    const struct device_driver *driver;
+};
 
-static int64_t console_write_user(struct file *file, vaddr_t from, size_t nr_bytes,
-                                  uint64_t *offset)
+static struct range ranges[RANGES_MAX];
+static size_t nr_ranges;
+static struct device_node nodes[NODES_MAX];
+static size_t nr_nodes;
+
+static bool has(const struct range *range, uint32_t device)
 {
-    char piece[PIECE_BYTES];
-    size_t done = 0;
+    unsigned minor = device_minor(range->first);
 
-    (void)file, (void)offset;
-    while (done < nr_bytes) {
-        size_t nr = MIN(nr_bytes - done, sizeof(piece));
+    return device_major(device) == device_major(range->first) && device_minor(device) >= minor &&
+           device_minor(device) - minor < range->nr;
+}
 
-        if (sched_is_interrupted())
-            return done > 0 ? (int64_t)done : -ERESTARTSYS;
-        if (user_copy_from(piece, from + done, nr) != 0)
-            return done > 0 ? (int64_t)done : -EFAULT;
-        console_write(piece, nr);
-        done += nr;
+void device_register(uint32_t first, unsigned nr, const struct device_driver *driver)
+{
+    struct range range = {first, nr, driver};
+
+    for (size_t i = 0; i < nr_ranges; i++)
+        assert(!has(&ranges[i], first) && !has(&range, ranges[i].first));
+    assert(nr_ranges < RANGES_MAX);
+    ranges[nr_ranges++] = range;
+}
+
+const struct device_driver *device_find(uint32_t device)
+{
+    for (size_t i = 0; i < nr_ranges; i++) {
+        if (has(&ranges[i], device))
+            return ranges[i].driver;
     }
-    return (int64_t)done;
+    return NULL;
 }
 
-/* Nothing can be typed: always the end of the file. */
-static int64_t read_nothing(struct file *file, vaddr_t to, size_t nr_bytes, uint64_t *offset)
+bool device_range_at(size_t n, uint32_t *first, unsigned *nr, const struct device_driver **driver)
 {
-    (void)file, (void)to, (void)nr_bytes, (void)offset;
-    return 0;
+    if (n >= nr_ranges)
+        return false;
+    *first = ranges[n].first;
+    *nr = ranges[n].nr;
+    *driver = ranges[n].driver;
+    return true;
 }
 
-static int64_t drop(struct file *file, vaddr_t from, size_t nr_bytes, uint64_t *offset)
+void device_add_node(const char *name, uint32_t permissions, uint32_t device)
 {
-    (void)file, (void)from, (void)offset;
-    return (int64_t)nr_bytes;
+    assert(nr_nodes < NODES_MAX);
+    nodes[nr_nodes++] = (struct device_node){name, permissions, device};
 }
 
-static const struct file_ops console_ops = {.read = read_nothing, .write = console_write_user};
-static const struct file_ops null_ops = {.is_seekable = true, .read = read_nothing, .write = drop};
-
-const struct file_ops *device_file_ops(uint32_t device)
+const struct device_node *device_node_at(size_t n)
 {
-    switch (device) {
-    case DEVICE(1, 3):
-        return &null_ops;
-    case DEVICE(5, 1):
-        return &console_ops;
-    default:
-        return NULL;
-    }
+    return n < nr_nodes ? &nodes[n] : NULL;
 }

@@ -7,6 +7,7 @@
  */
 
 #include <kernel/epoll.h>
+#include <kernel/device.h>
 #include <kernel/errno.h>
 #include <kernel/file.h>
 #include <kernel/string.h>
@@ -105,11 +106,27 @@ static int check_open(const struct inode *inode, unsigned flags, bool has_slash)
     return has_slash || (flags & O_DIRECTORY) ? -ENOTDIR : 0;
 }
 
-static const struct file_ops *ops_of(const struct inode *inode)
+/* A file for `inode`, whose reference it takes over if it works. 0 or -errno. */
+static int open_inode(struct inode *inode, unsigned flags, struct file **file)
 {
-    if (inode_is_dir(inode))
-        return &dir_file_ops;
-    return inode_is_regular(inode) ? &regular_file_ops : device_file_ops(inode->device);
+    const struct file_ops *ops = inode_is_dir(inode) ? &dir_file_ops : &regular_file_ops;
+    const struct device_driver *driver = NULL;
+    int error = 0;
+
+    if (!inode_is_dir(inode) && !inode_is_regular(inode)) {
+        driver = S_ISCHR(inode->mode) ? device_find(inode->device) : NULL;
+        if (driver == NULL)
+            return -ENXIO;
+        ops = driver->ops;
+    }
+    *file = file_create(ops, flags & (O_ACCMODE | O_APPEND | O_NONBLOCK), inode, NULL);
+    if (*file == NULL)
+        return -ENOMEM;
+    if (driver != NULL && driver->open != NULL)
+        error = driver->open(*file, inode->device);
+    if (error != 0)
+        slab_free(file_cache, *file);
+    return error;
 }
 
 int file_open(struct inode *start, const char *path, unsigned flags, uint32_t mode,
@@ -130,14 +147,8 @@ int file_open(struct inode *start, const char *path, unsigned flags, uint32_t mo
     if (error < 0)
         return error;
     error = error == 1 ? 0 : check_open(inode, flags, last.has_slash);
-    if (error == 0 && ops_of(inode) == NULL)
-        error = -ENXIO;
-    if (error == 0) {
-        *file =
-            file_create(ops_of(inode), flags & (O_ACCMODE | O_APPEND | O_NONBLOCK), inode, NULL);
-        if (*file == NULL)
-            error = -ENOMEM;
-    }
+    if (error == 0)
+        error = open_inode(inode, flags, file);
     if (error != 0) {
         inode_put(inode);
         return error;
@@ -226,6 +237,8 @@ int64_t file_seek(struct file *file, int64_t offset, int whence)
 {
     int64_t base = 0, result;
 
+    if (file->ops->seek != NULL)
+        return file->ops->seek(file, offset, whence);
     if (!file->ops->is_seekable)
         return -ESPIPE;
     if (whence != SEEK_SET && whence != SEEK_CUR && whence != SEEK_END)

@@ -11,7 +11,9 @@
 #include <drivers/fw_cfg.h>
 #include <kernel/bootinfo.h>
 #include <kernel/cpio.h>
+#include <kernel/device.h>
 #include <kernel/errno.h>
+#include <kernel/format.h>
 #include <kernel/initrd.h>
 #include <kernel/log.h>
 #include <kernel/string.h>
@@ -236,22 +238,23 @@ static void unpack_overlay(void)
     kfree(bytes);
 }
 
+static void make(const char *path, uint32_t mode, uint32_t device)
+{
+    if (path_make(NULL, path, mode, device) != 0)
+        log_error("initrd: %s cannot be made", path);
+}
+
 static void make_devices(void)
 {
-    static const struct {
-        const char *path;
-        uint32_t mode, device;
-    } nodes[] = {
-        {"/dev", DIR_MODE, 0},
-        {"/dev/console", S_IFCHR | 0600, 5 << 8 | 1},
-        {"/dev/null", S_IFCHR | 0666, 1 << 8 | 3},
-        {"/tmp", S_IFDIR | S_ISVTX | 0777, 0},
-    };
+    const struct device_node *node;
+    char path[NAME_BYTES_MAX + 1];
 
-    for (unsigned i = 0; i < ARRAY_LEN(nodes); i++) {
-        if (path_make(NULL, nodes[i].path, nodes[i].mode, nodes[i].device) != 0)
-            log_error("initrd: %s cannot be made", nodes[i].path);
+    make("/dev", DIR_MODE, 0);
+    for (size_t i = 0; (node = device_node_at(i)) != NULL; i++) {
+        snprintf(path, sizeof(path), "/dev/%s", node->name);
+        make(path, S_IFCHR | node->permissions, node->device);
     }
+    make("/tmp", S_IFDIR | S_ISVTX | 0777, 0);
 }
 
 void initrd_unpack(void)

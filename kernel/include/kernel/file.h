@@ -49,6 +49,8 @@ struct file_ops {
      */
     unsigned (*poll)(struct file *file, struct poll_watcher *watcher);
     void (*stat)(struct file *file, struct stat *stat); /* NULL: the inode's */
+    /* lseek(), where the usual one will not do; called also if is_seekable is false. */
+    int64_t (*seek)(struct file *file, int64_t offset, int whence);
     void (*release)(struct file *file); /* the last reference is gone; NULL: nothing to do */
 };
 
@@ -86,9 +88,8 @@ void file_stat_anonymous(struct stat *stat, uint32_t mode);
 /* As file_ops.poll, for any kind of file. */
 unsigned file_poll(struct file *file, struct poll_watcher *watcher);
 
-/* The ops of regular files and folders (kernel/fs/file.c); of a device, NULL: there is none. */
+/* The ops of regular files and folders (kernel/fs/file.c). */
 extern const struct file_ops regular_file_ops, dir_file_ops;
-const struct file_ops *device_file_ops(uint32_t device);
 
 /* ---- Descriptor tables (kernel/fs/fdtable.c) ------------------------------------------------ */
 
