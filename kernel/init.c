@@ -23,6 +23,7 @@
 #include <kernel/panic.h>
 #include <kernel/perturb.h>
 #include <kernel/pipe.h>
+#include <kernel/random.h>
 #include <kernel/realtime.h>
 #include <kernel/string.h>
 #include <kernel/test.h>
@@ -169,6 +170,7 @@ void kernel_main(void)
     platform_init();
     clock_init();
     realtime_init();
+    random_init();
 
     class_name = cmdline_get("sched");
     sched_init(class_name != NULL ? class_name : "mlfq");
@@ -184,6 +186,7 @@ void kernel_main(void)
         panic("init: no memory for the table of processes");
     futex_init();
     memory_devices_init();
+    random_devices_init();
     console_device_init();
     tmpfs_init();
     file_init();

@@ -10,6 +10,7 @@
 #include <arch/program.h>
 #include <kernel/errno.h>
 #include <kernel/log.h>
+#include <kernel/random.h>
 #include <kernel/string.h>
 #include <kernel/vnode.h>
 #include <linux/auxvec.h>
@@ -142,7 +143,7 @@ static int build_stack(struct space *space, const struct elf_image *image, const
     b.strings_va = SPACE_STACK_TOP - args->nr_bytes;
     b.path_va = b.strings_va - (strlen(path) + 1);
     b.random_va = ROUND_DOWN(b.path_va - RANDOM_BYTES, 16);
-    arch_random(random, sizeof(random));
+    random_bytes(random, sizeof(random));
     push_word(&b, args->argc);
     environment = push_pointers(&b, args, args->strings, args->argc);
     push_pointers(&b, args, environment, args->envc);

@@ -317,6 +317,7 @@ static void line_interrupt(unsigned line)
         return;
     if (has_ioapic)
         lapic_write(LAPIC_EOI, 0);
+    irq_note(line);
     if (lines[line].handler != NULL)
         lines[line].handler(lines[line].context);
 }
@@ -335,10 +336,12 @@ void apic_interrupt(unsigned vector)
         line_interrupt(vector - VECTOR_IRQ_BASE);
     } else if (vector == VECTOR_TIMER) {
         lapic_write(LAPIC_EOI, 0);
+        irq_note(IRQ_SOURCE_TIMER);
         report_unknown_nmis();
         irq_timer_fired();
     } else if (vector >= VECTOR_IPI_BASE && vector < VECTOR_IPI_BASE + NR_IPIS) {
         lapic_write(LAPIC_EOI, 0);
+        irq_note(IRQ_SOURCE_IPI + vector - VECTOR_IPI_BASE);
         irq_ipi_received((enum ipi)(vector - VECTOR_IPI_BASE));
     } else if (vector != VECTOR_SPURIOUS) {
         log_warn("irq: unexpected vector %u on CPU %u", vector, cpu_id());

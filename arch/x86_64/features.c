@@ -41,6 +41,7 @@ void x86_detect_features(void)
     x86_features.has_tsc_deadline = leaf1.ecx >> 24 & 1;
     x86_features.has_rdrand = leaf1.ecx >> 30 & 1;
     x86_features.has_fsgsbase = leaf7.ebx >> 0 & 1;
+    x86_features.has_rdseed = leaf7.ebx >> 18 & 1;
     x86_features.has_smep = leaf7.ebx >> 7 & 1;
     x86_features.has_smap = leaf7.ebx >> 20 & 1;
     x86_features.has_tsc_adjust = leaf7.ebx >> 1 & 1;

@@ -4,7 +4,7 @@
 #include <kernel/errno.h>
 #include <kernel/log.h>
 #include <mm/user_copy.h>
-#include <sched/lwp.h>
+#include <sched/sched.h>
 
 /* Interrupts are off while a piece is written, which on a real serial line takes 87 us a byte. */
 #define PIECE_BYTES 32
@@ -19,8 +19,8 @@ static int64_t console_write_user(struct file *file, vaddr_t from, size_t nr_byt
     while (done < nr_bytes) {
         size_t nr = MIN(nr_bytes - done, sizeof(piece));
 
-        if (atomic_load_explicit(&lwp_current()->interrupt, memory_order_relaxed))
-            return done > 0 ? (int64_t)done : -EINTR;
+        if (sched_is_interrupted())
+            return done > 0 ? (int64_t)done : -ERESTARTSYS;
         if (user_copy_from(piece, from + done, nr) != 0)
             return done > 0 ? (int64_t)done : -EFAULT;
         console_write(piece, nr);

@@ -36,7 +36,8 @@ static bool is_device(const char *path, unsigned mode, unsigned device)
 static bool nodes_are_there(void)
 {
     return is_device("/dev/null", 0666, 0x103) && is_device("/dev/zero", 0666, 0x105) &&
-           is_device("/dev/full", 0666, 0x107);
+           is_device("/dev/full", 0666, 0x107) && is_device("/dev/random", 0666, 0x108) &&
+           is_device("/dev/urandom", 0666, 0x109);
 }
 
 static bool null_swallows(void)
@@ -92,7 +93,7 @@ static bool null_may_be_truncated(void)
 }
 
 static const struct ktap_test tests[] = {
-    {"null, zero and full are the devices that they are on Linux", nodes_are_there},
+    {"null, zero, full and random are the devices that they are on Linux", nodes_are_there},
     {"null is always at its end, and takes everything", null_swallows},
     {"zero gives zeroes for ever", zero_has_no_end},
     {"full takes nothing", full_is_full},

@@ -41,6 +41,12 @@ void irq_arm_timer(uint64_t deadline_ns);
 
 /* ---- Supplied by the kernel ----------------------------------------------------------------- */
 
+/* An interrupt has come from a device (its line), the CPU's timer, or another CPU: before all else.
+ */
+enum { IRQ_SOURCE_TIMER = 16, IRQ_SOURCE_IPI, NR_IRQ_SOURCES = IRQ_SOURCE_IPI + NR_IPIS };
+
+void irq_note(unsigned source);
+
 void irq_timer_fired(void);
 void irq_ipi_received(enum ipi kind);
 

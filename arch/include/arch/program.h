@@ -16,7 +16,4 @@ extern const size_t arch_user_stub_bytes;
 uint64_t arch_hwcap(void);
 uint64_t arch_hwcap2(void);
 
-/* Bytes for AT_RANDOM: from the CPU's generator where it has one, else from the clock. */
-void arch_random(unsigned char *to, size_t nr_bytes);
-
 #endif

@@ -29,6 +29,14 @@ static inline uint64_t load_le64(const void *from)
     return load_le32(bytes) | (uint64_t)load_le32(bytes + 4) << 32;
 }
 
+static inline void store_le32(void *to, uint32_t value)
+{
+    uint8_t *bytes = to;
+
+    for (unsigned i = 0; i < 4; i++)
+        bytes[i] = (uint8_t)(value >> 8 * i);
+}
+
 static inline uint16_t load_be16(const void *from)
 {
     const uint8_t *bytes = from;

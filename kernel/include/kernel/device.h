@@ -60,6 +60,13 @@ bool device_range_at(size_t n, uint32_t *first, unsigned *nr, const struct devic
 
 /* The drivers in kernel/fs: each registers itself. Once, while booting. */
 void memory_devices_init(void);
+void random_devices_init(void);
 void console_device_init(void);
+
+/*
+ * Random bytes for user memory (kernel/fs/dev_random.c). How many: fewer when a signal comes after
+ * 256 of them, or the memory ends; or -EFAULT. May sleep.
+ */
+int64_t random_read_user(vaddr_t to, size_t nr_bytes) MUST_CHECK;
 
 #endif

@@ -8,7 +8,7 @@
 /* What this machine's CPUs offer and the kernel uses; the boot CPU's word counts for all. */
 struct x86_features {
     bool has_smep, has_smap, has_umip, has_fsgsbase, has_xsave, has_apic, has_tsc_deadline;
-    bool has_rdrand, has_mce, has_tsc_adjust, has_invariant_tsc;
+    bool has_rdrand, has_rdseed, has_mce, has_tsc_adjust, has_invariant_tsc;
     uint8_t paddr_bits;      /* MAXPHYADDR */
     uint64_t xsave_mask;     /* XCR0: state components in use */
     uint32_t fpu_area_bytes; /* size of an area that holds them */
