@@ -277,7 +277,7 @@ static struct frame_cache *cache_of_this_cpu(void)
 }
 
 /* From the bitmap into an empty cache; locked. */
-static void cache_refill(struct frame_cache *cache)
+static RARELY_CALLED void cache_refill(struct frame_cache *cache)
 {
     spin_lock(&pool.lock);
     while (cache->nr_frames < CACHE_BATCH) {
@@ -294,7 +294,7 @@ static void cache_refill(struct frame_cache *cache)
 }
 
 /* The frames that have lain in the cache longest go back to the bitmap; locked. */
-static void cache_drain(struct frame_cache *cache, unsigned nr_frames)
+static RARELY_CALLED void cache_drain(struct frame_cache *cache, unsigned nr_frames)
 {
     spin_lock(&pool.lock);
     for (unsigned i = 0; i < nr_frames; i++)
@@ -338,21 +338,30 @@ static size_t steal_from_other_caches(void)
 }
 
 /*
- * Finds the frame that the caller was promised. It can be missed in one round, while another CPU
+ * A promised frame that this CPU does not have. It can be missed in one round, while another CPU
  * moves it between the places that are searched, so there may be another.
  */
+static size_t search_promised_frame(void)
+{
+    size_t frame = steal_from_other_caches();
+
+    while (frame == FRAME_NONE) {
+        cpu_relax();
+        frame = take_from_own_cache();
+        if (frame == FRAME_NONE)
+            frame = steal_from_other_caches();
+    }
+    return frame;
+}
+
+/* Finds the frame that the caller was promised. */
 static size_t take_promised_frame(void)
 {
     irq_state_t irq = irq_save();
     size_t frame = take_from_own_cache();
 
-    while (unlikely(frame == FRAME_NONE)) {
-        frame = steal_from_other_caches();
-        if (frame == FRAME_NONE) {
-            cpu_relax();
-            frame = take_from_own_cache();
-        }
-    }
+    if (unlikely(frame == FRAME_NONE))
+        frame = search_promised_frame();
     irq_restore(irq);
     return frame;
 }
@@ -431,7 +440,7 @@ static paddr_t hand_over(size_t first, size_t nr_frames, unsigned flags)
     paddr_t paddr = (paddr_t)first << PAGE_SHIFT;
 
     if (flags & FRAME_ZERO)
-        memset(phys_to_virt(paddr), 0, nr_frames * PAGE_SIZE);
+        mmu_clear_pages(phys_to_virt(paddr), nr_frames);
     return paddr;
 }
 

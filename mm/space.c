@@ -105,6 +105,8 @@ static struct area *area_add(struct space *space, vaddr_t start, vaddr_t end, un
 
 static void area_remove(struct space *space, struct area *area)
 {
+    if (space->faulting == area)
+        space->faulting = NULL;
     rb_remove(&space->areas, &area->node);
     slab_free(area_cache, area);
 }
@@ -205,23 +207,29 @@ static paddr_t user_frame(unsigned flags)
 {
     paddr_t frame = frame_alloc(FRAME_USER | flags);
 
-    if (frame == PADDR_NONE) {
+    if (unlikely(frame == PADDR_NONE)) {
         reclaim_all();
         frame = frame_alloc(FRAME_USER | flags);
     }
     return frame;
 }
 
-static int map_new_page(struct space *space, const struct area *area, vaddr_t va)
+/* Maps a new page of the area, zeroed. */
+static int fill_place(mmu_place *place, const struct area *area)
 {
     paddr_t frame = user_frame(FRAME_ZERO);
 
-    if (frame == PADDR_NONE)
+    if (unlikely(frame == PADDR_NONE))
         return -ENOMEM;
-    if (mmu_map(space->mmu.root, va, frame, page_prot(area->prot)) == 0)
-        return 0;
-    frame_free(frame);
-    return -ENOMEM;
+    mmu_fill(place, frame, page_prot(area->prot));
+    return 0;
+}
+
+static int map_new_page(struct space *space, const struct area *area, vaddr_t va)
+{
+    mmu_place *place = mmu_find_place(space->mmu.root, va);
+
+    return place != NULL ? fill_place(place, area) : -ENOMEM;
 }
 
 /*
@@ -661,6 +669,16 @@ static int unshare_page(struct space *space, const struct area *area, vaddr_t va
     return 0;
 }
 
+/* As area_find(); most often the one of the last fault. */
+static struct area *area_find_faulting(struct space *space, vaddr_t va)
+{
+    struct area *area = space->faulting;
+
+    if (area == NULL || va < area->start || va >= area->end)
+        space->faulting = area = area_find(space, va);
+    return area;
+}
+
 static bool is_allowed(const struct area *area, unsigned access)
 {
     if (access & TRAP_ACCESS_WRITE)
@@ -673,10 +691,14 @@ static bool is_allowed(const struct area *area, unsigned access)
 /* Makes the page of `addr` accessible. Locked. */
 static int make_accessible(struct space *space, const struct area *area, vaddr_t va, bool is_write)
 {
-    struct mmu_page page = mmu_walk(space->mmu.root, va);
+    mmu_place *place = mmu_find_place(space->mmu.root, va);
+    struct mmu_page page;
 
-    if (page.frame == PADDR_NONE)
-        return map_new_page(space, area, va);
+    if (place == NULL)
+        return -ENOMEM;
+    page = mmu_look(place);
+    if (likely(page.frame == PADDR_NONE))
+        return fill_place(place, area);
     if (is_write && !(page.prot & MMU_WRITE))
         return unshare_page(space, area, va, page.frame);
     /* Another LWP was faster, or this CPU's TLB is behind. */
@@ -691,7 +713,7 @@ int space_fault(struct space *space, vaddr_t addr, unsigned access)
     int error = -EFAULT;
 
     mutex_lock(&space->lock);
-    area = area_find(space, va);
+    area = area_find_faulting(space, va);
     if (area != NULL && area->start + area->guard_bytes <= va && is_allowed(area, access))
         error = make_accessible(space, area, va, access & TRAP_ACCESS_WRITE);
     mutex_unlock(&space->lock);

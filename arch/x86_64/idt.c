@@ -168,7 +168,7 @@ static NORETURN void kernel_page_fault(const struct trap_frame *frame, vaddr_t a
              frame->error_code & PF_PRESENT ? " (no permission)" : "");
 }
 
-static void page_fault(struct trap_frame *frame)
+static ALWAYS_INLINE void page_fault(struct trap_frame *frame)
 {
     vaddr_t addr = x86_read_cr2();
     bool from_user = trap_is_from_user(frame);
@@ -199,11 +199,9 @@ static void page_fault(struct trap_frame *frame)
         user_copy_recover(frame);
 }
 
-void trap_exception(struct trap_frame *frame)
+static __attribute__((noinline)) void other_exception(struct trap_frame *frame)
 {
-    if (frame->vector == VECTOR_PAGE_FAULT) {
-        page_fault(frame);
-    } else if (trap_is_from_user(frame)) {
+    if (trap_is_from_user(frame)) {
         int signal = exceptions[frame->vector].signal;
 
         irq_enable();
@@ -211,6 +209,14 @@ void trap_exception(struct trap_frame *frame)
     } else if (frame->vector != VECTOR_GENERAL_PROTECTION || !user_copy_recover(frame)) {
         panic_at(frame, "%s (error code 0x%lx)", exception_name(frame), frame->error_code);
     }
+}
+
+void trap_exception(struct trap_frame *frame)
+{
+    if (likely(frame->vector == VECTOR_PAGE_FAULT))
+        page_fault(frame);
+    else
+        other_exception(frame);
 }
 
 /*

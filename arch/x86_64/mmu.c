@@ -127,7 +127,7 @@ static pte_t *find_entry(paddr_t root, vaddr_t va, unsigned level)
 }
 
 /* The same, making the tables that are missing. NULL: memory is out, or a large page lies there. */
-static pte_t *create_entry(paddr_t root, vaddr_t va, unsigned level)
+static __attribute__((noinline)) pte_t *create_entry(paddr_t root, vaddr_t va, unsigned level)
 {
     pte_t *table = phys_to_virt(root != 0 ? root : x86_read_cr3() & PTE_FRAME);
 
@@ -141,6 +141,22 @@ static pte_t *create_entry(paddr_t root, vaddr_t va, unsigned level)
         table = table_of(*entry);
     }
     return &table[table_index(va, level)];
+}
+
+/* The same for a page of a user half, which has no large pages; its tables are most often there. */
+static pte_t *create_user_entry(paddr_t root, vaddr_t va)
+{
+    pte_t *table = phys_to_virt(root);
+
+    for (unsigned l = 4; l > 1; l--) {
+        pte_t *entry = &table[table_index(va, l)];
+
+        if (unlikely(!(*entry & PTE_PRESENT)))
+            return create_entry(root, va, 1);
+        *entry |= eighth_of(table_index(va, l - 1));
+        table = table_of(*entry);
+    }
+    return &table[table_index(va, 1)];
 }
 
 static bool is_mapped(pte_t entry)
@@ -189,6 +205,25 @@ int mmu_map(paddr_t root, vaddr_t va, paddr_t frame, unsigned prot)
     debug_assert(!is_mapped(*entry));
     *entry = make_entry(frame, prot);
     return 0;
+}
+
+/* A place is an entry of a lowest table. */
+mmu_place *mmu_find_place(paddr_t root, vaddr_t va)
+{
+    return (mmu_place *)create_user_entry(root, va);
+}
+
+struct mmu_page mmu_look(const mmu_place *place)
+{
+    return read_entry(*(const pte_t *)place);
+}
+
+void mmu_fill(mmu_place *place, paddr_t frame, unsigned prot)
+{
+    pte_t *entry = (pte_t *)place;
+
+    debug_assert(!is_mapped(*entry));
+    *entry = make_entry(frame, prot);
 }
 
 struct mmu_page mmu_walk(paddr_t root, vaddr_t va)

@@ -73,7 +73,7 @@ static void sleep(struct mutex *mutex)
     }
 }
 
-static void lock_contended(struct mutex *mutex)
+static RARELY_CALLED void lock_contended(struct mutex *mutex)
 {
     irq_state_t irq = spin_lock_irq(&mutex->guard);
     bool was_woken = false;
@@ -118,7 +118,7 @@ bool mutex_try_lock(struct mutex *mutex)
     return is_taken;
 }
 
-static void unlock_contended(struct mutex *mutex)
+static RARELY_CALLED void unlock_contended(struct mutex *mutex)
 {
     irq_state_t irq = spin_lock_irq(&mutex->guard);
     struct donation_waiter *first = donation_release(&mutex->waiters, mutex->is_promised);

@@ -14,7 +14,10 @@
 /* User addresses are below this. The last page below the hole is never mapped (docs/traps.md). */
 #define USER_END 0x00007ffffffff000ull
 
-/* DIRECT_MAP_BASE: all RAM is mapped from here on, physical address p at DIRECT_MAP_BASE + p. */
+/*
+ * DIRECT_MAP_BASE: all RAM is mapped from here on, physical address p at DIRECT_MAP_BASE + p.
+ * void mmu_clear_pages(void *at, size_t nr_pages): zeroes pages of it.
+ */
 #include <arch_impl/mmu.h>
 
 /* Where the CPU's physical addresses end, or the direct map's room for them. */
@@ -91,6 +94,19 @@ struct mmu_batch {
     unsigned nr_frames;
     paddr_t frames[MMU_BATCH];
 };
+
+/*
+ * The place of one page of a user half in its tables, for who looks first and maps then. It is good
+ * as long as nobody unmaps anything there.
+ */
+typedef struct mmu_place mmu_place;
+
+/* Makes the tables if need be. NULL: out of memory. */
+mmu_place *mmu_find_place(paddr_t root, vaddr_t va);
+
+/* What is mapped there, as mmu_walk(); and maps a frame where nothing is. */
+struct mmu_page mmu_look(const mmu_place *place);
+void mmu_fill(mmu_place *place, paddr_t frame, unsigned prot);
 
 /*
  * Unmaps the user pages of [va, end), adding them to the batch, until it is full. Returns from

@@ -26,15 +26,18 @@ enum space_map_flags {
     SPACE_EXACT = 2, /* exactly at `va`; -EEXIST when something is there */
 };
 
+struct area;
+
 struct space {
     struct mmu_context mmu;
     uint64_t id;          /* c; never that of another space */
     atomic_uint nr_users; /* processes that have it */
     struct mutex lock;
-    struct rb_tree areas; /* lock; by address, never overlapping */
-    vaddr_t search_from;  /* lock; below this to look for free addresses first */
-    vaddr_t brk_start;    /* c once the program is loaded */
-    vaddr_t brk_end;      /* lock */
+    struct rb_tree areas;  /* lock; by address, never overlapping */
+    struct area *faulting; /* lock; where the last fault was, or NULL */
+    vaddr_t search_from;   /* lock; below this to look for free addresses first */
+    vaddr_t brk_start;     /* c once the program is loaded */
+    vaddr_t brk_end;       /* lock */
 };
 
 /* The top of the first LWP's stack, the size that it may grow to, and the lowest address used. */

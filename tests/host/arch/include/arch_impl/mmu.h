@@ -12,4 +12,9 @@ extern uintptr_t fake_memory_base;
 
 #define DIRECT_MAP_BASE fake_memory_base
 
+static inline void mmu_clear_pages(void *at, size_t nr_pages)
+{
+    __builtin_memset(at, 0, nr_pages * 4096);
+}
+
 #endif
