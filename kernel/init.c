@@ -20,6 +20,7 @@
 #include <kernel/init.h>
 #include <kernel/initrd.h>
 #include <kernel/log.h>
+#include <kernel/mount.h>
 #include <kernel/panic.h>
 #include <kernel/perturb.h>
 #include <kernel/pipe.h>
@@ -188,7 +189,7 @@ void kernel_main(void)
     memory_devices_init();
     random_devices_init();
     console_device_init();
-    tmpfs_init();
+    mount_init();
     file_init();
     pipe_init();
     epoll_init();

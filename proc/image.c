@@ -10,10 +10,12 @@
 #include <arch/program.h>
 #include <kernel/errno.h>
 #include <kernel/log.h>
+#include <kernel/mount.h>
 #include <kernel/random.h>
 #include <kernel/string.h>
 #include <kernel/vnode.h>
 #include <linux/auxvec.h>
+#include <linux/mount.h>
 #include <linux/stat.h>
 #include <mm/frame.h>
 #include <mm/slab.h>
@@ -198,8 +200,10 @@ int image_load(struct space *space, struct inode *cwd, const char *path,
 
     if (error != 0)
         return error;
-    if (!inode_is_regular(file) || (file->mode & 0111) == 0)
+    if (!inode_is_regular(file) || (atomic_load(&file->mount->flags) & MS_NOEXEC))
         error = -EACCES;
+    else
+        error = inode_may(file, MAY_EXEC);
     if (error == 0)
         error = read_headers(file, path, &image);
     if (error == 0)

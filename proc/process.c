@@ -124,6 +124,7 @@ static int open_console(struct process *process)
 static int inherit_files(struct process *child, struct process *parent)
 {
     child->cwd = parent != NULL ? process_get_cwd(parent) : inode_get(root_inode);
+    process_inherit_credentials(child, parent);
     child->files = parent != NULL ? fd_table_clone(parent->files) : fd_table_create();
     if (child->files == NULL)
         return -ENOMEM;
@@ -165,8 +166,10 @@ static void release_files(struct process *process)
 {
     fd_table_release(process->files);
     inode_put(process->cwd);
+    inode_put(process->root);
     process->files = NULL;
     process->cwd = NULL;
+    process->root = NULL;
 }
 
 static void process_free(struct process *process)

@@ -56,7 +56,7 @@ level_of() {
         sched/* | kernel/sync/@(condition|donation|mutex|perturb|semaphore|waitq).c) level=3 ;;
         kernel/include/kernel/@(condition|donation|mutex|poll|semaphore|waitq).h) level=3 ;;
         mm/@(space|fault|user_copy).c | mm/include/mm/@(space|fault|user_copy).h) level=4 ;;
-        kernel/fs/* | kernel/include/kernel/@(cpio|device|epoll|file|initrd|vnode).h) level=5 ;;
+        kernel/fs/* | kernel/include/kernel/@(cpio|credentials|device|epoll|file|initrd|mount|vnode).h) level=5 ;;
         proc/*) level=6 ;;
         kernel/init.c | kernel/ipi.c | kernel/ipc/* | kernel/syscall/*) level=7 ;;
         kernel/include/kernel/@(futex|init|pipe|test).h) level=7 ;;

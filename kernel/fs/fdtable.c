@@ -13,6 +13,7 @@
 #include <kernel/file.h>
 #include <kernel/spinlock.h>
 #include <kernel/string.h>
+#include <linux/fcntl.h>
 #include <mm/slab.h>
 
 #define FDS_AT_FIRST 16
@@ -141,7 +142,7 @@ int fd_close(struct fd_table *table, int fd)
     return file != NULL ? 0 : -EBADF;
 }
 
-struct file *fd_get(struct fd_table *table, int fd)
+struct file *fd_get_any(struct fd_table *table, int fd)
 {
     irq_state_t irq = spin_lock_irq(&table->lock);
     struct slot *slot = slot_of(table, fd);
@@ -149,6 +150,16 @@ struct file *fd_get(struct fd_table *table, int fd)
 
     spin_unlock_irq(&table->lock, irq);
     return file;
+}
+
+struct file *fd_get(struct fd_table *table, int fd)
+{
+    struct file *file = fd_get_any(table, fd);
+
+    if (file == NULL || !(atomic_load_explicit(&file->flags, memory_order_relaxed) & O_PATH))
+        return file;
+    file_put(file);
+    return NULL;
 }
 
 /* ---- Taking numbers ------------------------------------------------------------------------- */

@@ -7,9 +7,9 @@
  */
 
 #include <kernel/epoll.h>
-#include <kernel/device.h>
 #include <kernel/errno.h>
 #include <kernel/file.h>
+#include <kernel/mount.h>
 #include <kernel/string.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
@@ -27,6 +27,11 @@ void file_init(void)
     file_cache = slab_cache_create("file", sizeof(struct file), 0, SLAB_USER);
 }
 
+static bool wants_write(unsigned flags)
+{
+    return (flags & O_ACCMODE) != O_RDONLY;
+}
+
 struct file *file_create(const struct file_ops *ops, unsigned flags, struct inode *inode,
                          void *private)
 {
@@ -41,6 +46,8 @@ struct file *file_create(const struct file_ops *ops, unsigned flags, struct inod
     atomic_init(&file->nr_refs, 1);
     atomic_init(&file->flags, flags);
     mutex_init(&file->offset_lock, "file offset");
+    if (inode != NULL && wants_write(flags))
+        atomic_fetch_add(&inode->mount->nr_writers, 1);
     return file;
 }
 
@@ -58,107 +65,15 @@ void file_put(struct file *file)
         epoll_forget(file);
     if (file->ops->release != NULL)
         file->ops->release(file);
+    file_free(file);
+}
+
+void file_free(struct file *file)
+{
+    if (file->inode != NULL && wants_write(atomic_load(&file->flags)))
+        atomic_fetch_sub(&file->inode->mount->nr_writers, 1);
     inode_put(file->inode);
     slab_free(file_cache, file);
-}
-
-/* ---- Opening -------------------------------------------------------------------------------- */
-
-static bool wants_write(unsigned flags)
-{
-    return (flags & O_ACCMODE) != O_RDONLY;
-}
-
-/* The inode that `last` names; made, if the flags say so. */
-static int find_or_create(const struct path_last *last, unsigned flags, uint32_t mode,
-                          struct inode **inode)
-{
-    struct inode *dir = last->dir;
-    bool is_dots = last->length == 0 || path_is_dot(last) || path_is_dotdot(last);
-    int error;
-
-    if (is_dots) {
-        *inode = path_is_dotdot(last) ? dir->ops->parent(dir) : inode_get(dir);
-        return 0;
-    }
-    for (;;) {
-        error = dir->ops->lookup(dir, last->name, last->length, inode);
-        if (error != -ENOENT || !(flags & O_CREAT))
-            return error;
-        if (last->has_slash)
-            return -EISDIR;
-        error = dir->ops->create(dir, last->name, last->length, S_IFREG | (mode & 07777), 0, inode);
-        if (error == 0) {
-            return 1; /* new */
-        }
-        if (error != -EEXIST)
-            return error;
-    }
-}
-
-/* Whether what is there may be opened like that. */
-static int check_open(const struct inode *inode, unsigned flags, bool has_slash)
-{
-    if ((flags & O_CREAT) && (flags & O_EXCL))
-        return -EEXIST;
-    if (inode_is_dir(inode))
-        return wants_write(flags) || (flags & (O_CREAT | O_TRUNC)) ? -EISDIR : 0;
-    return has_slash || (flags & O_DIRECTORY) ? -ENOTDIR : 0;
-}
-
-/* A file for `inode`, whose reference it takes over if it works. 0 or -errno. */
-static int open_inode(struct inode *inode, unsigned flags, struct file **file)
-{
-    const struct file_ops *ops = inode_is_dir(inode) ? &dir_file_ops : &regular_file_ops;
-    const struct device_driver *driver = NULL;
-    int error = 0;
-
-    if (!inode_is_dir(inode) && !inode_is_regular(inode)) {
-        driver = S_ISCHR(inode->mode) ? device_find(inode->device) : NULL;
-        if (driver == NULL)
-            return -ENXIO;
-        ops = driver->ops;
-    }
-    *file = file_create(ops, flags & (O_ACCMODE | O_APPEND | O_NONBLOCK), inode, NULL);
-    if (*file == NULL)
-        return -ENOMEM;
-    if (driver != NULL && driver->open != NULL)
-        error = driver->open(*file, inode->device);
-    if (error != 0)
-        slab_free(file_cache, *file);
-    return error;
-}
-
-int file_open(struct inode *start, const char *path, unsigned flags, uint32_t mode,
-              struct file **file)
-{
-    struct inode *inode = NULL;
-    struct path_last last;
-    int error;
-
-    if ((flags & O_ACCMODE) == O_ACCMODE ||
-        (flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
-        return -EINVAL;
-    error = path_find_parent(start, path, &last);
-    if (error != 0)
-        return error;
-    error = find_or_create(&last, flags, mode, &inode);
-    inode_put(last.dir);
-    if (error < 0)
-        return error;
-    error = error == 1 ? 0 : check_open(inode, flags, last.has_slash);
-    if (error == 0)
-        error = open_inode(inode, flags, file);
-    if (error != 0) {
-        inode_put(inode);
-        return error;
-    }
-    if ((flags & O_TRUNC) && inode_is_regular(inode)) {
-        error = inode_truncate(inode, 0);
-        if (error != 0)
-            file_put(*file);
-    }
-    return error;
 }
 
 /* ---- Reading and writing -------------------------------------------------------------------- */
@@ -167,7 +82,9 @@ static int check_read(const struct file *file)
 {
     if ((atomic_load(&file->flags) & O_ACCMODE) == O_WRONLY)
         return -EBADF;
-    return file->ops->read != NULL ? 0 : -EISDIR;
+    if (file->ops->read != NULL)
+        return 0;
+    return file->ops->getdents != NULL ? -EISDIR : -EINVAL;
 }
 
 static int check_write(const struct file *file)
@@ -301,6 +218,8 @@ static int64_t regular_read(struct file *file, vaddr_t to, size_t nr_bytes, uint
 
     if (result > 0)
         *offset += (uint64_t)result;
+    if (result >= 0 && !(atomic_load_explicit(&file->flags, memory_order_relaxed) & O_NOATIME))
+        inode_touch_accessed(file->inode);
     return result;
 }
 

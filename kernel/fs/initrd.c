@@ -110,7 +110,7 @@ static void forget_linked(void)
 static int make_name(const struct cpio_entry *entry, struct inode **file)
 {
     struct path_last last;
-    int error = path_find_parent(NULL, entry->name, &last);
+    int error = path_find_parent(NULL, entry->name, PATH_NO_FOLLOW, &last);
 
     if (error != 0)
         return error;
@@ -127,7 +127,7 @@ static int make_name(const struct cpio_entry *entry, struct inode **file)
             error = -ENOSPC;
         }
     }
-    inode_put(last.dir);
+    path_put_last(&last);
     return error;
 }
 
@@ -150,6 +150,23 @@ static int unpack_file(const struct cpio_entry *entry)
     return (size_t)result == entry->nr_bytes ? 0 : -ENOSPC;
 }
 
+/* The contents are its target, without a NUL. */
+static int unpack_link(const struct cpio_entry *entry)
+{
+    char *target = kmalloc(entry->nr_bytes + 1);
+    int error;
+
+    if (target == NULL)
+        return -ENOSPC;
+    memcpy(target, entry->data, entry->nr_bytes);
+    target[entry->nr_bytes] = '\0';
+    error = path_remove(NULL, entry->name, false);
+    if (error == 0 || error == -ENOENT)
+        error = path_symlink(target, NULL, entry->name);
+    kfree(target);
+    return error;
+}
+
 static int unpack_entry(const struct cpio_entry *entry)
 {
     int error;
@@ -170,6 +187,8 @@ static int unpack_entry(const struct cpio_entry *entry)
                           entry->device_major << 8 | entry->device_minor);
         return error == -EEXIST ? 0 : error;
     }
+    if (S_ISLNK(entry->mode))
+        return unpack_link(entry);
     return -EOPNOTSUPP;
 }
 
@@ -185,7 +204,7 @@ static const char *reason(int error)
     case -ENAMETOOLONG:
         return "the name is too long";
     case -EOPNOTSUPP:
-        return "neither a file nor a folder nor a device";
+        return "neither a file, a folder, a device nor a link";
     default:
         return "error";
     }

@@ -12,10 +12,13 @@
 
 #include <arch/mmu.h>
 #include <kernel/clock.h>
+#include <kernel/credentials.h>
 #include <kernel/errno.h>
+#include <kernel/mount.h>
 #include <kernel/realtime.h>
 #include <kernel/string.h>
 #include <kernel/vnode.h>
+#include <linux/mount.h>
 #include <linux/stat.h>
 #include <mm/frame.h>
 #include <mm/space.h>
@@ -41,9 +44,55 @@ void inode_put(struct inode *inode)
         inode = inode->ops->free(inode);
 }
 
+void inode_init(struct inode *inode, const struct inode_ops *ops, struct mount *mount,
+                uint32_t mode, const struct inode *dir)
+{
+    const struct credentials *caller = credentials_current();
+    bool is_group_of_dir = dir != NULL && (dir->mode & S_ISGID);
+
+    memset(inode, 0, sizeof(*inode));
+    inode->ops = ops;
+    inode->mount = mount;
+    if (dir != NULL) {
+        atomic_init(&inode->uid, caller->fsuid);
+        atomic_init(&inode->gid, is_group_of_dir ? dir->gid : caller->fsgid);
+    }
+    atomic_init(&inode->mode, mode | (is_group_of_dir && S_ISDIR(mode) ? S_ISGID : 0));
+    inode->nr_links = S_ISDIR(mode) ? 2 : 1;
+    inode->modified_ns = inode->changed_ns = inode_time_ns();
+    atomic_init(&inode->accessed_ns, inode->modified_ns);
+    atomic_init(&inode->nr_refs, 1);
+    mutex_init(&inode->lock, "inode");
+    mutex_init(&inode->write_lock, "inode writers");
+}
+
+/* ---- Times and sizes ------------------------------------------------------------------------ */
+
 uint64_t inode_time_ns(void)
 {
     return realtime_at_boot_ns() + clock_now_ns();
+}
+
+void inode_touch_modified(struct inode *inode)
+{
+    inode->modified_ns = inode->changed_ns = inode_time_ns();
+}
+
+void inode_touch_changed(struct inode *inode)
+{
+    inode->changed_ns = inode_time_ns();
+}
+
+void inode_touch_accessed(struct inode *inode)
+{
+    uint64_t accessed_ns = atomic_load_explicit(&inode->accessed_ns, memory_order_relaxed);
+
+    /* Another CPU may change the other two just now: it is one reading more or less. */
+    if (accessed_ns > __atomic_load_n(&inode->modified_ns, __ATOMIC_RELAXED) &&
+        accessed_ns > __atomic_load_n(&inode->changed_ns, __ATOMIC_RELAXED))
+        return;
+    if (!(atomic_load(&inode->mount->flags) & (MS_NOATIME | MS_RDONLY)))
+        atomic_store_explicit(&inode->accessed_ns, inode_time_ns(), memory_order_relaxed);
 }
 
 uint64_t inode_size(struct inode *inode)
@@ -58,21 +107,32 @@ uint64_t inode_size(struct inode *inode)
 
 void inode_stat(struct inode *inode, struct stat *stat)
 {
+    uint64_t accessed_ns = inode->accessed_ns, modified_ns, changed_ns;
+
+    if (inode->ops->refresh != NULL)
+        inode->ops->refresh(inode);
     memset(stat, 0, sizeof(*stat));
-    stat->st_dev = 1;
+    stat->st_dev = inode->mount->device;
     stat->st_ino = inode->number;
-    stat->st_mode = inode->mode;
     stat->st_rdev = inode->device;
     stat->st_blksize = PAGE_SIZE;
     mutex_lock(&inode->lock);
+    stat->st_mode = inode->mode;
+    stat->st_uid = inode->uid;
+    stat->st_gid = inode->gid;
     stat->st_nlink = inode->nr_links;
     stat->st_size = (__kernel_long_t)inode->nr_bytes;
-    stat->st_mtime = inode->modified_ns / NSEC_PER_SEC;
-    stat->st_mtime_nsec = inode->modified_ns % NSEC_PER_SEC;
+    modified_ns = inode->modified_ns;
+    changed_ns = inode->changed_ns;
+    if (inode->ops->nr_pages != NULL)
+        stat->st_blocks = (__kernel_long_t)(inode->ops->nr_pages(inode) * (PAGE_SIZE / 512));
     mutex_unlock(&inode->lock);
-    stat->st_blocks = (__kernel_long_t)ROUND_UP((uint64_t)stat->st_size, PAGE_SIZE) / 512;
-    stat->st_atime = stat->st_ctime = stat->st_mtime;
-    stat->st_atime_nsec = stat->st_ctime_nsec = stat->st_mtime_nsec;
+    stat->st_atime = accessed_ns / NSEC_PER_SEC;
+    stat->st_atime_nsec = accessed_ns % NSEC_PER_SEC;
+    stat->st_mtime = modified_ns / NSEC_PER_SEC;
+    stat->st_mtime_nsec = modified_ns % NSEC_PER_SEC;
+    stat->st_ctime = changed_ns / NSEC_PER_SEC;
+    stat->st_ctime_nsec = changed_ns % NSEC_PER_SEC;
 }
 
 /* ---- Reading -------------------------------------------------------------------------------- */
@@ -173,7 +233,7 @@ static void written_up_to(struct inode *inode, uint64_t end)
 {
     mutex_lock(&inode->lock);
     inode->nr_bytes = MAX(inode->nr_bytes, end);
-    inode->modified_ns = inode_time_ns();
+    inode_touch_modified(inode);
     mutex_unlock(&inode->lock);
 }
 

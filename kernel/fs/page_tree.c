@@ -98,8 +98,10 @@ paddr_t page_tree_make(struct page_tree *tree, uint64_t index)
     if (!grow(tree, index))
         return PADDR_NONE;
     for (unsigned level = tree->height;; level--) {
-        if (*slot == 0)
+        if (*slot == 0) {
             *slot = new_slot();
+            tree->nr_pages += *slot != 0 && level == 0;
+        }
         if (*slot == 0)
             return PADDR_NONE;
         if (level == 0)
@@ -108,29 +110,63 @@ paddr_t page_tree_make(struct page_tree *tree, uint64_t index)
     }
 }
 
-/* Cuts what is below a slot `level` levels above the pages, which begins at page 0. Not deep. */
-static void cut(uint64_t *slot, unsigned level, uint64_t first)
+/*
+ * Cuts pages first to end - 1 of what is below a slot `level` levels above the pages, where they
+ * are counted from 0. Not deep. Returns how many pages there were.
+ */
+static uint64_t cut(uint64_t *slot, unsigned level, uint64_t first, uint64_t end)
 {
-    if (*slot == 0)
-        return;
+    bool is_all = first == 0 && end >= pages_below(level);
+    uint64_t nr_pages = level == 0;
+
+    if (*slot == 0 || first >= end)
+        return 0;
     if (level > 0) {
         uint64_t *table = table_of(*slot), each = pages_below(level - 1);
 
-        for (uint64_t i = first / each; i < NR_SLOTS; i++)
-            cut(&table[i], level - 1, first > i * each ? first - i * each : 0);
-        if (first > 0 && !is_empty(table))
-            return;
-    } else if (first > 0) {
-        return;
+        for (uint64_t i = first / each; i < NR_SLOTS && i * each < end; i++)
+            nr_pages +=
+                cut(&table[i], level - 1, first > i * each ? first - i * each : 0, end - i * each);
+        if (!is_all && !is_empty(table))
+            return nr_pages;
     }
     free_slot(*slot);
     *slot = 0;
+    return nr_pages;
+}
+
+void page_tree_cut_range(struct page_tree *tree, uint64_t first, uint64_t end)
+{
+    if (first < pages_below(tree->height))
+        tree->nr_pages -= cut(&tree->root, tree->height, first, end);
+    if (tree->root == 0)
+        tree->height = 0;
 }
 
 void page_tree_cut(struct page_tree *tree, uint64_t first)
 {
-    if (first < pages_below(tree->height))
-        cut(&tree->root, tree->height, first);
-    if (tree->root == 0)
-        tree->height = 0;
+    page_tree_cut_range(tree, first, UINT64_MAX);
+}
+
+/* The least page from `from` on below a slot, as cut() counts them; UINT64_MAX: none. */
+static uint64_t next_below(uint64_t slot, unsigned level, uint64_t from)
+{
+    uint64_t each = level > 0 ? pages_below(level - 1) : 0;
+
+    if (slot == 0 || level == 0)
+        return slot != 0 ? from : UINT64_MAX;
+    for (uint64_t i = from / each; i < NR_SLOTS; i++) {
+        uint64_t found =
+            next_below(table_of(slot)[i], level - 1, from > i * each ? from - i * each : 0);
+
+        if (found != UINT64_MAX)
+            return i * each + found;
+    }
+    return UINT64_MAX;
+}
+
+uint64_t page_tree_next(const struct page_tree *tree, uint64_t index)
+{
+    return index < pages_below(tree->height) ? next_below(tree->root, tree->height, index)
+                                             : UINT64_MAX;
 }

@@ -1,366 +1,129 @@
 /*
- * tmpfs: files in memory, the root of all paths.
+ * tmpfs: files in memory; the root of all paths is one.
  *
  * A folder has its entries in two trees: by name, to find one, and by position, a number that an
  * entry gets when it is made and that is never used again. So whoever reads a folder in several
  * steps sees each entry once that was there all the time, whatever comes and goes meanwhile.
  *
- * References: an entry has one to its inode, a folder one to its parent (the root has none to
- * itself). Removing a folder takes away the first, so that both go when nobody uses them.
+ * References: an entry has one to its node, a folder one to its parent (the root has none to
+ * itself). Removing a folder takes away the first, so that both go when nobody uses them. What
+ * nr_refs says beyond these is somebody's use of the node, which is how umount() knows.
  *
- * Everything that is about a folder's entries is guarded by the folder's lock; so is `entry` of the
- * folders in it. `parent` never changes. Frames for contents are at most half of what processes
- * may have.
+ * Everything that is about a folder's entries is guarded by the folder's lock. A node also knows a
+ * name of its own, from which paths are made: `parent` and `entry` change with the lock of that
+ * folder, and with names_lock, under which others find the folder.
+ *
+ * Frames for contents are at most half of what processes may have, of all tmpfs together; each may
+ * have a limit of its own (options size= and nr_inodes=).
  */
 
 #include <arch/mmu.h>
 #include <kernel/errno.h>
-#include <kernel/panic.h>
-#include <kernel/rbtree.h>
 #include <kernel/string.h>
-#include <kernel/vnode.h>
+#include <linux/magic.h>
 #include <linux/stat.h>
 #include <mm/frame.h>
 #include <mm/reclaim.h>
 #include <mm/slab.h>
 
-#include "page_tree.h"
+#include "tmpfs.h"
 
-/* Positions in a folder: "." and ".." come first. */
-enum { POSITION_SELF, POSITION_PARENT, POSITION_FIRST };
-
-struct node;
-
-struct entry {
-    struct rb_node by_name, by_position;
-    struct node *node; /* a reference */
-    uint64_t position;
-    uint8_t length;
-    char name[];
-};
-
-struct node {
-    struct inode inode;
-    struct page_tree pages; /* of a file: inode.lock */
-
-    /* Of a folder. */
-    struct rb_tree by_name, by_position; /* inode.lock */
-    uint64_t next_position;              /* inode.lock */
-    struct node *parent;                 /* constant; a reference */
-    struct entry *entry;                 /* the parent's lock; NULL: removed, or the root */
-};
-
-static const struct inode_ops dir_ops, file_ops, device_ops;
+static const struct inode_ops file_ops, link_ops, special_ops;
 
 static struct slab_cache *node_cache;
 static _Atomic uint64_t next_number = 1;
-struct inode *root_inode;
-
-static struct node *node_of(struct inode *inode)
-{
-    return container_of(inode, struct node, inode);
-}
 
 /* ---- Nodes ---------------------------------------------------------------------------------- */
 
 static const struct inode_ops *ops_for(uint32_t mode)
 {
-    if (S_ISDIR(mode))
-        return &dir_ops;
-    return S_ISREG(mode) ? &file_ops : &device_ops;
+    switch (mode & S_IFMT) {
+    case S_IFDIR:
+        return &tmpfs_dir_ops;
+    case S_IFREG:
+        return &file_ops;
+    case S_IFLNK:
+        return &link_ops;
+    default:
+        return &special_ops;
+    }
 }
 
-/* A node with one reference, in no folder yet; NULL: out of memory. `parent`: of a folder. */
-static struct node *node_create(uint32_t mode, uint32_t device, struct node *parent)
+/* Takes one more of what has a limit; false: there is none. */
+static bool charge(atomic_ulong *nr, const atomic_ulong *nr_max)
 {
-    struct node *node = slab_alloc(node_cache);
+    unsigned long max = atomic_load_explicit(nr_max, memory_order_relaxed);
 
+    if (atomic_fetch_add(nr, 1) < max || max == 0)
+        return true;
+    atomic_fetch_sub(nr, 1);
+    return false;
+}
+
+int tmpfs_node_create(struct mount *mount, uint32_t mode, struct inode *dir, struct node **created)
+{
+    struct tmpfs *tmpfs = mount->private;
+    struct node *node = NULL;
+
+    if (charge(&tmpfs->nr_nodes, &tmpfs->nr_nodes_max)) {
+        node = slab_alloc(node_cache);
+        if (node == NULL)
+            atomic_fetch_sub(&tmpfs->nr_nodes, 1);
+    }
     if (node == NULL)
-        return NULL;
-    memset(node, 0, sizeof(*node));
-    node->inode.ops = ops_for(mode);
-    node->inode.mode = mode;
-    node->inode.device = device;
-    node->inode.number = atomic_fetch_add(&next_number, 1);
-    node->inode.nr_links = S_ISDIR(mode) ? 2 : 1;
-    node->inode.modified_ns = inode_time_ns();
-    atomic_init(&node->inode.nr_refs, 1);
-    mutex_init(&node->inode.lock, "inode");
-    mutex_init(&node->inode.write_lock, "inode writers");
+        return -ENOSPC;
+    inode_init(&node->inode, ops_for(mode), mount, mode, dir);
+    node->inode.number = atomic_fetch_add_explicit(&next_number, 1, memory_order_relaxed);
+    node->pages = (struct page_tree){0};
+    node->target = NULL;
     rb_init(&node->by_name);
     rb_init(&node->by_position);
     node->next_position = POSITION_FIRST;
-    if (S_ISDIR(mode) && parent != NULL) {
-        inode_get(&parent->inode);
-        node->parent = parent;
-    }
-    return node;
-}
-
-static struct inode *tmpfs_free(struct inode *inode)
-{
-    struct node *node = node_of(inode), *parent = node->parent;
-
-    page_tree_cut(&node->pages, 0);
-    slab_free(node_cache, node);
-    return parent != NULL ? &parent->inode : NULL;
-}
-
-void tmpfs_init(void)
-{
-    struct node *root;
-
-    node_cache = slab_cache_create("inode", sizeof(struct node), 0, SLAB_USER);
-    root = node_create(S_IFDIR | 0755, 0, NULL);
-    if (root == NULL)
-        panic("tmpfs: no memory for the root");
-    root->parent = root;
-    root_inode = &root->inode;
-}
-
-/* ---- Folders -------------------------------------------------------------------------------- */
-
-static int compare(const char *a, size_t a_length, const char *b, size_t b_length)
-{
-    int order = memcmp(a, b, MIN(a_length, b_length));
-
-    return order != 0 ? order : (int)a_length - (int)b_length;
-}
-
-static bool name_before(const struct rb_node *a, const struct rb_node *b)
-{
-    const struct entry *left = rb_entry(a, struct entry, by_name);
-    const struct entry *right = rb_entry(b, struct entry, by_name);
-
-    return compare(left->name, left->length, right->name, right->length) < 0;
-}
-
-static bool position_before(const struct rb_node *a, const struct rb_node *b)
-{
-    return rb_entry(a, struct entry, by_position)->position <
-           rb_entry(b, struct entry, by_position)->position;
-}
-
-/* The entry of that name, or NULL. Locked. */
-static struct entry *find_name(const struct node *dir, const char *name, size_t length)
-{
-    struct rb_node *at = dir->by_name.root;
-
-    while (at != NULL) {
-        struct entry *entry = rb_entry(at, struct entry, by_name);
-        int order = compare(name, length, entry->name, entry->length);
-
-        if (order == 0)
-            return entry;
-        at = at->child[order > 0];
-    }
-    return NULL;
-}
-
-/* The first entry at or behind `position`, or NULL. Locked. */
-static struct entry *find_position(const struct node *dir, uint64_t position)
-{
-    struct rb_node *at = dir->by_position.root;
-    struct entry *found = NULL;
-
-    while (at != NULL) {
-        struct entry *entry = rb_entry(at, struct entry, by_position);
-
-        if (entry->position >= position)
-            found = entry;
-        at = at->child[entry->position < position];
-    }
-    return found;
-}
-
-static int tmpfs_lookup(struct inode *inode, const char *name, size_t length, struct inode **found)
-{
-    struct entry *entry;
-
-    mutex_lock(&inode->lock);
-    entry = find_name(node_of(inode), name, length);
-    if (entry != NULL)
-        *found = inode_get(&entry->node->inode);
-    mutex_unlock(&inode->lock);
-    return entry != NULL ? 0 : -ENOENT;
-}
-
-static struct inode *tmpfs_parent(struct inode *inode)
-{
-    return inode_get(&node_of(inode)->parent->inode);
-}
-
-/* A name for `node`, whose reference it takes over if it works. Locked. */
-static int add_entry(struct node *dir, const char *name, size_t length, struct node *node)
-{
-    struct entry *entry;
-
-    if (dir->inode.nr_links == 0)
-        return -ENOENT;
-    if (find_name(dir, name, length) != NULL)
-        return -EEXIST;
-    entry = kmalloc_user(sizeof(*entry) + length);
-    if (entry == NULL)
-        return -ENOSPC;
-    entry->node = node;
-    entry->length = (uint8_t)length;
-    memcpy(entry->name, name, length);
-    entry->position = dir->next_position++;
-    rb_insert(&dir->by_name, &entry->by_name, name_before);
-    rb_insert(&dir->by_position, &entry->by_position, position_before);
-    if (inode_is_dir(&node->inode)) {
-        node->entry = entry;
-        dir->inode.nr_links++;
-    }
-    dir->inode.modified_ns = inode_time_ns();
+    node->parent = NULL;
+    node->entry = NULL;
+    *created = node;
     return 0;
 }
 
-static int tmpfs_create(struct inode *inode, const char *name, size_t length, uint32_t mode,
-                        uint32_t device, struct inode **created)
+struct inode *tmpfs_free(struct inode *inode)
 {
-    struct node *node = node_create(mode, device, node_of(inode));
-    int error;
+    struct node *node = node_of(inode), *parent = inode_is_dir(inode) ? node->parent : NULL;
+    struct tmpfs *tmpfs = tmpfs_of(inode);
 
-    if (node == NULL)
-        return -ENOSPC;
-    inode_get(&node->inode);
-    mutex_lock(&inode->lock);
-    error = add_entry(node_of(inode), name, length, node);
-    mutex_unlock(&inode->lock);
-    if (error == 0) {
-        *created = &node->inode;
-        return 0;
-    }
-    inode_put(&node->inode);
-    inode_put(&node->inode);
-    return error;
-}
-
-static int tmpfs_link(struct inode *inode, const char *name, size_t length, struct inode *file)
-{
-    int error;
-
-    inode_get(file);
-    mutex_lock(&inode->lock);
-    error = add_entry(node_of(inode), name, length, node_of(file));
-    if (error == 0) {
-        mutex_lock(&file->lock);
-        file->nr_links++;
-        mutex_unlock(&file->lock);
-    }
-    mutex_unlock(&inode->lock);
-    if (error != 0)
-        inode_put(file);
-    return error;
-}
-
-/* Takes a link away from what is to be removed from its folder, which is locked. 0 or -errno. */
-static int unlink_node(struct node *node, bool is_dir)
-{
-    int error = 0;
-
-    if (inode_is_dir(&node->inode) != is_dir)
-        return is_dir ? -ENOTDIR : -EISDIR;
-    mutex_lock(&node->inode.lock);
-    if (!is_dir)
-        node->inode.nr_links--;
-    else if (rb_is_empty(&node->by_name))
-        node->inode.nr_links = 0;
-    else
-        error = -ENOTEMPTY;
-    mutex_unlock(&node->inode.lock);
-    return error;
-}
-
-static int tmpfs_remove(struct inode *inode, const char *name, size_t length, bool is_dir)
-{
-    struct node *dir = node_of(inode), *gone = NULL;
-    struct entry *entry;
-    int error = -ENOENT;
-
-    mutex_lock(&inode->lock);
-    entry = find_name(dir, name, length);
-    if (entry != NULL)
-        error = unlink_node(entry->node, is_dir);
-    if (error == 0) {
-        gone = entry->node;
-        gone->entry = NULL;
-        rb_remove(&dir->by_name, &entry->by_name);
-        rb_remove(&dir->by_position, &entry->by_position);
-        kfree(entry);
-        inode->nr_links -= is_dir;
-        inode->modified_ns = inode_time_ns();
-    }
-    mutex_unlock(&inode->lock);
-    if (gone != NULL)
-        inode_put(&gone->inode);
-    return error;
-}
-
-static int tmpfs_own_name(struct inode *inode, char name[NAME_BYTES_MAX + 1])
-{
-    struct node *node = node_of(inode);
-    const struct entry *entry;
-
-    mutex_lock(&node->parent->inode.lock);
-    entry = node->entry;
-    if (entry != NULL) {
-        memcpy(name, entry->name, entry->length);
-        name[entry->length] = '\0';
-    }
-    mutex_unlock(&node->parent->inode.lock);
-    return entry != NULL ? 0 : -ENOENT;
-}
-
-static void tell(struct dir_entry *out, uint64_t position, const struct inode *inode)
-{
-    out->position = position + 1;
-    out->number = inode->number;
-    out->mode = inode->mode;
-}
-
-static int tmpfs_next_entry(struct inode *inode, uint64_t position, char name[NAME_BYTES_MAX + 1],
-                            struct dir_entry *out)
-{
-    struct node *dir = node_of(inode);
-    const struct entry *entry = NULL;
-
-    out->name = name;
-    mutex_lock(&inode->lock);
-    if (position < POSITION_FIRST) {
-        strlcpy(name, position == POSITION_SELF ? "." : "..", NAME_BYTES_MAX + 1);
-        tell(out, position, position == POSITION_SELF ? inode : &dir->parent->inode);
-    } else {
-        entry = find_position(dir, position);
-    }
-    if (entry != NULL) {
-        memcpy(name, entry->name, entry->length);
-        name[entry->length] = '\0';
-        tell(out, entry->position, &entry->node->inode);
-    }
-    mutex_unlock(&inode->lock);
-    return position < POSITION_FIRST || entry != NULL;
+    atomic_fetch_sub(&tmpfs->nr_pages, node->pages.nr_pages);
+    page_tree_cut(&node->pages, 0);
+    kfree(node->target);
+    if (inode->nr_links == 0)
+        atomic_fetch_sub(&tmpfs->nr_unnamed, 1);
+    slab_free(node_cache, node);
+    atomic_fetch_sub(&tmpfs->nr_nodes, 1);
+    return parent != NULL && parent != node ? &parent->inode : NULL;
 }
 
 /* ---- Files ---------------------------------------------------------------------------------- */
 
-/* Locked. */
+/* Makes page `index`, if there may be one more. Locked. */
 static int make_page(struct node *node, uint64_t index, paddr_t *frame)
 {
+    struct tmpfs *tmpfs = tmpfs_of(&node->inode);
+
     if (index >= PAGE_TREE_PAGES_MAX)
         return -EFBIG;
-    if (page_tree_nr_frames() >= frame_get_stats().nr_user_max / 2)
+    if (page_tree_nr_frames() >= frame_get_stats().nr_user_max / 2 ||
+        !charge(&tmpfs->nr_pages, &tmpfs->nr_pages_max))
         return -ENOSPC;
     *frame = page_tree_make(&node->pages, index);
     if (*frame == PADDR_NONE) {
         reclaim_all();
         *frame = page_tree_make(&node->pages, index);
     }
-    return *frame != PADDR_NONE ? 0 : -ENOSPC;
+    if (*frame != PADDR_NONE)
+        return 0;
+    atomic_fetch_sub(&tmpfs->nr_pages, 1);
+    return -ENOSPC;
 }
 
-static int tmpfs_page(struct inode *inode, uint64_t index, bool is_write, paddr_t *frame)
+static int get_page(struct inode *inode, uint64_t index, bool is_write, paddr_t *frame)
 {
     struct node *node = node_of(inode);
     int error = 0;
@@ -375,6 +138,22 @@ static int tmpfs_page(struct inode *inode, uint64_t index, bool is_write, paddr_
     return error;
 }
 
+static uint64_t next_page(struct inode *inode, uint64_t index)
+{
+    uint64_t next;
+
+    mutex_lock(&inode->lock);
+    next = page_tree_next(&node_of(inode)->pages, index);
+    mutex_unlock(&inode->lock);
+    return next;
+}
+
+/* Locked. */
+static uint64_t nr_pages(struct inode *inode)
+{
+    return node_of(inode)->pages.nr_pages;
+}
+
 /* What is cut off the last page must be zeroes when the file grows again. */
 static void clear_tail(const struct node *node, uint64_t nr_bytes)
 {
@@ -385,39 +164,321 @@ static void clear_tail(const struct node *node, uint64_t nr_bytes)
                PAGE_SIZE - nr_bytes % PAGE_SIZE);
 }
 
-static int tmpfs_resize(struct inode *inode, uint64_t nr_bytes)
+/* Makes pages first to end - 1 holes. Locked. */
+static void cut_pages(struct node *node, uint64_t first, uint64_t end)
+{
+    uint64_t nr_before = node->pages.nr_pages;
+
+    page_tree_cut_range(&node->pages, first, end);
+    atomic_fetch_sub(&tmpfs_of(&node->inode)->nr_pages, nr_before - node->pages.nr_pages);
+}
+
+static int resize(struct inode *inode, uint64_t nr_bytes)
 {
     struct node *node = node_of(inode);
 
     mutex_lock(&inode->lock);
     if (nr_bytes < inode->nr_bytes) {
-        page_tree_cut(&node->pages, ROUND_UP(nr_bytes, PAGE_SIZE) / PAGE_SIZE);
+        cut_pages(node, ROUND_UP(nr_bytes, PAGE_SIZE) / PAGE_SIZE, UINT64_MAX);
         if (!IS_ALIGNED(nr_bytes, PAGE_SIZE))
             clear_tail(node, nr_bytes);
     }
     inode->nr_bytes = nr_bytes;
-    inode->modified_ns = inode_time_ns();
+    inode_touch_modified(inode);
     mutex_unlock(&inode->lock);
     return 0;
 }
 
-static const struct inode_ops dir_ops = {
-    .lookup = tmpfs_lookup,
-    .parent = tmpfs_parent,
-    .create = tmpfs_create,
-    .link = tmpfs_link,
-    .remove = tmpfs_remove,
-    .own_name = tmpfs_own_name,
-    .next_entry = tmpfs_next_entry,
-    .free = tmpfs_free,
-};
+static void punch(struct inode *inode, uint64_t first, uint64_t end)
+{
+    mutex_lock(&inode->lock);
+    cut_pages(node_of(inode), first, end);
+    mutex_unlock(&inode->lock);
+}
+
+static int64_t read_link(struct inode *inode, char *target, size_t nr_bytes)
+{
+    nr_bytes = MIN(nr_bytes, inode->nr_bytes);
+    memcpy(target, node_of(inode)->target, nr_bytes);
+    return (int64_t)nr_bytes;
+}
 
 static const struct inode_ops file_ops = {
-    .page = tmpfs_page,
-    .resize = tmpfs_resize,
+    .parent = tmpfs_parent,
+    .own_name = tmpfs_own_name,
+    .page = get_page,
+    .next_page = next_page,
+    .nr_pages = nr_pages,
+    .resize = resize,
+    .punch = punch,
     .free = tmpfs_free,
 };
 
-static const struct inode_ops device_ops = {
+static const struct inode_ops link_ops = {
+    .parent = tmpfs_parent,
+    .own_name = tmpfs_own_name,
+    .readlink = read_link,
     .free = tmpfs_free,
+};
+
+/* Devices, FIFOs and sockets. */
+static const struct inode_ops special_ops = {
+    .parent = tmpfs_parent,
+    .own_name = tmpfs_own_name,
+    .free = tmpfs_free,
+};
+
+/* ---- Mounting ------------------------------------------------------------------------------- */
+
+struct options {
+    uint64_t nr_bytes, nr_nodes, mode, uid, gid;
+};
+
+/* Reads a number, octal if `base` is 8, and what may follow that of bytes. False: it is none. */
+static bool read_number(const char **at, unsigned base, uint64_t *number)
+{
+    static const char suffixes[] = "kmg";
+    const char *c = *at;
+
+    *number = 0;
+    if (*c < '0' || *c > '9')
+        return false;
+    for (; *c >= '0' && *c < (char)('0' + base); c++) {
+        if (*number > (UINT64_MAX - base) / base)
+            return false;
+        *number = *number * base + (uint64_t)(*c - '0');
+    }
+    for (unsigned i = 0; base == 10 && suffixes[i] != '\0'; i++) {
+        if ((*c | 0x20) != suffixes[i])
+            continue;
+        if (*number > UINT64_MAX >> 10 * (i + 1))
+            return false;
+        *number <<= 10 * (i + 1);
+        c++;
+        break;
+    }
+    *at = c;
+    return *c == '\0' || *c == ',';
+}
+
+/* Options are separated by commas. Those not given stay as they are in *options. */
+static int parse(const char *text, struct options *options)
+{
+    const struct {
+        const char *name;
+        unsigned base;
+        uint64_t *value;
+    } known[] = {
+        {"size=", 10, &options->nr_bytes}, {"nr_inodes=", 10, &options->nr_nodes},
+        {"mode=", 8, &options->mode},      {"uid=", 10, &options->uid},
+        {"gid=", 10, &options->gid},
+    };
+
+    while (*text != '\0') {
+        size_t i = 0;
+
+        while (i < ARRAY_LEN(known) && strncmp(text, known[i].name, strlen(known[i].name)) != 0)
+            i++;
+        if (i == ARRAY_LEN(known))
+            return -EINVAL;
+        text += strlen(known[i].name);
+        if (!read_number(&text, known[i].base, known[i].value))
+            return -EINVAL;
+        text += *text == ',';
+    }
+    return options->mode <= 07777 && options->uid < UINT32_MAX && options->gid < UINT32_MAX
+               ? 0
+               : -EINVAL;
+}
+
+static int mount_tmpfs(struct mount *mount, const char *text)
+{
+    struct options options = {.mode = mount->number == 1 ? 0755 : 01777};
+    struct tmpfs *tmpfs;
+    struct node *root;
+    int error = parse(text, &options);
+
+    if (error != 0)
+        return error;
+    if (node_cache == NULL)
+        node_cache = slab_cache_create("inode", sizeof(struct node), 0, SLAB_USER);
+    tmpfs = kzalloc_user(sizeof(*tmpfs));
+    if (tmpfs == NULL)
+        return -ENOMEM;
+    atomic_init(&tmpfs->nr_pages_max, ROUND_UP(options.nr_bytes, PAGE_SIZE) / PAGE_SIZE);
+    atomic_init(&tmpfs->nr_nodes_max, options.nr_nodes);
+    mount->private = tmpfs;
+    error = tmpfs_node_create(mount, S_IFDIR | (uint32_t)options.mode, NULL, &root);
+    if (error != 0) {
+        kfree(tmpfs);
+        return error;
+    }
+    root->inode.uid = (uint32_t)options.uid;
+    root->inode.gid = (uint32_t)options.gid;
+    root->parent = root;
+    mount->root = &root->inode;
+    return 0;
+}
+
+static int remount_tmpfs(struct mount *mount, const char *text)
+{
+    struct tmpfs *tmpfs = mount->private;
+    struct options options = {
+        .nr_bytes = atomic_load(&tmpfs->nr_pages_max) * PAGE_SIZE,
+        .nr_nodes = atomic_load(&tmpfs->nr_nodes_max),
+    };
+    uint64_t nr_pages_max;
+    int error = parse(text, &options);
+
+    if (error != 0)
+        return error;
+    nr_pages_max = ROUND_UP(options.nr_bytes, PAGE_SIZE) / PAGE_SIZE;
+    if ((nr_pages_max != 0 && nr_pages_max < atomic_load(&tmpfs->nr_pages)) ||
+        (options.nr_nodes != 0 && options.nr_nodes < atomic_load(&tmpfs->nr_nodes)))
+        return -EINVAL;
+    atomic_store(&tmpfs->nr_pages_max, nr_pages_max);
+    atomic_store(&tmpfs->nr_nodes_max, options.nr_nodes);
+    return 0;
+}
+
+/*
+ * The references that tmpfs itself has to a node: its entries'; of a folder, those of the folders
+ * in it; of the root, the mount's.
+ */
+static unsigned nr_own_refs(const struct node *node)
+{
+    unsigned nr_links = node->inode.nr_links;
+
+    return inode_is_dir(&node->inode) ? nr_links - 2 + 1 : nr_links;
+}
+
+/* A walk through all folders; mount->rename_lock is held. */
+struct tour {
+    struct node *dir;  /* a reference of the tour's, made after looking at it */
+    uint64_t position; /* where to go on in it */
+};
+
+static void go_to(struct tour *tour, struct node *dir, uint64_t position)
+{
+    inode_get(&dir->inode);
+    inode_put(&tour->dir->inode);
+    tour->dir = dir;
+    tour->position = position;
+}
+
+/* The next entry of the folder is in use, or is a folder, which is where to go on. False: it was
+ * the last one. */
+static bool look_at_next(struct tour *tour, bool *is_busy)
+{
+    struct node *dir = tour->dir, *below = NULL;
+    const struct entry *entry;
+
+    mutex_lock(&dir->inode.lock);
+    entry = tmpfs_find_position(dir, tour->position);
+    if (entry != NULL) {
+        tour->position = entry->position + 1;
+        *is_busy = atomic_load(&entry->node->inode.nr_refs) > nr_own_refs(entry->node);
+        if (!*is_busy && inode_is_dir(&entry->node->inode)) {
+            below = entry->node;
+            inode_get(&below->inode);
+        }
+    }
+    mutex_unlock(&dir->inode.lock);
+    if (below != NULL) {
+        go_to(tour, below, POSITION_FIRST);
+        inode_put(&below->inode);
+    }
+    return entry != NULL;
+}
+
+/* Back to the folder above; who removes this one just now uses it. */
+static void go_up(struct tour *tour, bool *is_busy)
+{
+    struct node *parent = tour->dir->parent;
+    uint64_t position = 0;
+
+    mutex_lock(&parent->inode.lock);
+    if (tour->dir->entry != NULL)
+        position = tour->dir->entry->position + 1;
+    mutex_unlock(&parent->inode.lock);
+    *is_busy = position == 0;
+    go_to(tour, parent, position);
+}
+
+static bool is_tmpfs_busy(struct mount *mount)
+{
+    struct tmpfs *tmpfs = mount->private;
+    struct node *root = node_of(mount->root);
+    struct tour tour = {root, POSITION_FIRST};
+    bool is_busy = atomic_load(&mount->root->nr_refs) > nr_own_refs(root) ||
+                   atomic_load(&tmpfs->nr_unnamed) > 0;
+
+    inode_get(mount->root);
+    mutex_lock(&mount->rename_lock);
+    while (!is_busy) {
+        if (look_at_next(&tour, &is_busy))
+            continue;
+        if (tour.dir == root)
+            break;
+        go_up(&tour, &is_busy);
+    }
+    mutex_unlock(&mount->rename_lock);
+    inode_put(&tour.dir->inode);
+    return is_busy;
+}
+
+/* Removes everything, the deepest first. */
+static void unmount_tmpfs(struct mount *mount)
+{
+    struct node *dir = node_of(mount->root);
+
+    for (;;) {
+        struct entry *entry;
+        struct node *node;
+
+        mutex_lock(&dir->inode.lock);
+        entry = tmpfs_find_position(dir, POSITION_FIRST);
+        node = entry != NULL ? entry->node : NULL;
+        if (node != NULL && (!inode_is_dir(&node->inode) || rb_is_empty(&node->by_name)))
+            tmpfs_drop_entry(dir, entry);
+        else
+            entry = NULL;
+        mutex_unlock(&dir->inode.lock);
+        if (entry != NULL)
+            inode_put(&node->inode);
+        else if (node != NULL)
+            dir = node;
+        else if (&dir->inode == mount->root)
+            break;
+        else
+            dir = dir->parent;
+    }
+    inode_put(mount->root);
+    kfree(mount->private);
+}
+
+static void statfs_tmpfs(struct mount *mount, struct statfs *statfs)
+{
+    const struct tmpfs *tmpfs = mount->private;
+    uint64_t nr_max = frame_get_stats().nr_user_max / 2, nr_used = page_tree_nr_frames();
+    uint64_t own_max = atomic_load(&tmpfs->nr_pages_max), own = atomic_load(&tmpfs->nr_pages);
+    uint64_t nr_free = nr_max > nr_used ? nr_max - nr_used : 0;
+
+    if (own_max != 0 && own_max - own < nr_free)
+        nr_free = own_max - own;
+    statfs->f_blocks = (__statfs_word)(own_max != 0 ? MIN(own_max, nr_max) : own + nr_free);
+    statfs->f_bfree = statfs->f_bavail = (__statfs_word)nr_free;
+    statfs->f_files = (__statfs_word)atomic_load(&tmpfs->nr_nodes_max);
+    if (statfs->f_files != 0)
+        statfs->f_ffree = statfs->f_files - (__statfs_word)atomic_load(&tmpfs->nr_nodes);
+}
+
+struct file_system tmpfs_file_system = {
+    .name = "tmpfs",
+    .mount = mount_tmpfs,
+    .remount = remount_tmpfs,
+    .is_busy = is_tmpfs_busy,
+    .unmount = unmount_tmpfs,
+    .statfs = statfs_tmpfs,
+    .magic = TMPFS_MAGIC,
 };

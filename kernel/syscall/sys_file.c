@@ -1,8 +1,8 @@
 /*
- * System calls about files, folders and pipes.
+ * System calls about open files and their descriptors.
  *
- * Each gets what its descriptors and paths stand for, with references, asks kernel/fs, and gives
- * the references back.
+ * Each gets what its descriptors stand for, with references, asks kernel/fs, and gives the
+ * references back.
  */
 
 #include <kernel/errno.h>
@@ -23,85 +23,7 @@ static struct fd_table *files(void)
     return process_current()->files;
 }
 
-/* ---- Paths ---------------------------------------------------------------------------------- */
-
-/* A path from user memory, and the folder from which it is seen. */
-struct user_path {
-    char *text;
-    struct inode *start; /* a reference */
-};
-
-/* 0, or -EBADF, -ENOTDIR. */
-static int find_start(int dir_fd, struct inode **start)
-{
-    struct file *file;
-    bool is_dir;
-
-    if (dir_fd == AT_FDCWD) {
-        *start = process_get_cwd(process_current());
-        return 0;
-    }
-    file = fd_get(files(), dir_fd);
-    if (file == NULL)
-        return -EBADF;
-    is_dir = file->inode != NULL && inode_is_dir(file->inode);
-    if (is_dir)
-        *start = inode_get(file->inode);
-    file_put(file);
-    return is_dir ? 0 : -ENOTDIR;
-}
-
-/* 0 or -errno; then nothing is held. */
-static int get_path(int dir_fd, vaddr_t path_at, struct user_path *path)
-{
-    int64_t length;
-    int error = 0;
-
-    path->text = kmalloc_user(PATH_MAX);
-    if (path->text == NULL)
-        return -ENOMEM;
-    length = user_copy_string(path->text, path_at, PATH_MAX);
-    if (length < 0)
-        error = (int)length;
-    else
-        error = find_start(path->text[0] == '/' ? AT_FDCWD : dir_fd, &path->start);
-    if (error != 0)
-        kfree(path->text);
-    return error;
-}
-
-static void put_path(struct user_path *path)
-{
-    inode_put(path->start);
-    kfree(path->text);
-}
-
-/* ---- Opening and closing -------------------------------------------------------------------- */
-
-int64_t sys_openat(int dir_fd, vaddr_t path_at, unsigned flags, uint32_t mode)
-{
-    struct user_path path;
-    struct file *file;
-    int fd, error = get_path(dir_fd, path_at, &path);
-
-    if (error != 0)
-        return error;
-    fd = fd_reserve(files(), 0, flags & O_CLOEXEC);
-    if (fd >= 0) {
-        error = file_open(path.start, path.text, flags, mode, &file);
-        if (error == 0)
-            fd_install(files(), fd, file);
-        else
-            fd_cancel(files(), fd);
-    }
-    put_path(&path);
-    return error != 0 ? error : fd;
-}
-
-int64_t sys_open(vaddr_t path_at, unsigned flags, uint32_t mode)
-{
-    return sys_openat(AT_FDCWD, path_at, flags, mode);
-}
+/* ---- Reading and writing -------------------------------------------------------------------- */
 
 int64_t sys_close(int fd)
 {
@@ -219,81 +141,8 @@ int64_t sys_lseek(int fd, int64_t offset, int whence)
     return result;
 }
 
-int64_t sys_ftruncate(int fd, int64_t nr_bytes)
-{
-    struct file *file;
-    int64_t result;
-
-    if (nr_bytes < 0)
-        return -EINVAL;
-    file = fd_get(files(), fd);
-    if (file == NULL)
-        return -EBADF;
-    if (file->inode == NULL || (atomic_load(&file->flags) & O_ACCMODE) == O_RDONLY)
-        result = -EINVAL;
-    else
-        result = inode_truncate(file->inode, (uint64_t)nr_bytes);
-    file_put(file);
-    return result;
-}
-
-/* ---- What is known about files -------------------------------------------------------------- */
-
-int64_t sys_fstat(int fd, vaddr_t stat_at)
-{
-    struct file *file = fd_get(files(), fd);
-    struct stat stat;
-
-    if (file == NULL)
-        return -EBADF;
-    file_stat(file, &stat);
-    file_put(file);
-    return user_copy_to(stat_at, &stat, sizeof(stat));
-}
-
-static bool is_empty_path(vaddr_t path_at)
-{
-    char first;
-
-    return user_copy_from(&first, path_at, 1) == 0 && first == '\0';
-}
-
-int64_t sys_newfstatat(int dir_fd, vaddr_t path_at, vaddr_t stat_at, int flags)
-{
-    struct user_path path;
-    struct inode *inode;
-    struct stat stat;
-    int error;
-
-    if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH))
-        return -EINVAL;
-    if ((flags & AT_EMPTY_PATH) && dir_fd != AT_FDCWD && is_empty_path(path_at))
-        return sys_fstat(dir_fd, stat_at);
-    error = get_path(dir_fd, path_at, &path);
-    if (error != 0)
-        return error;
-    if ((flags & AT_EMPTY_PATH) && path.text[0] == '\0')
-        inode = inode_get(path.start);
-    else
-        error = path_find(path.start, path.text, &inode);
-    put_path(&path);
-    if (error != 0)
-        return error;
-    inode_stat(inode, &stat);
-    inode_put(inode);
-    return user_copy_to(stat_at, &stat, sizeof(stat));
-}
-
-int64_t sys_stat(vaddr_t path_at, vaddr_t stat_at)
-{
-    return sys_newfstatat(AT_FDCWD, path_at, stat_at, 0);
-}
-
-/* There are no symbolic links. */
-int64_t sys_lstat(vaddr_t path_at, vaddr_t stat_at)
-{
-    return sys_newfstatat(AT_FDCWD, path_at, stat_at, AT_SYMLINK_NOFOLLOW);
-}
+/* ---- Others -----------------------------------------------------------------------------------
+ */
 
 int64_t sys_ioctl(int fd, unsigned request)
 {
@@ -451,96 +300,4 @@ int64_t sys_pipe2(vaddr_t fds_at, unsigned flags)
 int64_t sys_pipe(vaddr_t fds_at)
 {
     return sys_pipe2(fds_at, 0);
-}
-
-/* ---- Folders -------------------------------------------------------------------------------- */
-
-int64_t sys_mkdirat(int dir_fd, vaddr_t path_at, uint32_t mode)
-{
-    struct user_path path;
-    int error = get_path(dir_fd, path_at, &path);
-
-    if (error != 0)
-        return error;
-    error = path_make(path.start, path.text, S_IFDIR | (mode & 01777), 0);
-    put_path(&path);
-    return error;
-}
-
-int64_t sys_mkdir(vaddr_t path_at, uint32_t mode)
-{
-    return sys_mkdirat(AT_FDCWD, path_at, mode);
-}
-
-int64_t sys_unlinkat(int dir_fd, vaddr_t path_at, int flags)
-{
-    struct user_path path;
-    int error;
-
-    if (flags & ~AT_REMOVEDIR)
-        return -EINVAL;
-    error = get_path(dir_fd, path_at, &path);
-    if (error != 0)
-        return error;
-    error = path_remove(path.start, path.text, flags & AT_REMOVEDIR);
-    put_path(&path);
-    return error;
-}
-
-int64_t sys_rmdir(vaddr_t path_at)
-{
-    return sys_unlinkat(AT_FDCWD, path_at, AT_REMOVEDIR);
-}
-
-int64_t sys_unlink(vaddr_t path_at)
-{
-    return sys_unlinkat(AT_FDCWD, path_at, 0);
-}
-
-int64_t sys_chdir(vaddr_t path_at)
-{
-    struct user_path path;
-    struct inode *dir;
-    int error = get_path(AT_FDCWD, path_at, &path);
-
-    if (error != 0)
-        return error;
-    error = path_find(path.start, path.text, &dir);
-    put_path(&path);
-    if (error != 0)
-        return error;
-    if (!inode_is_dir(dir)) {
-        inode_put(dir);
-        return -ENOTDIR;
-    }
-    process_set_cwd(dir);
-    return 0;
-}
-
-int64_t sys_fchdir(int fd)
-{
-    struct inode *dir;
-    int error = fd == AT_FDCWD ? -EBADF : find_start(fd, &dir);
-
-    if (error == 0)
-        process_set_cwd(dir);
-    return error;
-}
-
-int64_t sys_getcwd(vaddr_t to, size_t nr_bytes)
-{
-    struct inode *dir = process_get_cwd(process_current());
-    char *path = kmalloc_user(PATH_MAX);
-    int64_t start = -ENOMEM, result;
-
-    if (path != NULL)
-        start = path_of_dir(dir, path, PATH_MAX);
-    inode_put(dir);
-    result = start < 0 ? start : PATH_MAX - start;
-    if (result > 0 && (size_t)result > nr_bytes)
-        result = -ERANGE;
-    if (result > 0 && user_copy_to(to, path + start, (size_t)result) != 0)
-        result = -EFAULT;
-    kfree(path);
-    return result;
 }

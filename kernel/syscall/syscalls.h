@@ -11,6 +11,7 @@ SYSCALL(__NR_write, write, (int fd, vaddr_t from, size_t nr_bytes), "write to a 
 SYSCALL(__NR_open, open, (vaddr_t path_at, unsigned flags, uint32_t mode), "open a file")
 SYSCALL(__NR_openat, openat, (int dir_fd, vaddr_t path_at, unsigned flags, uint32_t mode),
         "open a file, seen from a folder")
+SYSCALL(__NR_creat, creat, (vaddr_t path_at, uint32_t mode), "make or empty a file, and open it")
 SYSCALL(__NR_close, close, (int fd), "close a descriptor")
 SYSCALL(__NR_readv, readv, (int fd, vaddr_t pieces_at, int nr_pieces), "read into several buffers")
 SYSCALL(__NR_writev, writev, (int fd, vaddr_t pieces_at, int nr_pieces),
@@ -60,6 +61,64 @@ SYSCALL(__NR_epoll_pwait2, epoll_pwait2,
 SYSCALL(__NR_ftruncate, ftruncate, (int fd, int64_t nr_bytes), "set a file's size")
 SYSCALL(__NR_getdents64, getdents64, (int fd, vaddr_t to, unsigned nr_bytes), "list a folder")
 SYSCALL(__NR_getcwd, getcwd, (vaddr_t to, size_t nr_bytes), "the path of the current folder")
+SYSCALL(__NR_chroot, chroot, (vaddr_t path_at), "set the folder where paths begin")
+SYSCALL(__NR_umask, umask, (uint32_t mask), "set which permissions new files do not get")
+SYSCALL(__NR_mknod, mknod, (vaddr_t path_at, uint32_t mode, unsigned device),
+        "make a FIFO, a device, a socket or a file")
+SYSCALL(__NR_mknodat, mknodat, (int dir_fd, vaddr_t path_at, uint32_t mode, unsigned device),
+        "the same, seen from a folder")
+SYSCALL(__NR_symlink, symlink, (vaddr_t target_at, vaddr_t path_at), "make a symbolic link")
+SYSCALL(__NR_symlinkat, symlinkat, (vaddr_t target_at, int dir_fd, vaddr_t path_at),
+        "make a symbolic link, seen from a folder")
+SYSCALL(__NR_readlink, readlink, (vaddr_t path_at, vaddr_t to, int nr_bytes),
+        "where a symbolic link leads")
+SYSCALL(__NR_readlinkat, readlinkat, (int dir_fd, vaddr_t path_at, vaddr_t to, int nr_bytes),
+        "where a symbolic link leads, seen from a folder")
+SYSCALL(__NR_link, link, (vaddr_t from_at, vaddr_t to_at), "give a file a further name")
+SYSCALL(__NR_linkat, linkat, (int from_fd, vaddr_t from_at, int to_fd, vaddr_t to_at, int flags),
+        "the same, seen from folders")
+SYSCALL(__NR_rename, rename, (vaddr_t from_at, vaddr_t to_at), "change a name")
+SYSCALL(__NR_renameat, renameat, (int from_fd, vaddr_t from_at, int to_fd, vaddr_t to_at),
+        "change a name, seen from folders")
+SYSCALL(__NR_renameat2, renameat2,
+        (int from_fd, vaddr_t from_at, int to_fd, vaddr_t to_at, unsigned flags),
+        "change a name, unless it is there, or exchange two")
+SYSCALL(__NR_mount, mount,
+        (vaddr_t source_at, vaddr_t path_at, vaddr_t type_at, uint64_t flags, vaddr_t options_at),
+        "put a file system on a folder")
+SYSCALL(__NR_umount2, umount2, (vaddr_t path_at, unsigned flags), "take a file system away")
+SYSCALL(__NR_statfs, statfs, (vaddr_t path_at, vaddr_t statfs_at),
+        "how large a file system is, and how full")
+SYSCALL(__NR_fstatfs, fstatfs, (int fd, vaddr_t statfs_at), "the same of an open file's")
+SYSCALL(__NR_statx, statx,
+        (int dir_fd, vaddr_t path_at, int flags, unsigned mask, vaddr_t statx_at),
+        "what is known about a file")
+SYSCALL(__NR_access, access, (vaddr_t path_at, int mode), "may the real user do that to a file?")
+SYSCALL(__NR_faccessat, faccessat, (int dir_fd, vaddr_t path_at, int mode),
+        "the same, seen from a folder")
+SYSCALL(__NR_faccessat2, faccessat2, (int dir_fd, vaddr_t path_at, int mode, int flags),
+        "the same, for the real or the effective user")
+SYSCALL(__NR_chmod, chmod, (vaddr_t path_at, uint32_t mode), "change who may do what to a file")
+SYSCALL(__NR_fchmod, fchmod, (int fd, uint32_t mode), "the same to an open file")
+SYSCALL(__NR_fchmodat, fchmodat, (int dir_fd, vaddr_t path_at, uint32_t mode),
+        "the same, seen from a folder")
+SYSCALL(452 /* fchmodat2 */, fchmodat2,
+        (int dir_fd, vaddr_t path_at, uint32_t mode, unsigned flags), "the same, with flags")
+SYSCALL(__NR_chown, chown, (vaddr_t path_at, uint32_t uid, uint32_t gid), "change a file's owner")
+SYSCALL(__NR_lchown, lchown, (vaddr_t path_at, uint32_t uid, uint32_t gid),
+        "change the owner, not following a link")
+SYSCALL(__NR_fchown, fchown, (int fd, uint32_t uid, uint32_t gid), "change an open file's owner")
+SYSCALL(__NR_fchownat, fchownat,
+        (int dir_fd, vaddr_t path_at, uint32_t uid, uint32_t gid, int flags),
+        "change a file's owner, seen from a folder")
+SYSCALL(__NR_utimensat, utimensat, (int dir_fd, vaddr_t path_at, vaddr_t times_at, int flags),
+        "set a file's times")
+SYSCALL(__NR_futimesat, futimesat, (int dir_fd, vaddr_t path_at, vaddr_t times_at),
+        "set a file's times, in microseconds")
+SYSCALL(__NR_utimes, utimes, (vaddr_t path_at, vaddr_t times_at),
+        "set a file's times, in microseconds")
+SYSCALL(__NR_utime, utime, (vaddr_t path_at, vaddr_t times_at), "set a file's times, in seconds")
+SYSCALL(__NR_truncate, truncate, (vaddr_t path_at, int64_t nr_bytes), "set a file's size")
 SYSCALL(__NR_chdir, chdir, (vaddr_t path_at), "change the current folder")
 SYSCALL(__NR_fchdir, fchdir, (int fd), "change the current folder to an open one")
 SYSCALL(__NR_mkdir, mkdir, (vaddr_t path_at, uint32_t mode), "make a folder")

@@ -3,9 +3,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <unistd.h>
 
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -153,6 +156,160 @@ int unlink(const char *path)
 int unlinkat(int dir_fd, const char *path, int flags)
 {
     return (int)CALL(__NR_unlinkat, dir_fd, (long)path, flags);
+}
+
+/* ---- Names ---------------------------------------------------------------------------------- */
+
+int link(const char *from, const char *to)
+{
+    return (int)CALL(__NR_link, (long)from, (long)to);
+}
+
+int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
+{
+    return (int)CALL(__NR_linkat, from_fd, (long)from, to_fd, (long)to, flags);
+}
+
+int symlink(const char *target, const char *path)
+{
+    return (int)CALL(__NR_symlink, (long)target, (long)path);
+}
+
+int symlinkat(const char *target, int dir_fd, const char *path)
+{
+    return (int)CALL(__NR_symlinkat, (long)target, dir_fd, (long)path);
+}
+
+ssize_t readlink(const char *path, char *to, size_t nr_bytes)
+{
+    return CALL(__NR_readlink, (long)path, (long)to, (long)nr_bytes);
+}
+
+ssize_t readlinkat(int dir_fd, const char *path, char *to, size_t nr_bytes)
+{
+    return CALL(__NR_readlinkat, dir_fd, (long)path, (long)to, (long)nr_bytes);
+}
+
+int rename(const char *from, const char *to)
+{
+    return (int)CALL(__NR_rename, (long)from, (long)to);
+}
+
+int renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+    return (int)CALL(__NR_renameat, from_fd, (long)from, to_fd, (long)to);
+}
+
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+    return (int)CALL(__NR_renameat2, from_fd, (long)from, to_fd, (long)to, flags);
+}
+
+int mknod(const char *path, mode_t mode, dev_t device)
+{
+    return (int)CALL(__NR_mknod, (long)path, mode, (long)device);
+}
+
+int mkfifo(const char *path, mode_t mode)
+{
+    return mknod(path, S_IFIFO | (mode & 07777), 0);
+}
+
+/* ---- What is known about files, and changes of it -------------------------------------------- */
+
+int lstat(const char *path, struct stat *out)
+{
+    return fstatat(AT_FDCWD, path, out, AT_SYMLINK_NOFOLLOW);
+}
+
+int chmod(const char *path, mode_t mode)
+{
+    return (int)CALL(__NR_chmod, (long)path, mode);
+}
+
+int fchmod(int fd, mode_t mode)
+{
+    return (int)CALL(__NR_fchmod, fd, mode);
+}
+
+int chown(const char *path, uid_t uid, gid_t gid)
+{
+    return (int)CALL(__NR_chown, (long)path, uid, gid);
+}
+
+int lchown(const char *path, uid_t uid, gid_t gid)
+{
+    return (int)CALL(__NR_lchown, (long)path, uid, gid);
+}
+
+int fchown(int fd, uid_t uid, gid_t gid)
+{
+    return (int)CALL(__NR_fchown, fd, uid, gid);
+}
+
+int utimensat(int dir_fd, const char *path, const struct timespec times[2], int flags)
+{
+    return (int)CALL(__NR_utimensat, dir_fd, (long)path, (long)times, flags);
+}
+
+int futimens(int fd, const struct timespec times[2])
+{
+    return utimensat(fd, NULL, times, 0);
+}
+
+int access(const char *path, int mode)
+{
+    return (int)CALL(__NR_access, (long)path, mode);
+}
+
+int faccessat(int dir_fd, const char *path, int mode, int flags)
+{
+    return (int)CALL(__NR_faccessat2, dir_fd, (long)path, mode, flags);
+}
+
+int truncate(const char *path, off_t nr_bytes)
+{
+    return (int)CALL(__NR_truncate, (long)path, nr_bytes);
+}
+
+mode_t umask(mode_t mask)
+{
+    return (mode_t)CALL(__NR_umask, mask);
+}
+
+/* ---- File systems --------------------------------------------------------------------------- */
+
+int mount(const char *source, const char *path, const char *type, unsigned long flags,
+          const void *options)
+{
+    return (int)CALL(__NR_mount, (long)source, (long)path, (long)type, (long)flags, (long)options);
+}
+
+int umount(const char *path)
+{
+    return umount2(path, 0);
+}
+
+int umount2(const char *path, int flags)
+{
+    return (int)CALL(__NR_umount2, (long)path, flags);
+}
+
+int statfs(const char *path, struct statfs *out)
+{
+    return (int)CALL(__NR_statfs, (long)path, (long)out);
+}
+
+int fstatfs(int fd, struct statfs *out)
+{
+    return (int)CALL(__NR_fstatfs, fd, (long)out);
+}
+
+/* ---- Where the process is ------------------------------------------------------------------- */
+
+int chroot(const char *path)
+{
+    return (int)CALL(__NR_chroot, (long)path);
 }
 
 int chdir(const char *path)

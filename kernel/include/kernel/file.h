@@ -38,7 +38,7 @@ struct file {
 struct file_ops {
     bool is_seekable;
     int64_t (*read)(struct file *file, vaddr_t to, size_t nr_bytes,
-                    uint64_t *offset); /* NULL: -EISDIR */
+                    uint64_t *offset); /* NULL: -EISDIR of a folder, else -EINVAL */
     int64_t (*write)(struct file *file, vaddr_t from, size_t nr_bytes,
                      uint64_t *offset); /* NULL: -EBADF */
     /* Entries of a folder as getdents64() has them. NULL: -ENOTDIR. */
@@ -70,8 +70,14 @@ struct file *file_create(const struct file_ops *ops, unsigned flags, struct inod
 int file_open(struct inode *start, const char *path, unsigned flags, uint32_t mode,
               struct file **file) MUST_CHECK;
 
+/* The same for an inode that is there, whose permissions have been checked (kernel/fs/open.c). */
+int file_open_inode(struct inode *inode, unsigned flags, struct file **file) MUST_CHECK;
+
 struct file *file_get(struct file *file);
 void file_put(struct file *file); /* NULL is allowed */
+
+/* Frees one that could not be opened: its ops are told nothing. */
+void file_free(struct file *file);
 
 /* As read(), write(), lseek(), fstat() and getdents64(). */
 int64_t file_read(struct file *file, vaddr_t to, size_t nr_bytes) MUST_CHECK;
@@ -107,8 +113,12 @@ void fd_table_release(struct fd_table *table);
 /* exec(): closes what has the close-on-exec bit. May sleep. */
 void fd_table_close_on_exec(struct fd_table *table);
 
-/* The file of descriptor `fd` with a reference; NULL: it is not open. */
+/*
+ * The file of descriptor `fd` with a reference; NULL: it is not open. With O_PATH it is open for
+ * nothing but being a place in paths: only fd_get_any() gives such a file.
+ */
 struct file *fd_get(struct fd_table *table, int fd) MUST_CHECK;
+struct file *fd_get_any(struct fd_table *table, int fd) MUST_CHECK;
 
 /*
  * Reserves the lowest free number that is at least `min`: fd_install() makes it a descriptor,

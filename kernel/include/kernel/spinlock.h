@@ -23,7 +23,10 @@ enum lock_rank {
     LOCK_RANK_FAMILY = 10,        /* proc/: parents, children, zombies */
     LOCK_RANK_PROCESS = 20,       /* struct process: its LWPs */
     LOCK_RANK_ID_TABLE = 25,      /* proc/id.c: pid and tid numbers */
+    LOCK_RANK_CREDENTIALS = 26,   /* a process's users and groups */
     LOCK_RANK_FILES = 27,         /* a process's descriptors */
+    LOCK_RANK_MOUNT = 28,         /* what is mounted where */
+    LOCK_RANK_NAMES = 29,         /* tmpfs: which folder an inode is in */
     LOCK_RANK_WAIT = 30,          /* wait queues, mutexes, futex buckets */
     LOCK_RANK_POLL = 32,          /* what waits for files: taken under their guards */
     LOCK_RANK_TIMER = 40,         /* a CPU's timers */

@@ -5,6 +5,7 @@
  * Processes and their LWPs (proc/process.c and proc/lwp.c have the theory).
  */
 
+#include <kernel/credentials.h>
 #include <kernel/list.h>
 #include <kernel/spinlock.h>
 #include <kernel/types.h>
@@ -66,6 +67,9 @@ struct process {
     unsigned nr_kept_stacks;               /* p */
     struct fd_table *files;                /* c while an LWP is alive */
     struct inode *cwd;                     /* p  the current folder; a reference */
+    struct inode *_Atomic root;            /* p to write  where paths begin; NULL: root_inode */
+    atomic_uint umask;                     /* a */
+    struct credentials credentials;        /* its own lock */
 
     int group, session;            /* f  numbers of the process group and the session */
     struct list_node all_link;     /* f  on the list of all processes */
@@ -196,6 +200,9 @@ int process_parent_pid(void);
  * over. */
 struct inode *process_get_cwd(struct process *process);
 void process_set_cwd(struct inode *dir);
+
+/* chroot(): takes over the reference. */
+void process_set_root(struct inode *dir);
 
 /* If the calling LWP is the first one: what the process's status is when the last LWP has left. */
 void process_set_exit_code(int code);

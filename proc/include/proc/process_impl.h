@@ -28,4 +28,7 @@ void process_clear_up(struct process *process);
  */
 void process_has_gone(struct process *process);
 
+/* Credentials, root and umask are the parent's, or those of the first process (NULL). */
+void process_inherit_credentials(struct process *child, struct process *parent);
+
 #endif

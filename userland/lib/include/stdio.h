@@ -43,4 +43,12 @@ int fflush(FILE *stream);
 /* "what: text of errno" on standard error. */
 void perror(const char *what);
 
+/* As POSIX and Linux: 0, or -1 with `errno` set. */
+int rename(const char *from, const char *to);
+int renameat(int from_fd, const char *from, int to_fd, const char *to);
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
+
+#define RENAME_NOREPLACE 1
+#define RENAME_EXCHANGE  2
+
 #endif

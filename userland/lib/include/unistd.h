@@ -7,6 +7,11 @@
 #define STDOUT_FILENO 1
 #define STDERR_FILENO 2
 
+#define F_OK 0
+#define X_OK 1
+#define W_OK 2
+#define R_OK 4
+
 #define SEEK_SET 0
 #define SEEK_CUR 1
 #define SEEK_END 2
@@ -25,6 +30,19 @@ int dup3(int fd, int new_fd, int flags);
 int pipe(int fds[2]);
 int pipe2(int fds[2], int flags);
 int unlink(const char *path);
+int link(const char *from, const char *to);
+int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags);
+int symlink(const char *target, const char *path);
+int symlinkat(const char *target, int dir_fd, const char *path);
+ssize_t readlink(const char *path, char *to, size_t nr_bytes);
+ssize_t readlinkat(int dir_fd, const char *path, char *to, size_t nr_bytes);
+int chown(const char *path, uid_t uid, gid_t gid);
+int lchown(const char *path, uid_t uid, gid_t gid);
+int fchown(int fd, uid_t uid, gid_t gid);
+int access(const char *path, int mode);
+int faccessat(int dir_fd, const char *path, int mode, int flags);
+int truncate(const char *path, off_t nr_bytes);
+int chroot(const char *path);
 int unlinkat(int dir_fd, const char *path, int flags);
 int rmdir(const char *path);
 int chdir(const char *path);

@@ -1,0 +1,235 @@
+/*
+ * Making, removing and changing names.
+ *
+ * Each walks up to the last part of its paths, looks whether the caller may do it, and leaves the
+ * rest to the folder, which does it in one step. What is refused for what a name stands for, such
+ * as slashes behind a file's, is decided a moment before: whoever changes the names meanwhile may
+ * as well have done it after.
+ */
+
+#include <kernel/errno.h>
+#include <kernel/mount.h>
+#include <kernel/vnode.h>
+#include <linux/fs.h>
+#include <linux/stat.h>
+
+/* Whether names in `dir` may be made, removed and changed. */
+static int check_dir(struct inode *dir)
+{
+    return inode_may(dir, MAY_WRITE | MAY_EXEC);
+}
+
+/* What is at the end of a walk, itself; for no "." or "..". */
+static int find_itself(const struct path_last *last, struct inode **found)
+{
+    return last->dir->ops->lookup(last->dir, last->name, last->length, found);
+}
+
+/*
+ * Where a new name goes, and that it may. -EEXIST, -ENOENT (slashes behind what is to be no
+ * folder), -EACCES, -EROFS; then nothing is held.
+ */
+static int find_new(struct inode *start, const char *path, bool is_dir, struct path_last *last)
+{
+    struct inode *there;
+    int error = path_find_parent(start, path, PATH_NO_FOLLOW, last);
+
+    if (error != 0)
+        return error;
+    if (path_is_dots(last)) {
+        error = -EEXIST;
+    } else {
+        error = find_itself(last, &there);
+        if (error == 0) {
+            inode_put(there);
+            error = -EEXIST;
+        } else if (error == -ENOENT && (is_dir || !last->has_slash)) {
+            error = check_dir(last->dir);
+        }
+    }
+    if (error != 0)
+        path_put_last(last);
+    return error;
+}
+
+int path_make(struct inode *start, const char *path, uint32_t mode, uint32_t device)
+{
+    struct inode *created;
+    struct path_last last;
+    int error = find_new(start, path, S_ISDIR(mode), &last);
+
+    if (error != 0)
+        return error;
+    if (last.dir->ops->create == NULL)
+        error = -EPERM;
+    else
+        error = last.dir->ops->create(last.dir, last.name, last.length, mode & ~path_umask(),
+                                      device, &created);
+    path_put_last(&last);
+    if (error == 0)
+        inode_put(created);
+    return error;
+}
+
+int path_symlink(const char *target, struct inode *start, const char *path)
+{
+    struct path_last last;
+    int error = *target == '\0' ? -ENOENT : find_new(start, path, false, &last);
+
+    if (error != 0)
+        return error;
+    if (last.dir->ops->symlink == NULL)
+        error = -EPERM;
+    else
+        error = last.dir->ops->symlink(last.dir, last.name, last.length, target);
+    path_put_last(&last);
+    return error;
+}
+
+int path_link(struct inode *file, struct inode *start, const char *path)
+{
+    struct path_last last;
+    int error = find_new(start, path, false, &last);
+
+    if (error != 0)
+        return error;
+    if (last.dir->mount != file->mount)
+        error = -EXDEV;
+    else if (inode_is_dir(file) || last.dir->ops->link == NULL)
+        error = -EPERM;
+    else
+        error = last.dir->ops->link(last.dir, last.name, last.length, file);
+    path_put_last(&last);
+    return error;
+}
+
+/* ---- Removing ------------------------------------------------------------------------------- */
+
+/* "file/" is no folder, "folder/" is no file, and "none/" is nothing: what unlink() says of them.
+ */
+static int refuse_slash(const struct path_last *last)
+{
+    struct inode *inode;
+    int error = find_itself(last, &inode);
+
+    if (error != 0)
+        return error;
+    error = inode_is_dir(inode) ? -EISDIR : -ENOTDIR;
+    inode_put(inode);
+    return error;
+}
+
+/* What is not there cannot be removed, whether or not the caller may. */
+static int refuse(const struct path_last *last, int error)
+{
+    struct inode *inode;
+    int missing = find_itself(last, &inode);
+
+    if (missing != 0)
+        return missing;
+    inode_put(inode);
+    return error;
+}
+
+static int remove_last(const struct path_last *last, bool is_dir)
+{
+    int error;
+
+    if (last->length == 0)
+        return is_dir ? -EBUSY : -EISDIR;
+    if (path_is_dot(last))
+        return is_dir ? -EINVAL : -EISDIR;
+    if (path_is_dotdot(last))
+        return is_dir ? -ENOTEMPTY : -EISDIR;
+    if (last->has_slash && !is_dir)
+        return refuse_slash(last);
+    error = check_dir(last->dir);
+    if (error == 0 && last->dir->ops->remove == NULL)
+        error = -EPERM;
+    return error != 0 ? refuse(last, error)
+                      : last->dir->ops->remove(last->dir, last->name, last->length, is_dir);
+}
+
+int path_remove(struct inode *start, const char *path, bool is_dir)
+{
+    struct path_last last;
+    int error = path_find_parent(start, path, PATH_NO_FOLLOW, &last);
+
+    if (error != 0)
+        return error;
+    error = remove_last(&last, is_dir);
+    path_put_last(&last);
+    return error;
+}
+
+/* ---- Renaming ------------------------------------------------------------------------------- */
+
+/* Slashes may follow a folder's name only, and a folder that goes elsewhere has its ".." changed,
+ * for which it must be writable. */
+static int check_moved(const struct path_last *last, bool has_slash, bool goes_elsewhere)
+{
+    struct inode *inode;
+    int error = find_itself(last, &inode);
+
+    if (error != 0)
+        return error;
+    if (!inode_is_dir(inode))
+        error = has_slash ? -ENOTDIR : 0;
+    else if (goes_elsewhere)
+        error = inode_may(inode, MAY_WRITE);
+    inode_put(inode);
+    return error;
+}
+
+static int rename_last(const struct path_last *from, const struct path_last *to, unsigned flags)
+{
+    const struct dir_name old = {from->dir, from->name, from->length};
+    const struct dir_name new = {to->dir, to->name, to->length};
+    bool is_within = from->dir == to->dir, is_exchange = flags & RENAME_EXCHANGE;
+    int error;
+
+    if (from->dir->mount != to->dir->mount)
+        return -EXDEV;
+    if (path_is_dots(from))
+        return -EBUSY;
+    if (path_is_dots(to))
+        return flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
+    error = check_moved(from, from->has_slash || (to->has_slash && !is_exchange), !is_within);
+    if (error == 0 && is_exchange)
+        error = check_moved(to, to->has_slash, !is_within);
+    if (error == 0)
+        error = check_dir(from->dir);
+    if (error == 0)
+        error = check_dir(to->dir);
+    if (error == 0 && from->dir->ops->rename == NULL)
+        error = -EPERM;
+    if (error != 0)
+        return error;
+    if (is_within)
+        return from->dir->ops->rename(&old, &new, flags);
+    mutex_lock(&from->dir->mount->rename_lock);
+    error = from->dir->ops->rename(&old, &new, flags);
+    mutex_unlock(&from->dir->mount->rename_lock);
+    return error;
+}
+
+int path_rename(struct inode *from_start, const char *from, struct inode *to_start, const char *to,
+                unsigned flags)
+{
+    struct path_last old, new;
+    int error;
+
+    if ((flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE)) ||
+        flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+        return -EINVAL;
+    error = path_find_parent(from_start, from, PATH_NO_FOLLOW, &old);
+    if (error != 0)
+        return error;
+    error = path_find_parent(to_start, to, PATH_NO_FOLLOW, &new);
+    if (error == 0) {
+        error = rename_last(&old, &new, flags);
+        path_put_last(&new);
+    }
+    path_put_last(&old);
+    return error;
+}

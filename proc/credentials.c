@@ -1,0 +1,73 @@
+/*
+ * What file systems and system calls ask about the calling process: whose it is, its root, its
+ * umask, its limits. A kernel thread is root's, and has no limits.
+ */
+
+#include <kernel/credentials.h>
+#include <kernel/vnode.h>
+#include <proc/process.h>
+#include <proc/process_impl.h>
+
+static struct credentials kernel_credentials = {
+    .lock = SPINLOCK_INIT("credentials", LOCK_RANK_CREDENTIALS)};
+
+/* The calling LWP's process; NULL: it is a kernel thread. */
+static struct process *caller(void)
+{
+    return lwp_current() != NULL && lwp_current()->mmu != NULL ? process_current() : NULL;
+}
+
+struct credentials *credentials_current(void)
+{
+    struct process *process = caller();
+
+    return process != NULL ? &process->credentials : &kernel_credentials;
+}
+
+struct inode *path_root(void)
+{
+    struct process *process = caller();
+    struct inode *root = root_inode;
+    irq_state_t irq;
+
+    if (process == NULL || atomic_load(&process->root) == NULL)
+        return inode_get(root);
+    irq = spin_lock_irq(&process->lock);
+    root = inode_get(process->root);
+    spin_unlock_irq(&process->lock, irq);
+    return root;
+}
+
+void process_set_root(struct inode *dir)
+{
+    struct process *process = process_current();
+    irq_state_t irq = spin_lock_irq(&process->lock);
+    struct inode *old = process->root;
+
+    process->root = dir;
+    spin_unlock_irq(&process->lock, irq);
+    inode_put(old);
+}
+
+void process_inherit_credentials(struct process *child, struct process *parent)
+{
+    irq_state_t irq;
+
+    credentials_init(&child->credentials);
+    atomic_init(&child->umask, 022);
+    if (parent == NULL)
+        return;
+    credentials_copy(&child->credentials, &parent->credentials);
+    child->umask = parent->umask;
+    irq = spin_lock_irq(&parent->lock);
+    if (parent->root != NULL)
+        child->root = inode_get(parent->root);
+    spin_unlock_irq(&parent->lock, irq);
+}
+
+uint32_t path_umask(void)
+{
+    struct process *process = caller();
+
+    return process != NULL ? atomic_load_explicit(&process->umask, memory_order_relaxed) : 0;
+}
