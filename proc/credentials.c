@@ -27,11 +27,11 @@ struct credentials *credentials_current(void)
 struct inode *path_root(void)
 {
     struct process *process = caller();
-    struct inode *root = root_inode;
+    struct inode *root;
     irq_state_t irq;
 
     if (process == NULL || atomic_load(&process->root) == NULL)
-        return inode_get(root);
+        return root_inode;
     irq = spin_lock_irq(&process->lock);
     root = inode_get(process->root);
     spin_unlock_irq(&process->lock, irq);

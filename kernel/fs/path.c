@@ -168,8 +168,9 @@ static int walk_on(struct path_last *walk, const char *path)
 void path_put_last(struct path_last *last)
 {
     inode_put(last->dir);
-    inode_put(last->root);
-    kfree(last->text);
+    path_put_root(last->root);
+    if (last->text != NULL)
+        kfree(last->text);
 }
 
 int path_find_parent(struct inode *start, const char *path, unsigned flags, struct path_last *last)
@@ -210,8 +211,8 @@ int path_lookup(struct inode *start, const char *path, unsigned flags, struct in
     struct path_last last;
     int error;
 
-    if ((flags & PATH_EMPTY_IS_START) && *path == '\0') {
-        *found = start != NULL ? inode_get(start) : path_root();
+    if ((flags & PATH_EMPTY_IS_START) && *path == '\0' && start != NULL) {
+        *found = inode_get(start);
         return 0;
     }
     error = path_find_parent(start, path, flags, &last);
@@ -310,6 +311,6 @@ int64_t path_of(struct inode *inode, char *buffer, size_t nr_bytes)
     if (error == 0 && !is_whole)
         error = prepend(buffer, &start, "(unreachable)");
     inode_put(at);
-    inode_put(root);
+    path_put_root(root);
     return error != 0 ? error : (int64_t)start;
 }

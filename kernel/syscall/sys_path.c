@@ -41,16 +41,26 @@ static int find_start(int dir_fd, bool must_be_dir, struct inode **start)
     return error;
 }
 
+static void free_text(const struct user_path *path)
+{
+    if (path->text != path->short_text)
+        kfree(path->text);
+}
+
 int user_path_get_or_empty(int dir_fd, vaddr_t path_at, bool may_be_empty, struct user_path *path)
 {
     int64_t length;
     int error = 0;
 
     path->start = NULL;
-    path->text = kmalloc_user(PATH_MAX);
-    if (path->text == NULL)
-        return -ENOMEM;
-    length = user_copy_string(path->text, path_at, PATH_MAX);
+    path->text = path->short_text;
+    length = user_copy_string(path->short_text, path_at, sizeof(path->short_text));
+    if (length == -ENAMETOOLONG) {
+        path->text = kmalloc_user(PATH_MAX);
+        if (path->text == NULL)
+            return -ENOMEM;
+        length = user_copy_string(path->text, path_at, PATH_MAX);
+    }
     if (length < 0)
         error = (int)length;
     else if (path->text[0] == '\0' && !may_be_empty)
@@ -58,7 +68,7 @@ int user_path_get_or_empty(int dir_fd, vaddr_t path_at, bool may_be_empty, struc
     else if (path->text[0] != '/')
         error = find_start(dir_fd, path->text[0] != '\0', &path->start);
     if (error != 0)
-        kfree(path->text);
+        free_text(path);
     return error;
 }
 
@@ -70,7 +80,7 @@ int user_path_get(int dir_fd, vaddr_t path_at, struct user_path *path)
 void user_path_put(struct user_path *path)
 {
     inode_put(path->start);
-    kfree(path->text);
+    free_text(path);
 }
 
 int user_path_find(int dir_fd, vaddr_t path_at, unsigned flags, struct inode **found)

@@ -8,8 +8,9 @@
 
 /* A path from user memory, and the folder from which it is seen. */
 struct user_path {
-    char *text;
+    char *text;          /* short_text, or memory of its own */
     struct inode *start; /* a reference; NULL: the path begins with a slash */
+    char short_text[160];
 };
 
 /* 0, -EFAULT, -ENAMETOOLONG, -ENOMEM, -EBADF, -ENOTDIR; then nothing is held. */

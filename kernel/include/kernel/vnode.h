@@ -253,6 +253,8 @@ struct space;
 int inode_read_into(struct inode *inode, uint64_t offset, struct space *space, vaddr_t va,
                     size_t nr_bytes) MUST_CHECK;
 
+extern struct inode *root_inode; /* the first root: a tmpfs; c once it runs */
+
 /* ---- Paths (kernel/fs/path.c) ---------------------------------------------------------------- */
 
 #define LINKS_FOLLOWED_MAX 40 /* in one path, as on Linux */
@@ -284,7 +286,7 @@ struct path_last {
     unsigned flags;
     unsigned nr_links;  /* followed so far */
     char *text;         /* where `name` is, once a link has been followed; NULL: in the path */
-    struct inode *root; /* with a reference */
+    struct inode *root; /* the caller's; with a reference if it is not root_inode */
 };
 
 /* As path_lookup(), up to the last part, which may be "." or "..". On failure nothing is held. */
@@ -339,15 +341,22 @@ int path_link(struct inode *file, struct inode *start, const char *path) MUST_CH
 int path_rename(struct inode *from_start, const char *from, struct inode *to_start, const char *to,
                 unsigned flags) MUST_CHECK;
 
+static inline void path_put_root(struct inode *root)
+{
+    if (root != root_inode)
+        inode_put(root);
+}
+
 /* ---- Supplied by proc/credentials.c -----------------------------------------------------------
  */
 
-/* The calling process's root (a kernel thread's is the first of all), with a reference. */
+/*
+ * The calling process's root: root_inode, which is there for ever and is handed out without a
+ * reference, or what chroot() has made it, with one. path_put_root() puts either.
+ */
 struct inode *path_root(void);
 
 /* Permissions that the calling process takes away from what it creates. */
 uint32_t path_umask(void);
-
-extern struct inode *root_inode; /* the first root: a tmpfs; c once it runs */
 
 #endif
