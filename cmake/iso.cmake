@@ -3,12 +3,14 @@
 # Folders that have something to put into the guest call
 #
 #     thrum_initrd_add(FILE GUESTPATH [MODE mode])
+#     thrum_initrd_list(LIST)
 #     thrum_initrd_depends(TARGET...)
 #
 # FILE is a path, or $<TARGET_FILE:program> of a program, which goes in without its debug
-# information; MODE is octal, 755 or 644 unless said, as the file is executable or not. What makes
-# files that are built, and are not such programs, has to be named as TARGET. The top level calls
-# thrum_build_iso() last; it adds the targets `initrd` and `iso`.
+# information, or "-", which makes a folder; MODE is octal, 755 or 644 unless said, as the file is executable or not. LIST is
+# a file of more lines for mkcpio.sh, of which links come in handy: one whose name is taken is left
+# out. What makes files that are built, and are not such programs, has to be named as TARGET. The top
+# level calls thrum_build_iso() last; it adds the targets `initrd` and `iso`.
 
 find_program(THRUM_BASH bash REQUIRED)
 find_program(THRUM_OBJCOPY NAMES llvm-objcopy objcopy REQUIRED)
@@ -17,6 +19,7 @@ set(THRUM_ISO ${CMAKE_BINARY_DIR}/thrum.iso)
 set(THRUM_INITRD ${CMAKE_BINARY_DIR}/initrd.cpio)
 
 define_property(GLOBAL PROPERTY THRUM_INITRD_ENTRIES BRIEF_DOCS "file|guest path|mode" FULL_DOCS "-")
+define_property(GLOBAL PROPERTY THRUM_INITRD_LISTS BRIEF_DOCS "files" FULL_DOCS "-")
 define_property(GLOBAL PROPERTY THRUM_INITRD_DEPENDS BRIEF_DOCS "targets" FULL_DOCS "-")
 
 function(thrum_initrd_add file guest_path)
@@ -24,10 +27,14 @@ function(thrum_initrd_add file guest_path)
   if(NOT arg_MODE)
     set(arg_MODE -)
   endif()
-  if(NOT file MATCHES "^\\$<")
+  if(NOT file MATCHES "^(\\$<|-$)")
     get_filename_component(file ${file} ABSOLUTE)
   endif()
   set_property(GLOBAL APPEND PROPERTY THRUM_INITRD_ENTRIES "${file}|${guest_path}|${arg_MODE}")
+endfunction()
+
+function(thrum_initrd_list file)
+  set_property(GLOBAL APPEND PROPERTY THRUM_INITRD_LISTS ${file})
 endfunction()
 
 function(thrum_initrd_depends)
@@ -69,6 +76,7 @@ endfunction()
 function(thrum_build_initrd)
   get_property(entries GLOBAL PROPERTY THRUM_INITRD_ENTRIES)
   get_property(depends GLOBAL PROPERTY THRUM_INITRD_DEPENDS)
+  get_property(lists GLOBAL PROPERTY THRUM_INITRD_LISTS)
   set(list "")
   foreach(entry IN LISTS entries)
     string(REPLACE "|" ";" fields ${entry})
@@ -79,14 +87,17 @@ function(thrum_build_initrd)
       set(file ${CMAKE_BINARY_DIR}/initrd/${CMAKE_MATCH_1})
       thrum_strip(${CMAKE_MATCH_1} ${file})
     endif()
-    list(APPEND depends ${file})
+    if(NOT file STREQUAL "-")
+      list(APPEND depends ${file})
+    endif()
     string(APPEND list "${file}\t${guest_path}\t${mode}\n")
   endforeach()
   file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/initrd)
   file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/initrd.list CONTENT "${list}")
   add_custom_command(OUTPUT ${THRUM_INITRD}
     COMMAND ${THRUM_BASH} ${THRUM_CMAKE_DIR}/mkcpio.sh ${THRUM_INITRD} ${CMAKE_BINARY_DIR}/initrd.list
-    DEPENDS ${depends} ${CMAKE_BINARY_DIR}/initrd.list ${THRUM_CMAKE_DIR}/mkcpio.sh
+      ${lists}
+    DEPENDS ${depends} ${CMAKE_BINARY_DIR}/initrd.list ${lists} ${THRUM_CMAKE_DIR}/mkcpio.sh
     COMMENT "Making initrd.cpio"
     VERBATIM)
   add_custom_target(initrd DEPENDS ${THRUM_INITRD})

@@ -2,11 +2,12 @@
 #
 # Makes a cpio archive (format "newc") in plain bash:
 #
-#     mkcpio.sh OUTPUT LIST
+#     mkcpio.sh OUTPUT LIST...
 #
-# A line of LIST is `HOST<tab>GUEST<tab>MODE`: the file HOST becomes GUEST with the octal
+# A line of a LIST is `HOST<tab>GUEST<tab>MODE`: the file HOST becomes GUEST with the octal
 # permissions MODE; "-" stands for 755 or 644, as the host file is executable or not. A directory is
-# made by "-" as HOST; directories above a file need no line. The same input always makes the same
+# made by "-" as HOST; directories above a file need no line. "->" and where it leads as HOST make a
+# symbolic link, if nothing in the lines before has its name. The same input always makes the same
 # bytes: times are 0, inode numbers count up.
 #
 # A header is 13 numbers of 8 hexadecimal digits after the magic "070701"; the name and the data
@@ -15,7 +16,7 @@
 set -euo pipefail
 export LC_ALL=C # lengths are in bytes
 
-readonly type_directory=0040000 type_file=0100000
+readonly type_directory=0040000 type_file=0100000 type_link=0120000
 inode=0
 declare -A made=()
 
@@ -44,14 +45,29 @@ directory() {
     made[$name]=yes
 }
 
+# new NAME: makes the directories above it.
+new() {
+    [[ $1 == */* ]] && directory "${1%/*}"
+    if [[ -n ${made[$1]:-} ]]; then
+        echo "mkcpio: $1 is in the list twice" >&2
+        exit 1
+    fi
+    made[$1]=yes
+}
+
+# link TARGET NAME
+link() {
+    [[ -n ${made[$2]:-} ]] && return
+    new "$2"
+    header "$2" $((type_link | 0777)) 1 ${#1}
+    printf '%s' "$1"
+    pad4 ${#1}
+}
+
 # file HOST NAME MODE
 file() {
     local host=$1 name=$2 mode=$3 nr_bytes
-    [[ $name == */* ]] && directory "${name%/*}"
-    if [[ -n ${made[$name]:-} ]]; then
-        echo "mkcpio: $name is in the list twice" >&2
-        exit 1
-    fi
+    new "$name"
     if [[ $mode == - ]]; then
         mode=644
         [[ -x $host ]] && mode=755
@@ -60,7 +76,6 @@ file() {
     header "$name" $((type_file | 0$mode)) 1 "$nr_bytes"
     cat "$host"
     pad4 "$nr_bytes"
-    made[$name]=yes
 }
 
 archive() {
@@ -73,6 +88,8 @@ archive() {
         fi
         if [[ $host == - ]]; then
             directory "$guest" "${mode/-/755}"
+        elif [[ $host == '->'* ]]; then
+            link "${host#->}" "$guest"
         else
             file "$host" "$guest" "$mode"
         fi
@@ -81,8 +98,9 @@ archive() {
     header 'TRAILER!!!' 0 1 0
 }
 
-output=${1:?usage: mkcpio.sh OUTPUT LIST}
-list=${2:?usage: mkcpio.sh OUTPUT LIST}
+output=${1:?usage: mkcpio.sh OUTPUT LIST...}
+shift
+(($# > 0)) || { echo "usage: mkcpio.sh OUTPUT LIST..." >&2 && exit 2; }
 trap 'rm -f "$output.tmp"' EXIT
-archive <"$list" >"$output.tmp"
+cat "$@" | archive >"$output.tmp"
 mv "$output.tmp" "$output"

@@ -10,6 +10,18 @@ check_preset() {
         usage_error "--preset: there is no preset '$1' in CMakePresets.json"
 }
 
+# linux_of PRESET: "linux", if what this build makes includes programs of the Linux ABI.
+linux_of() {
+    local cache
+    cache=$(build_dir "$1")/CMakeCache.txt
+    if [[ -e $cache ]]; then
+        grep -q '^THRUM_LINUX:BOOL=OFF' "$cache" && return
+    elif [[ $1 == native ]]; then
+        return
+    fi
+    echo linux
+}
+
 # Passes on what the build prints: on a terminal, its steps share one line.
 show_progress() {
     local line

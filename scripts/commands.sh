@@ -39,7 +39,8 @@ prepare_iso() {
         need run
         return
     fi
-    need build run
+    # shellcheck disable=SC2046
+    need build $(linux_of "$1") run
     build "$1" iso
     machine[iso]=$(build_dir "$1")/thrum.iso
 }
@@ -63,7 +64,8 @@ command_iso() {
         esac
         shift "$used"
     done
-    need build
+    # shellcheck disable=SC2046
+    need build $(linux_of "$preset")
     build "$preset" iso
     iso=$(build_dir "$preset")/thrum.iso
     say "$(($(stat -c %s "$iso") / 1024)) KiB, boots from CD and from a USB stick, under BIOS and UEFI:"
@@ -108,7 +110,8 @@ command_test() {
         esac
         shift "$used"
     done
-    need build run test
+    # shellcheck disable=SC2046
+    need build $(linux_of "${presets[0]}") run test
 
     local preset tested=no failed=()
     for preset in "${presets[@]}"; do
@@ -236,7 +239,8 @@ command_cc() {
         output=${sources[0]##*/}
         output=${output%.*}
     fi
-    need build
+    # shellcheck disable=SC2046
+    need build $(linux_of "$preset")
     build "$preset" thrum_sysroot
 
     local sysroot
@@ -276,7 +280,7 @@ command_doctor() {
     echo
     echo "bash $BASH_VERSION, $(nproc) CPUs, $(awk '/MemAvailable/ { printf "%d MiB free", $2 / 1024 }' /proc/meminfo)"
     doctor_kvm
-    if find_missing build run test; then
+    if find_missing build linux run test; then
         say "missing: ${missing_apt[*]/-@/}; to install it, as root:"
         print_install_commands
         return 1
@@ -299,6 +303,7 @@ doctor_state() {
         command:clang-tidy) clang-tidy --version | sed -n 's/^ *\(.*version.*\)/\1/p' ;;
         command:ninja) echo "ninja $(ninja --version)" ;;
         command:*) "${1#command:}" --version | head -n 1 ;;
+        static:busybox) busybox 2>/dev/null | head -n 1 || echo "there" ;;
         file:ovmf) find_ovmf && echo "$ovmf_code" ;;
         *) echo "there" ;;
     esac

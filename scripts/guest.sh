@@ -24,6 +24,7 @@ readonly boot_limit_us=180000000
 
 guest_run_dir=''
 guest_pid=''
+guest_feeder=''
 saved_terminal=''
 
 # Gives QEMU's monitor a command; opened for reading too, so that it cannot block.
@@ -41,10 +42,29 @@ guest_gone() {
     return 1
 }
 
+# The caller's input, where it is no terminal, for the guest's console: once there is a kernel that
+# takes it, and with Ctrl-D at its end. That ends the one program that reads then, and an end of a
+# file is for all, so a few more follow for those that read next.
+guest_feed() {
+    local presses
+    trap 'kill "$!" 2>/dev/null; exit' TERM
+    until grep -qaF '_thrum:boot=' "$guest_log"; do
+        sleep 0.1
+    done
+    cat <&0 &
+    wait "$!"
+    for ((presses = 0; presses < 20; presses++)); do
+        printf '\004'
+        sleep 0.5
+    done
+}
+
 # Ends QEMU if it still runs. A QEMU that is asked restores the terminal; only one that does not
 # answer is killed.
 guest_stop() {
     [[ -n $guest_pid ]] || return 0
+    [[ -n $guest_feeder ]] && kill "$guest_feeder" 2>/dev/null
+    guest_feeder=''
     if kill -0 "$guest_pid" 2>/dev/null; then
         guest_monitor quit
         guest_gone 3 || { kill "$guest_pid" && guest_gone 3; } || kill -KILL "$guest_pid"
@@ -178,7 +198,14 @@ guest_run() {
     make_qemu_arguments "$1" "$guest_run_dir"
     guest_console "$2"
     # A job in the background would get /dev/null as its input: hand it ours.
-    "${qemu[@]}" <&0 &
+    if [[ $2 == user && ! -t 0 ]]; then
+        mkfifo "$guest_run_dir/input"
+        guest_feed <&0 >"$guest_run_dir/input" 2>/dev/null &
+        guest_feeder=$!
+        "${qemu[@]}" <"$guest_run_dir/input" &
+    else
+        "${qemu[@]}" <&0 &
+    fi
     guest_pid=$!
     guest_watch
     [[ -n $saved_terminal ]] && stty "$saved_terminal"

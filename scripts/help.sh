@@ -36,6 +36,8 @@ help_run() {
 
 Builds the ISO if something changed and boots it in QEMU. This terminal is the guest's console.
 Ctrl-A X ends QEMU, Ctrl-A C switches to QEMU's monitor and back, Ctrl-C goes to the guest.
+It ends at a shell's prompt; Ctrl-D or `poweroff` switches the machine off. Input that is no terminal
+is typed there: `echo 'ls /bin' | ./thrum run`.
 
 The program
   --exec "PROGRAM ARGS"   run this as the only job, then power off. ./thrum run ends with its status
@@ -69,9 +71,9 @@ Exit status
 
 Examples
   ./thrum run --smp 8 --exec "lwpdemo 1000"
-  ./thrum run --firmware uefi --machine pc --mem 6G
+  ./thrum run --firmware uefi --machine pc --mem 6G --exec lwpdemo
   ./thrum cc hello.c -o hello && ./thrum run --add hello --exec "/hello world"
-  ./thrum run --icount --smp 4 --cmdline log=debug --timeout 60
+  ./thrum run --icount --smp 4 --exec lwpdemo --cmdline log=debug --timeout 60
 TEXT
 }
 

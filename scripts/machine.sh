@@ -147,7 +147,7 @@ guest_cmdline() {
     if [[ -n $exec ]]; then
         exec=${exec//\\/\\\\}
         exec=${exec//\"/\\\"}
-        text+="${text:+ }exec=\"$exec\""
+        text="exec=\"$exec\"${text:+ }$text" # first: what is not closed in the rest is the rest's
     fi
     printf '%s' "$text"
 }

@@ -16,6 +16,9 @@ build | command:grub-mkrescue        | grub-common         | grub2-tools-extra  
 build | command:xorriso              | xorriso             | xorriso                 | libisoburn
 build | command:mformat              | mtools              | mtools                  | mtools
 build | file:linux-headers           | linux-libc-dev      | kernel-headers          | linux-api-headers
+linux | file:musl                    | musl-dev            | musl-libc-static        | musl
+linux | file:builtins                | libclang-rt-@-dev   | compiler-rt             | compiler-rt
+linux | static:busybox               | busybox-static      | busybox                 | busybox
 run   | command:qemu-system-x86_64   | qemu-system-x86     | qemu-system-x86-core    | qemu-system-x86
 run   | file:ovmf                    | ovmf                | edk2-ovmf               | edk2-ovmf
 test  | file:cmocka                  | libcmocka-dev       | libcmocka-devel         | cmocka
@@ -54,11 +57,23 @@ is_installed() {
         file:linux-headers) [[ -e /usr/include/linux/futex.h ]] ;;
         file:ovmf) find_ovmf ;;
         file:cmocka) [[ -e /usr/include/cmocka.h ]] ;;
-        file:sanitizers)
-            compgen -G '/usr/lib*/llvm-*/lib/clang/*/lib/linux/libclang_rt.asan*' >/dev/null ||
-                compgen -G '/usr/lib*/clang/*/lib/*/libclang_rt.asan*' >/dev/null
-            ;;
+        file:musl) [[ -e /usr/lib/x86_64-linux-musl/libc.a || -e /usr/x86_64-linux-musl/lib64/libc.a ||
+            -e /usr/lib/musl/lib/libc.a ]] ;;
+        file:builtins) has_compiler_rt builtins ;;
+        file:sanitizers) has_compiler_rt asan ;;
+        static:*) is_static "$(PATH=$PATH:/usr/sbin:/sbin command -v "${1#static:}")" ;;
     esac
+}
+
+# has_compiler_rt LIBRARY: one of clang's run-time libraries.
+has_compiler_rt() {
+    compgen -G "/usr/lib*/llvm-*/lib/clang/*/lib/linux/libclang_rt.$1*" >/dev/null ||
+        compgen -G "/usr/lib*/clang/*/lib/*/libclang_rt.$1*" >/dev/null
+}
+
+# is_static PROGRAM: does it run without a dynamic linker? Distributions have busybox in both kinds.
+is_static() {
+    [[ -r $1 ]] && ! grep -qaE '/ld-(linux-x86-64|musl-x86_64)\.so' "$1"
 }
 
 # find_missing PURPOSE...: fills missing_apt, missing_dnf, missing_pacman with package names.

@@ -1,28 +1,43 @@
 /*
  * init, the first process. It has one job: the command of the environment variable `exec`, which
- * the kernel takes from its command line (`exec="lwpdemo 1000"`), or `lwpdemo`. Besides, it reaps
- * the orphans that the kernel hands to it. When the job has ended, it tells the world outside how,
- * and powers the machine off. It never exits: without process 1 the system cannot go on.
+ * the kernel takes from its command line (`exec="lwpdemo 1000"`); without it, a shell; and where
+ * there is none, `lwpdemo`. Besides, it reaps the orphans that the kernel hands to it. When the job
+ * has ended, it tells the world outside how, and powers the machine off. It never exits: without
+ * process 1 the system cannot go on.
+ *
+ * The job leads a session whose terminal is the console, so that Ctrl-C and Ctrl-Z are for it and
+ * what it starts.
  *
  * How the job ended goes out on the console between ESC _ and ESC \ (ECMA-48's "application program
  * command"), which terminals do not show and `./thrum run` reads.
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <thrum.h>
 #include <unistd.h>
 
+#include <asm/ioctls.h>
 #include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
+#define SHELL           "/bin/sh"
+#define SHELL_COMMAND   SHELL " -l"
 #define DEFAULT_COMMAND "lwpdemo"
 #define PROGRAM_DIR     "/bin/"
-#define ARGS_MAX        64
-#define PATH_BYTES      256
+#define GREETING        "/etc/motd"
+
+/* What the job finds in its environment where nothing else was asked for. */
+#define HOME       "/root"
+#define PATH       "/bin:/usr/bin"
+#define TERM       "xterm" /* nearly every terminal there is takes its sequences */
+#define ARGS_MAX   64
+#define PATH_BYTES 256
 
 #define STATUS_CANNOT_RUN 127 /* as the shell says that it could not start a command */
 
@@ -79,26 +94,89 @@ static void find_program(const char *name, char path[PATH_BYTES])
     snprintf(path, PATH_BYTES, "%s%s", strchr(name, '/') ? "" : PROGRAM_DIR, name);
 }
 
-/* The job's environment is ours without `exec`, which is for us. */
-static void forget_variable(const char *name)
+static bool has_name(const char *variable, const char *name)
 {
     size_t length = strlen(name);
-    char **kept = environ;
 
+    return strncmp(variable, name, length) == 0 && variable[length] == '=';
+}
+
+/*
+ * The job's environment: what the kernel's command line has set, but `exec`, which is for us, and
+ * what a person who logs in has. NULL: out of memory.
+ */
+static char **make_environment(void)
+{
+    static const struct {
+        const char *name;
+        char *variable;
+    } defaults[] = {{"HOME", "HOME=" HOME}, {"PATH", "PATH=" PATH}, {"TERM", "TERM=" TERM}};
+    size_t nr_defaults = sizeof(defaults) / sizeof(defaults[0]), nr = 0;
+
+    while (environ[nr])
+        nr++;
+    char **made = calloc(nr + nr_defaults + 1, sizeof(*made));
+    if (!made)
+        return NULL;
+    nr = 0;
     for (char **variable = environ; *variable; variable++)
-        if (strncmp(*variable, name, length) != 0 || (*variable)[length] != '=')
-            *kept++ = *variable;
-    *kept = NULL;
+        if (!has_name(*variable, "exec"))
+            made[nr++] = *variable;
+    for (size_t i = 0; i < nr_defaults; i++)
+        if (!getenv(defaults[i].name))
+            made[nr++] = defaults[i].variable;
+    return made;
+}
+
+/* The file's text goes to the console; it may lack. */
+static void greet(void)
+{
+    char text[1024];
+    int fd = open(GREETING, O_RDONLY);
+    ssize_t nr_bytes;
+
+    if (fd < 0)
+        return;
+    while ((nr_bytes = read(fd, text, sizeof(text))) > 0)
+        write(STDOUT_FILENO, text, (size_t)nr_bytes);
+    close(fd);
+}
+
+/* The command to run: the one that was asked for, or what there is. */
+static const char *choose_command(void)
+{
+    const char *wanted = getenv("exec");
+    struct stat shell;
+
+    if (wanted)
+        return wanted;
+    if (stat(SHELL, &shell) != 0)
+        return DEFAULT_COMMAND;
+    greet();
+    return SHELL_COMMAND;
+}
+
+/* In the child: the leader of a session whose terminal is the console becomes the program. */
+static _Noreturn void become(const char *path, char *const words[], char *const environment[])
+{
+    setsid();
+    /* A console that is no terminal is none of the session's. */
+    if (syscall(__NR_ioctl, STDIN_FILENO, TIOCSCTTY, 0) != 0 && errno != ENOTTY)
+        perror("init: the console");
+    execve(path, words, environment);
+    fprintf(stderr, "init: cannot run %s: %s\n", path, strerror(errno));
+    _exit(STATUS_CANNOT_RUN);
 }
 
 static pid_t start_job(void)
 {
     static char *words[ARGS_MAX];
     char path[PATH_BYTES];
-    const char *wanted = getenv("exec");
-    char *command = strdup(wanted ? wanted : DEFAULT_COMMAND);
+    const char *wanted = choose_command();
+    char *command = strdup(wanted);
+    char **environment = make_environment();
 
-    if (!command) {
+    if (!command || !environment) {
         fprintf(stderr, "init: out of memory\n");
         power_off("exit", STATUS_CANNOT_RUN);
     }
@@ -111,14 +189,16 @@ static pid_t start_job(void)
         fprintf(stderr, "init: exec= names no program\n");
         power_off("exit", STATUS_CANNOT_RUN);
     }
-    forget_variable("exec");
     find_program(words[0], path);
 
-    pid_t job = spawn(path, words, environ);
+    pid_t job = fork();
+    if (job == 0)
+        become(path, words, environment);
     if (job < 0) {
-        fprintf(stderr, "init: cannot run %s: %s\n", path, strerror(errno));
+        perror("init: cannot start a process");
         power_off("exit", STATUS_CANNOT_RUN);
     }
+    free(environment);
     free(command);
     return job;
 }
