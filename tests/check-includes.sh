@@ -58,8 +58,8 @@ level_of() {
         mm/@(space|fault|user_copy).c | mm/include/mm/@(space|fault|user_copy).h) level=4 ;;
         kernel/fs/* | kernel/include/kernel/@(cpio|credentials|device|epoll|file|initrd|mount|vnode).h) level=5 ;;
         proc/*) level=6 ;;
-        kernel/init.c | kernel/ipi.c | kernel/ipc/* | kernel/syscall/*) level=7 ;;
-        kernel/include/kernel/@(futex|init|pipe|test).h) level=7 ;;
+        kernel/init.c | kernel/ipi.c | kernel/ipc/* | kernel/syscall/* | kernel/tty/*) level=7 ;;
+        kernel/include/kernel/@(futex|init|pipe|test|tty).h) level=7 ;;
         *) level= ;;
     esac
 }
