@@ -1,29 +1,27 @@
 /*
- * The kernel log and the console.
+ * The kernel log.
  *
- * The log is a ring of records: a header and the text, both copied byte by byte around the end of
- * the ring. Two counters that only rise say where the oldest record starts and where the next one
- * goes; the place in the ring is the counter modulo its size. A new record pushes out as many of
- * the oldest as it needs.
+ * A ring of records: a header and the text, both copied byte by byte around the end of the ring.
+ * Three counters that only rise say where the oldest record starts, which is the first that has not
+ * been shown, and where the next one goes; the place in the ring is the counter modulo its size. A
+ * new record pushes out as many of the oldest as it needs.
  *
- * The console is the list of sinks. Log lines go there right away, and programs write there too
- * (console_write()). Two locks, taken in this order:
+ * Lines go to the console right away, unless a program is just writing an escape sequence there
+ * (console.c): then they are shown when that is over. Two locks, taken in this order:
  *
  *   log_lock      the ring and the level
- *   console_lock  the sinks, their state, and is_line_open
+ *   console_lock  the sinks and their state (console.c)
  *
- * log_write() holds the log lock until the line is on the console. So the console shows lines in
+ * Who shows lines holds the log lock until they are on the console. So the console shows lines in
  * the ring's order, and a sink that is added in between gets each line exactly once: either in its
  * replay or after it. The price is that a CPU with something to log waits while another one's line
  * goes over the wire.
- *
- * Each piece, a line or the bytes of one console_write(), reaches a sink whole. A log line that
- * comes while a program has a line open starts on a new one.
  *
  * A panic breaks the locks: their holder was perhaps stopped for good.
  */
 
 #include <kernel/clock.h>
+#include <kernel/console_impl.h>
 #include <kernel/format.h>
 #include <kernel/log.h>
 #include <kernel/spinlock.h>
@@ -31,9 +29,10 @@
 
 #define LOG_RING_BYTES KIB(64)
 
-/* "[    0.001234] ", the text and "\n"; the seconds of 64-bit nanoseconds have up to 11 digits. */
+/* "[    0.001234] ", the text and "\r\n"; the seconds of 64-bit nanoseconds have up to 11 digits.
+ */
 #define LOG_STAMP_MAX 24
-#define LOG_SHOWN_MAX (LOG_STAMP_MAX + LOG_LINE_MAX + 1)
+#define LOG_SHOWN_MAX (LOG_STAMP_MAX + LOG_LINE_MAX + 2)
 
 /* What precedes each text in the ring. */
 struct log_record {
@@ -48,16 +47,15 @@ static struct spinlock log_lock = SPINLOCK_INIT("log", LOCK_RANK_LOG);
 static char ring[LOG_RING_BYTES];       /* log_lock */
 static uint64_t ring_first;             /* log_lock: where the oldest record starts */
 static uint64_t ring_next;              /* log_lock: where the next one goes */
+static uint64_t ring_unshown;           /* log_lock: where the first starts that is to be shown */
 static enum log_level shown = LOG_INFO; /* log_lock */
 
-static struct spinlock console_lock = SPINLOCK_INIT("console", LOCK_RANK_CONSOLE);
-static struct list sinks = LIST_INIT(sinks); /* console_lock */
-static bool is_line_open;                    /* console_lock: the last byte was not "\n" */
+/* ring_unshown may be less than ring_next. */
+static atomic_bool has_pending;
 
 static atomic_bool are_locks_broken;
 
-/* Takes a lock unless the locks are broken; what it returns goes to unlock(). */
-static bool lock(struct spinlock *spinlock)
+bool log_lock_unless_broken(struct spinlock *spinlock)
 {
     if (atomic_load_explicit(&are_locks_broken, memory_order_relaxed))
         return false;
@@ -65,10 +63,15 @@ static bool lock(struct spinlock *spinlock)
     return true;
 }
 
-static void unlock(struct spinlock *spinlock, bool was_taken)
+static bool lock(void)
+{
+    return log_lock_unless_broken(&log_lock);
+}
+
+static void unlock(bool was_taken)
 {
     if (was_taken)
-        spin_unlock(spinlock);
+        spin_unlock(&log_lock);
 }
 
 static void ring_put(const void *from, size_t nr_bytes)
@@ -98,6 +101,7 @@ static void ring_append(const struct log_record *record, const char *text)
         ring_get(ring_first, &oldest, sizeof(oldest));
         ring_first += sizeof(oldest) + oldest.text_bytes;
     }
+    ring_unshown = MAX(ring_unshown, ring_first);
     ring_put(record, sizeof(*record));
     ring_put(text, record->text_bytes);
 }
@@ -113,24 +117,16 @@ static size_t format_line(char line[LOG_SHOWN_MAX], const struct log_record *rec
 
     memcpy(line + nr_bytes, text, record->text_bytes);
     nr_bytes += record->text_bytes;
+    line[nr_bytes++] = '\r';
     line[nr_bytes++] = '\n';
     return nr_bytes;
-}
-
-/* The caller holds the console lock. */
-static void write_to_sinks(const char *bytes, size_t nr_bytes)
-{
-    struct console_sink *sink;
-
-    list_for_each_entry (sink, &sinks, link)
-        sink->write(sink, bytes, nr_bytes);
 }
 
 /*
  * Text may come from firmware or from the command line: no byte of it may start an escape sequence
  * or a line of its own.
  */
-static void replace_controls(char *text, size_t nr_bytes)
+void log_replace_controls(char *text, size_t nr_bytes)
 {
     for (size_t i = 0; i < nr_bytes; i++) {
         unsigned char c = (unsigned char)text[i];
@@ -140,17 +136,51 @@ static void replace_controls(char *text, size_t nr_bytes)
     }
 }
 
-static void show_record(const struct log_record *record, const char *text)
+/*
+ * Reads the record at *position, and moves that behind it. The line as it is shown, or 0: not at
+ * this level.
+ */
+static size_t next_line(uint64_t *position, char line[LOG_SHOWN_MAX])
 {
-    char line[LOG_SHOWN_MAX];
-    size_t nr_bytes = format_line(line, record, text);
-    bool was_taken = lock(&console_lock);
+    struct log_record record;
+    char text[LOG_LINE_MAX];
 
-    if (is_line_open)
-        write_to_sinks("\n", 1);
-    is_line_open = false;
-    write_to_sinks(line, nr_bytes);
-    unlock(&console_lock, was_taken);
+    ring_get(*position, &record, sizeof(record));
+    ring_get(*position + sizeof(record), text, record.text_bytes);
+    *position += sizeof(record) + record.text_bytes;
+    return record.level <= shown ? format_line(line, &record, text) : 0;
+}
+
+/* Shows what has not been shown yet, if the console is for the log now. The log is locked. */
+static void show(void)
+{
+    bool was_taken = console_lock_take();
+    char line[LOG_SHOWN_MAX];
+
+    if (console_is_for_log() || !was_taken) {
+        while (ring_unshown < ring_next) {
+            size_t nr_bytes = next_line(&ring_unshown, line);
+
+            if (nr_bytes > 0)
+                console_write_line(line, nr_bytes);
+        }
+    }
+    console_lock_release(was_taken);
+    atomic_store_explicit(&has_pending, ring_unshown < ring_next, memory_order_relaxed);
+}
+
+void log_show_pending(void)
+{
+    irq_state_t irq;
+    bool was_taken;
+
+    if (!atomic_load_explicit(&has_pending, memory_order_relaxed))
+        return;
+    irq = irq_save();
+    was_taken = lock();
+    show();
+    unlock(was_taken);
+    irq_restore(irq);
 }
 
 void log_write(enum log_level level, const char *fmt, ...)
@@ -166,91 +196,43 @@ void log_write(enum log_level level, const char *fmt, ...)
     length = vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     record.text_bytes = (uint8_t)MIN(MAX(length, 0), LOG_LINE_MAX);
-    replace_controls(text, record.text_bytes);
+    log_replace_controls(text, record.text_bytes);
 
     irq = irq_save();
-    was_taken = lock(&log_lock);
+    was_taken = lock();
     record.time_ns = clock_now_ns();
     ring_append(&record, text);
-    if (level <= shown)
-        show_record(&record, text);
-    unlock(&log_lock, was_taken);
+    show();
+    unlock(was_taken);
     irq_restore(irq);
 }
 
 void log_set_level(enum log_level level)
 {
     irq_state_t irq = irq_save();
-    bool was_taken = lock(&log_lock);
+    bool was_taken = lock();
 
     shown = level;
-    unlock(&log_lock, was_taken);
+    unlock(was_taken);
     irq_restore(irq);
-}
-
-/* Shows a sink what was logged before it came. The caller holds both locks. */
-static void replay(struct console_sink *sink)
-{
-    uint64_t position = ring_first;
-
-    while (position < ring_next) {
-        struct log_record record;
-        char text[LOG_LINE_MAX];
-        char line[LOG_SHOWN_MAX];
-
-        ring_get(position, &record, sizeof(record));
-        ring_get(position + sizeof(record), text, record.text_bytes);
-        position += sizeof(record) + record.text_bytes;
-        if (record.level <= shown)
-            sink->write(sink, line, format_line(line, &record, text));
-    }
 }
 
 void console_add_sink(struct console_sink *sink)
 {
     irq_state_t irq = irq_save();
-    bool log_taken = lock(&log_lock);
-    bool console_taken = lock(&console_lock);
+    bool log_taken = lock(), console_taken = console_lock_take();
+    uint64_t position = ring_first;
+    char line[LOG_SHOWN_MAX];
 
-    replay(sink);
-    list_push_back(&sinks, &sink->link);
-    unlock(&console_lock, console_taken);
-    unlock(&log_lock, log_taken);
-    irq_restore(irq);
-}
+    while (position < ring_unshown) {
+        size_t nr_bytes = next_line(&position, line);
 
-void console_write(const char *bytes, size_t nr_bytes)
-{
-    irq_state_t irq;
-    bool was_taken;
-
-    if (nr_bytes == 0)
-        return;
-    irq = irq_save();
-    was_taken = lock(&console_lock);
-    write_to_sinks(bytes, nr_bytes);
-    is_line_open = bytes[nr_bytes - 1] != '\n';
-    unlock(&console_lock, was_taken);
-    irq_restore(irq);
-}
-
-void console_marker(const char *key, const char *value)
-{
-    static const char head[] = "\033_thrum:";
-    static const char tail[] = "\033\\";
-    char text[LOG_LINE_MAX + 1];
-    int length = snprintf(text, sizeof(text), "%s=%s", key, value);
-    size_t nr_bytes = (size_t)MIN(MAX(length, 0), LOG_LINE_MAX);
-    irq_state_t irq;
-    bool was_taken;
-
-    replace_controls(text, nr_bytes);
-    irq = irq_save();
-    was_taken = lock(&console_lock);
-    write_to_sinks(head, sizeof(head) - 1);
-    write_to_sinks(text, nr_bytes);
-    write_to_sinks(tail, sizeof(tail) - 1);
-    unlock(&console_lock, was_taken);
+        if (nr_bytes > 0)
+            sink->write(sink, line, nr_bytes);
+    }
+    console_list_sink(sink);
+    console_lock_release(console_taken);
+    unlock(log_taken);
     irq_restore(irq);
 }
 

@@ -3,7 +3,13 @@
  *
  * Output is polled: the console must work before there are interrupts and after a panic. When the
  * line status says that the transmitter is empty, its whole FIFO is free, so one look at the status
- * pays for up to 16 bytes.
+ * pays for up to 16 bytes. Who would rather not wait asks for an interrupt when that is so.
+ *
+ * Input comes by interrupt: the handler empties the receiver and hands over what was there. Where
+ * no interrupt can be had, uart16550_poll() does the same. ISA interrupts are edges: the handler
+ * goes on until the port has no reason left for one. Reading the line status clears the errors in
+ * it, so they are kept until the receiver is looked at; a break or an error that is seen by a
+ * writer belongs to one of the next few bytes.
  *
  * Nothing here waits for ever. An absent port is told apart by its scratch register and by a byte
  * sent to itself in loop-back mode. If a port that was there stops taking bytes (its line is held
@@ -13,11 +19,17 @@
  * Source: National Semiconductor PC16550D data sheet, section 8 (registers).
  */
 
+#include <stdatomic.h>
+
 #include <arch/io.h>
+#include <arch/irq.h>
 #include <drivers/uart16550.h>
+#include <kernel/clock.h>
+#include <kernel/errno.h>
 #include <kernel/log.h>
 
 #define COM1_BASE 0x3f8
+#define COM1_LINE 4
 
 /* Registers, as offsets from the base. */
 enum {
@@ -36,12 +48,22 @@ enum {
 enum {
     LCR_8N1 = 0x03,
     LCR_DIVISOR_LATCH = 0x80,
-    FCR_ENABLE_AND_CLEAR = 0x07,
+    LCR_BREAK = 0x40,
+    FCR_ENABLE_AND_CLEAR = 0x07, /* an interrupt at each byte */
+    IER_RECEIVED = 0x01,
+    IER_TRANSMITTER_EMPTY = 0x02,
+    IER_LINE_STATUS = 0x04,
+    IIR_NONE = 0x01,
     IIR_FIFO_WORKS = 0xc0,
     MCR_DTR_RTS = 0x03,
     MCR_OUT2 = 0x08, /* lets the interrupt line out of the chip on a PC */
     MCR_LOOPBACK = 0x10,
     LSR_DATA_READY = 0x01,
+    LSR_OVERRUN = 0x02,
+    LSR_PARITY_ERROR = 0x04,
+    LSR_FRAMING_ERROR = 0x08,
+    LSR_BREAK = 0x10,
+    LSR_ERRORS = LSR_OVERRUN | LSR_PARITY_ERROR | LSR_FRAMING_ERROR | LSR_BREAK,
     LSR_TRANSMITTER_EMPTY = 0x20,
 };
 
@@ -57,11 +79,22 @@ enum {
 #define POLLS_LOOPBACK 100000
 #define POLLS_TRANSMIT 1000000
 
+/* Who does not poll waits so long for a port that takes no bytes before they are lost. */
+#define STUCK_NS (10 * NSEC_PER_SEC)
+
+/* Bytes that the handler takes at once, and how often before it has to be called anew. */
+#define RECEIVE_BYTES    64
+#define INTERRUPT_ROUNDS 256
+
 struct uart {
     struct console_sink sink;
     uint16_t base;
-    unsigned fifo_bytes; /* what the transmitter takes at once */
-    bool is_stuck;       /* the last wait for the transmitter was in vain */
+    unsigned fifo_bytes;              /* what the transmitter takes at once */
+    bool is_stuck;                    /* the last wait for the transmitter was in vain */
+    uint64_t full_since_ns;           /* since when there is no room; 0: there is */
+    atomic_uint errors;               /* LSR_ERRORS that were seen and are not dealt with yet */
+    const struct uart_client *client; /* NULL: nobody listens */
+    struct uart_counts counts;
 };
 
 static uint8_t reg_read(const struct uart *uart, unsigned reg)
@@ -74,10 +107,19 @@ static void reg_write(const struct uart *uart, unsigned reg, uint8_t value)
     io_out8((uint16_t)(uart->base + reg), value);
 }
 
-static bool wait_for_status(const struct uart *uart, uint8_t bit, unsigned max_polls)
+static uint8_t line_status(struct uart *uart)
+{
+    uint8_t status = reg_read(uart, REG_LINE_STATUS);
+
+    if (unlikely(status & LSR_ERRORS))
+        atomic_fetch_or_explicit(&uart->errors, status & LSR_ERRORS, memory_order_relaxed);
+    return status;
+}
+
+static bool wait_for_status(struct uart *uart, uint8_t bit, unsigned max_polls)
 {
     for (unsigned i = 0; i < max_polls; i++) {
-        if (reg_read(uart, REG_LINE_STATUS) & bit)
+        if (line_status(uart) & bit)
             return true;
     }
     return false;
@@ -99,7 +141,7 @@ static void set_line(const struct uart *uart)
 }
 
 /* Sends a byte to the port itself. The FIFO is off, so that old chips do the same as new ones. */
-static bool loopback_works(const struct uart *uart)
+static bool loopback_works(struct uart *uart)
 {
     const uint8_t probe = 0xa6;
     bool is_back;
@@ -132,30 +174,39 @@ static bool transmitter_is_ready(struct uart *uart)
     return !uart->is_stuck;
 }
 
-/* The sink's write: "\n" goes out as "\r\n". What a stuck port does not take is lost. */
+/* The sink's write. What a stuck port does not take is lost. */
 static void uart_write(struct console_sink *sink, const char *bytes, size_t nr_bytes)
 {
     struct uart *uart = container_of(sink, struct uart, sink);
-    bool return_sent = false; /* the "\r" of the "\n" that is next */
     size_t i = 0;
 
     while (i < nr_bytes) {
         if (!transmitter_is_ready(uart))
             return;
-        for (unsigned room = uart->fifo_bytes; room > 0 && i < nr_bytes; room--) {
-            if (bytes[i] == '\n' && !return_sent) {
-                reg_write(uart, REG_DATA, '\r');
-                return_sent = true;
-                continue;
-            }
-            return_sent = false;
+        for (unsigned room = uart->fifo_bytes; room > 0 && i < nr_bytes; room--)
             reg_write(uart, REG_DATA, (uint8_t)bytes[i++]);
-        }
     }
+    uart->counts.sent += nr_bytes;
+}
+
+/* The sink's room. */
+static size_t uart_room(struct console_sink *sink)
+{
+    struct uart *uart = container_of(sink, struct uart, sink);
+
+    if (line_status(uart) & LSR_TRANSMITTER_EMPTY) {
+        uart->full_since_ns = 0;
+        return uart->fifo_bytes;
+    }
+    if (uart->full_since_ns == 0)
+        uart->full_since_ns = MAX(clock_now_ns(), (uint64_t)1);
+    if (uart->is_stuck || clock_now_ns() - uart->full_since_ns > STUCK_NS)
+        return uart->fifo_bytes; /* uart_write() drops them */
+    return 0;
 }
 
 static struct uart com1 = {
-    .sink = {.name = "ttyS0", .write = uart_write},
+    .sink = {.name = "ttyS0", .write = uart_write, .room = uart_room},
     .base = COM1_BASE,
 };
 
@@ -173,4 +224,107 @@ void uart16550_init(void)
     com1.fifo_bytes = enable_fifo(&com1);
     console_add_sink(&com1.sink);
     log_info("serial: COM1 at %#x, 115200 8N1, FIFO of %u", com1.base, com1.fifo_bytes);
+}
+
+/* ---- Input ---------------------------------------------------------------------------------- */
+
+/* Counts what went wrong, and tells the client of a break or of a byte that is not right. */
+static void report_errors(struct uart *uart, uint8_t byte)
+{
+    unsigned errors = atomic_exchange_explicit(&uart->errors, 0, memory_order_relaxed);
+
+    uart->counts.overruns += (errors & LSR_OVERRUN) != 0;
+    uart->counts.parity_errors += (errors & LSR_PARITY_ERROR) != 0;
+    uart->counts.framing_errors += (errors & LSR_FRAMING_ERROR) != 0;
+    uart->counts.breaks += (errors & LSR_BREAK) != 0;
+    if (errors & LSR_BREAK)
+        uart->client->receive_bad(byte, true);
+    else if (errors & (LSR_PARITY_ERROR | LSR_FRAMING_ERROR))
+        uart->client->receive_bad(byte, false);
+    else
+        uart->client->receive(&byte, 1);
+}
+
+/* Hands over what has been received, and tells of room in the transmitter. */
+static void service(struct uart *uart)
+{
+    uint8_t bytes[RECEIVE_BYTES];
+    size_t nr_bytes = 0;
+    uint8_t status = line_status(uart);
+
+    while ((status & LSR_DATA_READY) && nr_bytes < sizeof(bytes)) {
+        uint8_t byte = reg_read(uart, REG_DATA);
+
+        if (unlikely(atomic_load_explicit(&uart->errors, memory_order_relaxed) != 0)) {
+            if (nr_bytes > 0)
+                uart->client->receive(bytes, nr_bytes);
+            uart->counts.received += nr_bytes + 1;
+            nr_bytes = 0;
+            report_errors(uart, byte);
+        } else {
+            bytes[nr_bytes++] = byte;
+        }
+        status = line_status(uart);
+    }
+    uart->counts.received += nr_bytes;
+    if (nr_bytes > 0)
+        uart->client->receive(bytes, nr_bytes);
+    if (status & LSR_TRANSMITTER_EMPTY)
+        uart->client->has_room();
+}
+
+static void uart_interrupt(void *context)
+{
+    struct uart *uart = context;
+    uint8_t enabled;
+
+    for (unsigned i = 0; i < INTERRUPT_ROUNDS; i++) {
+        if (reg_read(uart, REG_INTERRUPT_ID) & IIR_NONE)
+            return;
+        uart->counts.interrupts++;
+        service(uart);
+    }
+    /* The port always has a reason. It gets a new edge, and others get a turn. */
+    enabled = reg_read(uart, REG_INTERRUPT_ENABLE);
+    reg_write(uart, REG_INTERRUPT_ENABLE, 0);
+    reg_write(uart, REG_INTERRUPT_ENABLE, enabled);
+}
+
+int uart16550_listen(const struct uart_client *client)
+{
+    int error;
+
+    if (com1.fifo_bytes == 0)
+        return -ENODEV;
+    com1.client = client;
+    error = irq_request(COM1_LINE, uart_interrupt, &com1);
+    if (error == 0)
+        reg_write(&com1, REG_INTERRUPT_ENABLE, IER_RECEIVED | IER_LINE_STATUS);
+    return error;
+}
+
+void uart16550_poll(void)
+{
+    if (com1.client != NULL)
+        service(&com1);
+}
+
+void uart16550_want_room(bool is_wanted)
+{
+    uint8_t enabled = IER_RECEIVED | IER_LINE_STATUS;
+
+    if (com1.fifo_bytes != 0)
+        reg_write(&com1, REG_INTERRUPT_ENABLE,
+                  (uint8_t)(is_wanted ? enabled | IER_TRANSMITTER_EMPTY : enabled));
+}
+
+void uart16550_set_break(bool is_sent)
+{
+    if (com1.fifo_bytes != 0)
+        reg_write(&com1, REG_LINE_CONTROL, is_sent ? LCR_8N1 | LCR_BREAK : LCR_8N1);
+}
+
+const struct uart_counts *uart16550_counts(void)
+{
+    return &com1.counts;
 }

@@ -17,7 +17,7 @@ uint64_t clock_now_ns(void)
 struct memory_sink {
     struct console_sink sink;
     char *text;
-    size_t nr_bytes, nr_writes;
+    size_t nr_bytes, nr_writes, nr_returns, room;
 };
 
 static void memory_write(struct console_sink *sink, const char *bytes, size_t nr_bytes)
@@ -25,8 +25,12 @@ static void memory_write(struct console_sink *sink, const char *bytes, size_t nr
     struct memory_sink *memory = container_of(sink, struct memory_sink, sink);
 
     assert_false(irq_is_enabled());
-    memcpy(memory->text + memory->nr_bytes, bytes, nr_bytes);
-    memory->nr_bytes += nr_bytes;
+    /* Without carriage returns, so that what is expected is easier to read. */
+    for (size_t i = 0; i < nr_bytes; i++) {
+        if (bytes[i] != '\r')
+            memory->text[memory->nr_bytes++] = bytes[i];
+    }
+    memory->nr_returns += nr_bytes > 1 && bytes[nr_bytes - 2] == '\r';
     memory->text[memory->nr_bytes] = '\0';
     memory->nr_writes++;
 }
@@ -97,6 +101,66 @@ static void a_line_starts_on_a_line_of_its_own(void **state)
     console_write("", 0);
     assert_string_equal(first.text, "$ ls\n[    0.000000] a: b\n[    0.000000] c: d\nx\n"
                                     "[    0.000000] e: f\n");
+}
+
+static void a_line_ends_with_carriage_return_and_newline(void **state)
+{
+    size_t nr_returns = first.nr_returns;
+
+    log_info("a");
+    assert_int_equal(first.nr_returns, nr_returns + 1);
+    console_write("x\n", 2);
+    assert_int_equal(first.nr_returns, nr_returns + 1);
+}
+
+static void a_line_waits_for_the_end_of_a_sequence(void **state)
+{
+    static const char *const parts[][2] = {
+        {"\033", "[1;31m"}, {"\033[", "m"}, {"\033]0;title\033", "\\"},
+        {"\033_x", "\a"},   {"\033(", "B"}, {"\xe2\x82", "\xac"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        char expected[80];
+
+        forget(&first);
+        console_write(parts[i][0], strlen(parts[i][0]));
+        log_info("a: b");
+        log_info("c: d");
+        console_write(parts[i][1], strlen(parts[i][1]));
+        snprintf(expected, sizeof(expected), "%s%s\n[    0.000000] a: b\n[    0.000000] c: d\n",
+                 parts[i][0], parts[i][1]);
+        assert_string_equal(first.text, expected);
+    }
+}
+
+static void but_not_for_ever(void **state)
+{
+    forget(&first);
+    console_write("\033[", 2);
+    log_info("a: b");
+    assert_string_equal(first.text, "\033[");
+    now_ns += CONSOLE_SEQUENCE_NS;
+    log_show_pending();
+    assert_string_equal(first.text, "\033[\030\n[    0.000000] a: b\n");
+    now_ns = 0;
+}
+
+static size_t memory_room(struct console_sink *sink)
+{
+    return container_of(sink, struct memory_sink, sink)->room;
+}
+
+static void no_more_is_written_than_there_is_room_for(void **state)
+{
+    forget(&first);
+    first.sink.room = memory_room;
+    first.room = 2;
+    assert_int_equal(console_write_some("abc", 3), 2);
+    first.room = 0;
+    assert_int_equal(console_write_some("abc", 3), 0);
+    assert_string_equal(first.text, "ab");
+    first.sink.room = NULL;
+    assert_int_equal(console_write_some("c\n", 2), 2);
 }
 
 static void a_piece_reaches_a_sink_whole(void **state)
@@ -191,6 +255,10 @@ int main(void)
         cmocka_unit_test(early_lines_are_replayed_and_later_ones_follow),
         cmocka_unit_test(the_level_decides_what_is_shown),
         cmocka_unit_test(a_line_starts_on_a_line_of_its_own),
+        cmocka_unit_test(a_line_ends_with_carriage_return_and_newline),
+        cmocka_unit_test(a_line_waits_for_the_end_of_a_sequence),
+        cmocka_unit_test(but_not_for_ever),
+        cmocka_unit_test(no_more_is_written_than_there_is_room_for),
         cmocka_unit_test(a_piece_reaches_a_sink_whole),
         cmocka_unit_test(long_messages_are_cut_and_controls_replaced),
         cmocka_unit_test(markers_are_application_commands_and_open_no_line),

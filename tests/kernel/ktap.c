@@ -22,7 +22,13 @@ static void print(const char *fmt, ...)
     va_start(args, fmt);
     length = vsnprintf(line, sizeof(line), fmt, args);
     va_end(args);
-    console_write(line, MIN((size_t)length, sizeof(line) - 1));
+    length = MIN(length, (int)sizeof(line) - 1);
+    if (length > 0 && line[length - 1] == '\n') {
+        console_write(line, (size_t)length - 1);
+        console_write("\r\n", 2);
+    } else {
+        console_write(line, (size_t)length);
+    }
 }
 
 bool ktap_run(const struct ktap_test *tests, size_t nr_tests)

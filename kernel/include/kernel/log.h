@@ -29,23 +29,39 @@ void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void log_set_level(enum log_level level);
 
 /*
- * A place where characters go. `write` gets raw bytes with "\n" line ends, is called with the
- * console lock held and interrupts off, and must neither sleep nor log.
+ * A place where characters go. Its functions are called with the console lock held and interrupts
+ * off, and must neither sleep nor log.
  */
 struct console_sink {
     const char *name;
+    /* All bytes, as they are: lines end in "\r\n". May wait for the hardware. */
     void (*write)(struct console_sink *self, const char *bytes, size_t nr_bytes);
-    struct list_node link; /* owned by the log */
+    /* How many bytes it takes without waiting. NULL: any number. */
+    size_t (*room)(struct console_sink *self);
+    struct list_node link; /* owned by the console */
 };
 
 /* Adds a sink; what is in the ring already is replayed to it, so that no message is lost. */
 void console_add_sink(struct console_sink *sink);
 
 /*
- * Writes bytes of programs (and of protocol markers) to every sink, in one piece. Any context.
- * Interrupts stay off until the slowest sink has them all: hand over a few hundred bytes at a time.
+ * Writes bytes to every sink, in one piece. Any context. Interrupts stay off until the slowest sink
+ * has them all: hand over a few hundred bytes at a time.
  */
 void console_write(const char *bytes, size_t nr_bytes);
+
+/*
+ * Writes what all sinks take without waiting. How many bytes that was. For the console terminal
+ * (kernel/tty/console.c).
+ */
+size_t console_write_some(const char *bytes, size_t nr_bytes);
+
+/* So long the log's lines wait for the end of an escape sequence that a program has begun. */
+#define CONSOLE_SEQUENCE_NS (100 * NSEC_PER_MSEC)
+
+/* Shows lines that waited for that. Whoever left the console within a sequence, or when it is over.
+ * Any context. */
+void log_show_pending(void);
 
 /*
  * Writes `ESC _ thrum:KEY=VALUE ESC \` to every sink: how the front door `./thrum run` learns what
