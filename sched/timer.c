@@ -16,7 +16,8 @@
 
 struct timer_queue {
     struct spinlock lock;
-    struct rb_tree tree; /* by deadline */
+    struct rb_tree tree;   /* lock: by deadline */
+    struct timer *running; /* lock: whose function this CPU is calling; NULL: none */
 };
 
 static PERCPU(struct timer_queue, timer_queue);
@@ -62,13 +63,20 @@ void timer_start(struct timer *timer, uint64_t deadline_ns, timer_fn fn)
 void timer_cancel(struct timer *timer)
 {
     struct timer_queue *tq = cpu_ptr(timer_queue, timer->cpu);
-    irq_state_t irq = spin_lock_irq(&tq->lock);
+    bool is_running;
 
-    if (timer->is_armed) {
-        timer->is_armed = false;
-        rb_remove(&tq->tree, &timer->node);
-    }
-    spin_unlock_irq(&tq->lock, irq);
+    do {
+        irq_state_t irq = spin_lock_irq(&tq->lock);
+
+        if (timer->is_armed) {
+            timer->is_armed = false;
+            rb_remove(&tq->tree, &timer->node);
+        }
+        is_running = tq->running == timer;
+        spin_unlock_irq(&tq->lock, irq);
+        if (is_running)
+            cpu_relax();
+    } while (is_running);
 }
 
 /* Runs what is due; returns the next deadline. */
@@ -87,7 +95,11 @@ static uint64_t run_due(struct timer_queue *tq)
         }
         timer->is_armed = false;
         rb_remove(&tq->tree, node);
+        tq->running = timer;
+        spin_unlock(&tq->lock);
         timer->fn(timer);
+        spin_lock(&tq->lock);
+        tq->running = NULL;
     }
     spin_unlock(&tq->lock);
     return next_ns;

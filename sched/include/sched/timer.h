@@ -13,8 +13,8 @@
 struct timer;
 
 /*
- * Called by the timer interrupt with the timers' lock held: may wake LWPs, and take locks of higher
- * rank than LOCK_RANK_TIMER. The timer has been taken off: it may be gone afterwards.
+ * Called by the timer interrupt with no lock held: may wake LWPs, take any spinlock, and arm the
+ * timer again. The timer has been taken off; it stays until timer_cancel() says that it may go.
  */
 typedef void (*timer_fn)(struct timer *timer);
 
@@ -29,7 +29,11 @@ struct timer {
 /* Arms a timer that is not armed, on the calling CPU. Interrupts are off. */
 void timer_start(struct timer *timer, uint64_t deadline_ns, timer_fn fn);
 
-/* Disarms it if it is armed. Afterwards its function is not running and will not. Any context. */
+/*
+ * Disarms it if it is armed, and waits for its function if that is running on another CPU: so
+ * nothing is held that the function takes, and the caller is not that function. Afterwards it is
+ * not running and will not.
+ */
 void timer_cancel(struct timer *timer);
 
 /* For the scheduler: the hardware is to fire at `deadline_ns` at the latest. Interrupts are off. */
