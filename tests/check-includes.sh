@@ -59,7 +59,7 @@ level_of() {
         kernel/fs/* | kernel/include/kernel/@(cpio|credentials|device|epoll|file|initrd|mount|vnode).h) level=5 ;;
         proc/*) level=6 ;;
         kernel/init.c | kernel/ipi.c | kernel/ipc/* | kernel/syscall/* | kernel/tty/*) level=7 ;;
-        kernel/include/kernel/@(futex|init|pipe|test|tty).h) level=7 ;;
+        kernel/include/kernel/@(eventfd|futex|init|pipe|test|tty).h) level=7 ;;
         *) level= ;;
     esac
 }

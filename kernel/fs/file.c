@@ -89,7 +89,9 @@ static int check_read(const struct file *file)
 
 static int check_write(const struct file *file)
 {
-    return wants_write(atomic_load(&file->flags)) && file->ops->write != NULL ? 0 : -EBADF;
+    if (!wants_write(atomic_load(&file->flags)))
+        return -EBADF;
+    return file->ops->write != NULL ? 0 : -EINVAL;
 }
 
 int64_t file_read(struct file *file, vaddr_t to, size_t nr_bytes)

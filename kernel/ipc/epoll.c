@@ -522,7 +522,7 @@ static void epoll_release(struct file *file)
     kfree(epoll);
 }
 
-static int64_t refuse_transfer(struct file *file, vaddr_t at, size_t nr_bytes, uint64_t *offset)
+static int64_t refuse_read(struct file *file, vaddr_t at, size_t nr_bytes, uint64_t *offset)
 {
     (void)file, (void)at, (void)nr_bytes, (void)offset;
     return -EINVAL;
@@ -535,8 +535,7 @@ static void epoll_stat(struct file *file, struct stat *stat)
 }
 
 static const struct file_ops epoll_ops = {
-    .read = refuse_transfer,
-    .write = refuse_transfer,
+    .read = refuse_read,
     .poll = epoll_poll,
     .stat = epoll_stat,
     .release = epoll_release,

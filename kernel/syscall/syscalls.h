@@ -58,6 +58,14 @@ SYSCALL(__NR_epoll_pwait2, epoll_pwait2,
         (int fd, vaddr_t events_at, int nr_max, vaddr_t timeout_at, vaddr_t mask_at,
          size_t mask_bytes),
         "as epoll_pwait, with a struct timespec")
+SYSCALL(__NR_eventfd, eventfd, (unsigned count), "make a counter that is a file")
+SYSCALL(__NR_eventfd2, eventfd2, (unsigned count, unsigned flags), "as eventfd, with flags")
+SYSCALL(__NR_timerfd_create, timerfd_create, (int clock, unsigned flags),
+        "make a timer that is a file")
+SYSCALL(__NR_timerfd_settime, timerfd_settime,
+        (int fd, unsigned flags, vaddr_t time_at, vaddr_t old_at), "set such a timer")
+SYSCALL(__NR_timerfd_gettime, timerfd_gettime, (int fd, vaddr_t time_at),
+        "how much is left of such a timer")
 SYSCALL(__NR_ftruncate, ftruncate, (int fd, int64_t nr_bytes), "set a file's size")
 SYSCALL(__NR_getdents64, getdents64, (int fd, vaddr_t to, unsigned nr_bytes), "list a folder")
 SYSCALL(__NR_getcwd, getcwd, (vaddr_t to, size_t nr_bytes), "the path of the current folder")

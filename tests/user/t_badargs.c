@@ -226,6 +226,7 @@ static void *return_argument(void *arg)
 
 static const struct refused calls[] = {
 #include "t_badargs_table.h"
+#include "t_badargs_poll.h"
 /* Two files, of a size that can be looked through. */
 #include "t_badargs_sched.h"
 };

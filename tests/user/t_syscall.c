@@ -17,8 +17,11 @@
 #include <linux/reboot.h>
 #include <linux/signal.h>
 #include <sys/auxv.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 
 #include "ktap.h"
@@ -41,6 +44,7 @@ static const char *const no_strings[] = {NULL};
 static uint32_t futex_word;
 static uint64_t a_register;
 static const struct timespec no_time;
+static const struct itimerspec no_timer;
 static const uint64_t no_mask[2];
 static const struct thrum_lwp_attr defaults = {.size_bytes = sizeof(defaults)};
 static const char line_ends[] = "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n";
@@ -48,6 +52,9 @@ static const char line_ends[] = "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n";
 /* A page after which nothing is mapped, and one that can only be read. */
 static char *last_page;
 static char *read_only_page;
+
+/* What is open for all tests. */
+enum { FD_EPOLL = 50, FD_TIMER, FD_EVENT };
 
 enum direction {
     READS, /* the kernel reads what the pointer points at */
@@ -520,12 +527,25 @@ static const struct ktap_role roles[] = {
     {"fault-with-kernel-gs", fault_with_kernel_gs},
 };
 
+/* An epoll that has something to tell. */
+static void open_files(void)
+{
+    struct epoll_event event = {0}, writable = {.events = EPOLLOUT};
+
+    dup2(epoll_create1(0), FD_EPOLL);
+    dup2(timerfd_create(CLOCK_MONOTONIC, 0), FD_TIMER);
+    dup2(eventfd(0, 0), FD_EVENT);
+    epoll_ctl(FD_EPOLL, EPOLL_CTL_ADD, FD_TIMER, &event);
+    epoll_ctl(FD_EPOLL, EPOLL_CTL_ADD, FD_EVENT, &writable);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
         return ktap_play_role(roles, KTAP_LEN(roles), argc, argv);
 
     ktap_need_thrum();
+    open_files();
     last_page = mmap((void *)LAST_PAGE, PAGE, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     read_only_page = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -1,10 +1,12 @@
-/* Waiting for descriptors (poll.h, sys/select.h, sys/epoll.h). */
+/* Waiting for descriptors, and those made to be waited for (poll.h, sys/epoll.h...). */
 
 #include <poll.h>
 
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 
 #include "runtime.h"
 
@@ -47,4 +49,25 @@ int epoll_wait(int epoll, struct epoll_event *events, int nr_max, int timeout_ms
 {
     return (int)syscall_result(
         syscall6(__NR_epoll_wait, epoll, (long)events, nr_max, timeout_ms, 0, 0));
+}
+
+int eventfd(unsigned count, int flags)
+{
+    return (int)syscall_result(syscall6(__NR_eventfd2, count, flags, 0, 0, 0, 0));
+}
+
+int timerfd_create(int clock, int flags)
+{
+    return (int)syscall_result(syscall6(__NR_timerfd_create, clock, flags, 0, 0, 0, 0));
+}
+
+int timerfd_settime(int fd, int flags, const struct itimerspec *value, struct itimerspec *old)
+{
+    return (int)syscall_result(
+        syscall6(__NR_timerfd_settime, fd, flags, (long)value, (long)old, 0, 0));
+}
+
+int timerfd_gettime(int fd, struct itimerspec *value)
+{
+    return (int)syscall_result(syscall6(__NR_timerfd_gettime, fd, (long)value, 0, 0, 0, 0));
 }

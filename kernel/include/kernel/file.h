@@ -40,7 +40,7 @@ struct file_ops {
     int64_t (*read)(struct file *file, vaddr_t to, size_t nr_bytes,
                     uint64_t *offset); /* NULL: -EISDIR of a folder, else -EINVAL */
     int64_t (*write)(struct file *file, vaddr_t from, size_t nr_bytes,
-                     uint64_t *offset); /* NULL: -EBADF */
+                     uint64_t *offset); /* NULL: -EINVAL */
     /* Entries of a folder as getdents64() has them. NULL: -ENOTDIR. */
     int64_t (*getdents)(struct file *file, vaddr_t to, size_t nr_bytes, uint64_t *offset);
     /*
