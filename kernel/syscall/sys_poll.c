@@ -22,6 +22,7 @@
 #include <mm/slab.h>
 #include <mm/user_copy.h>
 #include <proc/process.h>
+#include <proc/signal.h>
 
 #include "sys.h"
 
@@ -100,7 +101,7 @@ static int64_t ask_all(struct entry *entries, size_t nr, struct waiting *waiting
     return nr_ready;
 }
 
-/* Sleeps until a watcher is called. 0, -ETIMEDOUT, or what waitq_sleep() says of interruptions. */
+/* Sleeps until a watcher is called. 0, -ETIMEDOUT, or -ERESTARTSYS. */
 static int sleep(struct waiting *waiting, uint64_t deadline_ns)
 {
     irq_state_t irq = spin_lock_irq(&waiting->lock);
@@ -137,7 +138,7 @@ static int64_t wait_for(struct entry *entries, size_t nr, uint64_t deadline_ns)
     }
     for (size_t i = 0; i < nr; i++)
         poll_unwatch(&entries[i].watcher);
-    return nr_ready != 0 || error == -ETIMEDOUT ? nr_ready : error;
+    return nr_ready != 0 || error == -ETIMEDOUT ? nr_ready : -ERESTARTNOHAND;
 }
 
 /* When a time-out is over that begins now; 0: at once. */
@@ -224,20 +225,33 @@ static int64_t poll_until(vaddr_t polled_at, unsigned nr, uint64_t deadline_ns)
     return result;
 }
 
+/* poll() after an interruption without handler: the deadline stays. args: see there. */
+static int64_t poll_again(const uint64_t args[RESTART_ARGS])
+{
+    int64_t result = poll_until(args[0], (unsigned)args[1], args[2]);
+
+    return result == -ERESTARTNOHAND ? signal_restart_by(poll_again, args) : result;
+}
+
 int64_t sys_poll(vaddr_t polled_at, unsigned nr, int timeout_ms)
 {
-    return poll_until(polled_at, nr, syscall_deadline_ms(timeout_ms));
+    uint64_t args[RESTART_ARGS] = {polled_at, nr, syscall_deadline_ms(timeout_ms)};
+
+    return poll_again(args);
 }
 
 /*
- * Tells the program how much of its time-out is left. As on Linux a place that cannot be written is
- * no error: the events have been taken note of.
+ * Tells the program how much of its time-out is left, and returns the call's result. As on Linux a
+ * place that cannot be written is no error, the events have been taken note of; but an interrupted
+ * call cannot be made again then.
  */
-static void write_rest(vaddr_t timeout_at, uint64_t deadline_ns)
+static int64_t write_rest(int64_t result, vaddr_t timeout_at, uint64_t deadline_ns)
 {
-    if (timeout_at != 0 && deadline_ns != 0 &&
-        syscall_write_time(timeout_at, rest_of(deadline_ns)) != 0)
-        return;
+    int error = 0;
+
+    if (timeout_at != 0 && deadline_ns != 0)
+        error = syscall_write_time(timeout_at, rest_of(deadline_ns));
+    return error != 0 && result == -ERESTARTNOHAND ? -EINTR : result;
 }
 
 /* ---- select() ------------------------------------------------------------------------------- */
@@ -412,7 +426,7 @@ static int read_timeval(vaddr_t timeout_at, uint64_t *deadline_ns)
 }
 
 /* As write_rest(). */
-static void write_rest_timeval(vaddr_t timeout_at, uint64_t deadline_ns)
+static int64_t write_rest_timeval(int64_t result, vaddr_t timeout_at, uint64_t deadline_ns)
 {
     uint64_t rest_ns = rest_of(deadline_ns);
     struct __kernel_old_timeval t = {
@@ -420,8 +434,11 @@ static void write_rest_timeval(vaddr_t timeout_at, uint64_t deadline_ns)
         .tv_usec = (int64_t)(rest_ns % NSEC_PER_SEC / NSEC_PER_USEC),
     };
 
-    if (timeout_at != 0 && deadline_ns != 0 && user_copy_to(timeout_at, &t, sizeof(t)) != 0)
-        return;
+    int error = 0;
+
+    if (timeout_at != 0 && deadline_ns != 0)
+        error = user_copy_to(timeout_at, &t, sizeof(t));
+    return error != 0 && result == -ERESTARTNOHAND ? -EINTR : result;
 }
 
 int64_t sys_select(int nr_fds, vaddr_t read_at, vaddr_t write_at, vaddr_t except_at,
@@ -433,7 +450,7 @@ int64_t sys_select(int nr_fds, vaddr_t read_at, vaddr_t write_at, vaddr_t except
 
     if (result == 0) {
         result = select_until(nr_fds, at, deadline_ns);
-        write_rest_timeval(timeout_at, deadline_ns);
+        result = write_rest_timeval(result, timeout_at, deadline_ns);
     }
     return result;
 }
@@ -460,7 +477,7 @@ int64_t sys_ppoll(vaddr_t polled_at, unsigned nr, vaddr_t timeout_at, vaddr_t ma
         result = syscall_set_mask(mask_at, mask_bytes);
     if (result == 0) {
         result = poll_until(polled_at, nr, deadline_ns);
-        write_rest(timeout_at, deadline_ns);
+        result = write_rest(result, timeout_at, deadline_ns);
     }
     return result;
 }
@@ -484,7 +501,7 @@ int64_t sys_pselect6(int nr_fds, vaddr_t read_at, vaddr_t write_at, vaddr_t exce
         result = syscall_set_mask(mask.at, mask.nr_bytes);
     if (result == 0) {
         result = select_until(nr_fds, at, deadline_ns);
-        write_rest(timeout_at, deadline_ns);
+        result = write_rest(result, timeout_at, deadline_ns);
     }
     return result;
 }
