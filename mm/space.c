@@ -35,12 +35,7 @@
 #include <mm/space.h>
 #include <mm/tlb.h>
 
-struct area {
-    struct rb_node node;
-    vaddr_t start, end;
-    unsigned prot;
-    uint32_t guard_bytes; /* at the lower end */
-};
+#include "area.h"
 
 static struct slab_cache *space_cache, *area_cache;
 
@@ -57,7 +52,7 @@ static struct area *area_of(struct rb_node *node)
     return node != NULL ? rb_entry(node, struct area, node) : NULL;
 }
 
-static struct area *area_next(const struct area *area)
+struct area *area_next(const struct area *area)
 {
     return area_of(rb_next(&area->node));
 }
@@ -72,8 +67,7 @@ static bool area_before(const struct rb_node *a, const struct rb_node *b)
     return rb_entry(a, struct area, node)->start < rb_entry(b, struct area, node)->start;
 }
 
-/* The first area that ends above `va`; NULL: none. */
-static struct area *area_find(const struct space *space, vaddr_t va)
+struct area *area_find(const struct space *space, vaddr_t va)
 {
     struct rb_node *node = space->areas.root;
     struct area *found = NULL;
@@ -91,8 +85,8 @@ static struct area *area_find(const struct space *space, vaddr_t va)
     return found;
 }
 
-static struct area *area_add(struct space *space, vaddr_t start, vaddr_t end, unsigned prot,
-                             uint32_t guard_bytes)
+struct area *area_add(struct space *space, vaddr_t start, vaddr_t end, unsigned prot,
+                      uint32_t guard_bytes)
 {
     struct area *area = slab_alloc(area_cache);
 
@@ -108,23 +102,23 @@ static void area_remove(struct space *space, struct area *area)
     if (space->faulting == area)
         space->faulting = NULL;
     rb_remove(&space->areas, &area->node);
+    if (area->source != NULL)
+        source_detach(area);
     slab_free(area_cache, area);
 }
 
-/*
- * Makes `va` a border between areas, so that what lies on either side can be treated on its own.
- * 0 or -ENOMEM.
- */
-static int area_split(struct space *space, vaddr_t va)
+int area_split(struct space *space, vaddr_t va)
 {
-    struct area *area = area_find(space, va);
+    struct area *area = area_find(space, va), *upper;
     uint32_t guard_bytes;
 
     if (area == NULL || area->start >= va)
         return 0;
     guard_bytes = (uint32_t)MIN((uint64_t)area->guard_bytes, va - area->start);
-    if (area_add(space, va, area->end, area->prot, area->guard_bytes - guard_bytes) == NULL)
+    upper = area_add(space, va, area->end, area->prot, area->guard_bytes - guard_bytes);
+    if (upper == NULL)
         return -ENOMEM;
+    area_inherit(space, upper, area);
     area->end = va;
     area->guard_bytes = guard_bytes;
     return 0;
@@ -136,7 +130,7 @@ static void area_merge_right(struct space *space, struct area *area)
     struct area *right = area_next(area);
 
     if (right == NULL || right->start != area->end || right->prot != area->prot ||
-        right->guard_bytes != 0 || area->guard_bytes != 0)
+        right->guard_bytes != 0 || area->guard_bytes != 0 || !area_continues(area, right))
         return;
     area->end = right->end;
     area_remove(space, right);
@@ -186,13 +180,12 @@ static vaddr_t find_free(struct space *space, size_t nr_bytes)
 
 static unsigned page_prot(unsigned prot)
 {
-    if ((prot & ~(unsigned)AREA_SHARED) == 0)
+    if ((prot & AREA_ACCESS) == 0)
         return MMU_NO_ACCESS;
     return MMU_USER | (prot & AREA_WRITE ? MMU_WRITE : 0) | (prot & AREA_EXEC ? MMU_EXEC : 0);
 }
 
-/* As page_prot(), for a frame that may be shared. */
-static unsigned frame_prot(unsigned prot, paddr_t frame)
+unsigned area_frame_prot(unsigned prot, paddr_t frame)
 {
     unsigned p = page_prot(prot);
 
@@ -201,9 +194,7 @@ static unsigned frame_prot(unsigned prot, paddr_t frame)
     return frame_refs(frame) > 1 ? p & ~(unsigned)MMU_WRITE : p;
 }
 
-/* A frame for a process, after giving back what the kernel only keeps for later; PADDR_NONE: none.
- */
-static paddr_t user_frame(unsigned flags)
+paddr_t area_user_frame(unsigned flags)
 {
     paddr_t frame = frame_alloc(FRAME_USER | flags);
 
@@ -217,7 +208,7 @@ static paddr_t user_frame(unsigned flags)
 /* Maps a new page of the area, zeroed. */
 static int fill_place(mmu_place *place, const struct area *area)
 {
-    paddr_t frame = user_frame(FRAME_ZERO);
+    paddr_t frame = area_user_frame(FRAME_ZERO);
 
     if (unlikely(frame == PADDR_NONE))
         return -ENOMEM;
@@ -225,7 +216,7 @@ static int fill_place(mmu_place *place, const struct area *area)
     return 0;
 }
 
-static int map_new_page(struct space *space, const struct area *area, vaddr_t va)
+int area_map_new_page(struct space *space, const struct area *area, vaddr_t va)
 {
     mmu_place *place = mmu_find_place(space->mmu.root, va);
 
@@ -311,8 +302,7 @@ static int remove_range(struct unmapping *u, vaddr_t va, vaddr_t end)
     return 0;
 }
 
-/* As remove_range(), to the end. */
-static int remove_now(struct space *space, vaddr_t va, vaddr_t end)
+int area_remove_range(struct space *space, vaddr_t va, vaddr_t end)
 {
     struct unmapping u;
     int error;
@@ -321,6 +311,15 @@ static int remove_now(struct space *space, vaddr_t va, vaddr_t end)
     error = remove_range(&u, va, end);
     unmapping_finish(&u);
     return error;
+}
+
+void area_discard_pages(struct space *space, vaddr_t va, vaddr_t end)
+{
+    struct unmapping u;
+
+    unmapping_init(&u, space);
+    unmap_pages(&u, va, end);
+    unmapping_finish(&u);
 }
 
 /* ---- Spaces --------------------------------------------------------------------------------- */
@@ -359,7 +358,7 @@ void space_put(struct space *space)
     if (atomic_fetch_sub(&space->nr_users, 1) > 1)
         return;
     tlb_drop_context(&space->mmu);
-    error = remove_now(space, 0, USER_END);
+    error = area_remove_range(space, 0, USER_END);
     assert(error == 0); /* no area had to be split */
     mmu_root_destroy(space->mmu.root);
     slab_free(space_cache, space);
@@ -373,10 +372,12 @@ static int clone_areas(struct space *from, struct space *to)
 {
     for (struct rb_node *node = rb_first(&from->areas); node != NULL; node = rb_next(node)) {
         const struct area *area = area_of(node);
+        struct area *copy = area_add(to, area->start, area->end, area->prot, area->guard_bytes);
         int error;
 
-        if (area_add(to, area->start, area->end, area->prot, area->guard_bytes) == NULL)
+        if (copy == NULL)
             return -ENOMEM;
+        area_inherit(to, copy, area);
         error = mmu_share(from->mmu.root, to->mmu.root, area->start, area->end,
                           area->prot & AREA_SHARED, frame_ref);
         if (error != 0)
@@ -406,14 +407,12 @@ struct space *space_clone(struct space *from)
     return NULL;
 }
 
-/* Whether [va, va + nr_bytes) can be user memory. */
-static bool is_user_range(vaddr_t va, size_t nr_bytes)
+bool area_is_user_range(vaddr_t va, size_t nr_bytes)
 {
     return va >= SPACE_LOWEST && va < USER_END && nr_bytes <= USER_END - va;
 }
 
-/* Where a new area of nr_bytes is to go. Locked. The address or -errno. */
-static int64_t choose_address(struct space *space, vaddr_t va, size_t nr_bytes, unsigned flags)
+int64_t area_choose_address(struct space *space, vaddr_t va, size_t nr_bytes, unsigned flags)
 {
     struct area *area;
     int error;
@@ -421,18 +420,18 @@ static int64_t choose_address(struct space *space, vaddr_t va, size_t nr_bytes, 
     if (flags & (SPACE_FIXED | SPACE_EXACT)) {
         if (!IS_ALIGNED(va, PAGE_SIZE))
             return -EINVAL;
-        if (!is_user_range(va, nr_bytes))
+        if (!area_is_user_range(va, nr_bytes))
             return -ENOMEM;
         area = area_find(space, va);
         if (area == NULL || area->start >= va + nr_bytes)
             return (int64_t)va;
         if (flags & SPACE_EXACT)
             return -EEXIST;
-        error = remove_now(space, va, va + nr_bytes);
+        error = area_remove_range(space, va, va + nr_bytes);
         return error != 0 ? error : (int64_t)va;
     }
     va = ROUND_DOWN(va, PAGE_SIZE);
-    if (is_user_range(va, nr_bytes)) {
+    if (area_is_user_range(va, nr_bytes)) {
         area = area_find(space, va);
         if (area == NULL || area->start >= va + nr_bytes)
             return (int64_t)va;
@@ -448,8 +447,8 @@ static int populate(struct space *space, const struct area *area)
     int error = (end - start) / PAGE_SIZE > frame_get_stats().nr_free ? -ENOMEM : 0;
 
     for (vaddr_t va = start; va < end && error == 0; va += PAGE_SIZE)
-        error = map_new_page(space, area, va);
-    if (error != 0 && remove_now(space, start, end) != 0)
+        error = area_map_new_page(space, area, va);
+    if (error != 0 && area_remove_range(space, start, end) != 0)
         panic("removing one whole area needs no memory");
     return error;
 }
@@ -466,7 +465,7 @@ int64_t space_map(struct space *space, vaddr_t va, size_t nr_bytes, unsigned pro
         return -ENOMEM;
     nr_bytes = ROUND_UP(nr_bytes, PAGE_SIZE);
     mutex_lock(&space->lock);
-    start = choose_address(space, va, nr_bytes, flags);
+    start = area_choose_address(space, va, nr_bytes, flags);
     if (start >= 0) {
         area =
             area_add(space, (vaddr_t)start, (vaddr_t)start + nr_bytes, prot, (uint32_t)guard_bytes);
@@ -488,7 +487,7 @@ int64_t space_map_frame(struct space *space, paddr_t frame, unsigned prot)
         return va;
     mutex_lock(&space->lock);
     frame_ref(frame);
-    error = mmu_map(space->mmu.root, (vaddr_t)va, frame, frame_prot(prot, frame));
+    error = mmu_map(space->mmu.root, (vaddr_t)va, frame, area_frame_prot(prot, frame));
     if (error != 0)
         frame_unref(frame);
     mutex_unlock(&space->lock);
@@ -531,13 +530,12 @@ int space_unmap(struct space *space, vaddr_t va, size_t nr_bytes)
     if (!IS_ALIGNED(va, PAGE_SIZE) || nr_bytes == 0 || va >= USER_END || nr_bytes > USER_END - va)
         return -EINVAL;
     mutex_lock(&space->lock);
-    error = remove_now(space, va, va + ROUND_UP(nr_bytes, PAGE_SIZE));
+    error = area_remove_range(space, va, va + ROUND_UP(nr_bytes, PAGE_SIZE));
     mutex_unlock(&space->lock);
     return error;
 }
 
-/* Whether areas cover all of [va, end). Locked. */
-static bool is_covered(const struct space *space, vaddr_t va, vaddr_t end)
+bool area_is_covered(const struct space *space, vaddr_t va, vaddr_t end)
 {
     for (struct area *area = area_find(space, va); va < end; area = area_next(area)) {
         if (area == NULL || area->start > va)
@@ -555,14 +553,13 @@ static void protect_pages(struct space *space, vaddr_t va, vaddr_t end, unsigned
 
     for (vaddr_t at = first; at < end;
          at = mmu_next_mapped(space->mmu.root, at + PAGE_SIZE, end, &page)) {
-        mmu_change(space->mmu.root, at, page.frame, frame_prot(prot, page.frame));
+        mmu_change(space->mmu.root, at, page.frame, area_frame_prot(prot, page.frame));
     }
     if (first < end)
         tlb_flush_user(&space->mmu, first, end, false);
 }
 
-/* Merges what can be merged from the area before `va` up to the one behind `end`. Locked. */
-static void merge_range(struct space *space, vaddr_t va, vaddr_t end)
+void area_merge_range(struct space *space, vaddr_t va, vaddr_t end)
 {
     struct area *area = area_find(space, va - 1);
 
@@ -580,18 +577,22 @@ static int protect_range(struct space *space, vaddr_t va, vaddr_t end, unsigned 
     struct area *area;
     int error;
 
-    if (!is_covered(space, va, end))
+    if (!area_is_covered(space, va, end))
         return -ENOMEM;
+    for (area = area_find(space, va); area != NULL && area->start < end; area = area_next(area)) {
+        if (prot & AREA_WRITE && area->prot & AREA_NEVER_WRITE)
+            return -EACCES;
+    }
     error = area_split(space, va);
     if (error == 0)
         error = area_split(space, end);
     if (error != 0)
         return error;
     for (area = area_find(space, va); area != NULL && area->start < end; area = area_next(area)) {
-        area->prot = prot | (area->prot & AREA_SHARED);
+        area->prot = prot | (area->prot & ~(unsigned)AREA_ACCESS);
         protect_pages(space, area->start, area->end, area->prot);
     }
-    merge_range(space, va, end);
+    area_merge_range(space, va, end);
     return 0;
 }
 
@@ -617,7 +618,7 @@ static int resize_heap(struct space *space, vaddr_t old_end, vaddr_t end)
     struct area *next, *area;
 
     if (end < old_end)
-        return remove_now(space, end, old_end);
+        return area_remove_range(space, end, old_end);
     if (end == old_end)
         return 0;
     next = area_find(space, old_end);
@@ -652,7 +653,7 @@ static int unshare_page(struct space *space, const struct area *area, vaddr_t va
     paddr_t copy = frame;
 
     if (frame_refs(frame) > 1) {
-        copy = user_frame(0);
+        copy = area_user_frame(0);
         if (copy == PADDR_NONE)
             return -ENOMEM;
         memcpy(phys_to_virt(copy), phys_to_virt(frame), PAGE_SIZE);
@@ -685,7 +686,7 @@ static bool is_allowed(const struct area *area, unsigned access)
         return area->prot & AREA_WRITE;
     if (access & TRAP_ACCESS_EXEC)
         return area->prot & AREA_EXEC;
-    return area->prot & ~(unsigned)AREA_SHARED;
+    return area->prot & AREA_ACCESS;
 }
 
 /* Makes the page of `addr` accessible. Locked. */
@@ -698,7 +699,8 @@ static int make_accessible(struct space *space, const struct area *area, vaddr_t
         return -ENOMEM;
     page = mmu_look(place);
     if (likely(page.frame == PADDR_NONE))
-        return fill_place(place, area);
+        return likely(area->source == NULL) ? fill_place(place, area)
+                                            : source_map_page(space, area, va, is_write);
     if (is_write && !(page.prot & MMU_WRITE))
         return unshare_page(space, area, va, page.frame);
     /* Another LWP was faster, or this CPU's TLB is behind. */
@@ -714,6 +716,9 @@ int space_fault(struct space *space, vaddr_t addr, unsigned access)
 
     mutex_lock(&space->lock);
     area = area_find_faulting(space, va);
+    if (area != NULL && area->start > va && area->prot & AREA_GROWS &&
+        area_grow_down(space, area, va) != 0)
+        area = NULL;
     if (area != NULL && area->start + area->guard_bytes <= va && is_allowed(area, access))
         error = make_accessible(space, area, va, access & TRAP_ACCESS_WRITE);
     mutex_unlock(&space->lock);
@@ -728,8 +733,12 @@ paddr_t space_shared_frame(struct space *space, vaddr_t va)
     mutex_lock(&space->lock);
     area = area_find(space, va);
     if (area != NULL && area->start <= va && area->prot & AREA_SHARED) {
-        frame = mmu_walk(space->mmu.root, ROUND_DOWN(va, PAGE_SIZE)).frame;
-        frame_ref(frame);
+        va = ROUND_DOWN(va, PAGE_SIZE);
+        frame = mmu_walk(space->mmu.root, va).frame;
+        if (frame == PADDR_NONE && make_accessible(space, area, va, false) == 0)
+            frame = mmu_walk(space->mmu.root, va).frame;
+        if (frame != PADDR_NONE)
+            frame_ref(frame);
     }
     mutex_unlock(&space->lock);
     return frame;
@@ -746,7 +755,7 @@ static int writable_frame(struct space *space, vaddr_t va, paddr_t *frame)
     *frame = mmu_walk(space->mmu.root, va).frame;
     if (*frame != PADDR_NONE && frame_refs(*frame) == 1)
         return 0;
-    error = *frame == PADDR_NONE ? map_new_page(space, area, va)
+    error = *frame == PADDR_NONE ? area_map_new_page(space, area, va)
                                  : unshare_page(space, area, va, *frame);
     *frame = mmu_walk(space->mmu.root, va).frame;
     return error;
@@ -757,7 +766,7 @@ int space_write(struct space *space, vaddr_t va, const void *from, size_t nr_byt
     const unsigned char *bytes = from;
     int error = 0;
 
-    if (!is_user_range(va, nr_bytes))
+    if (!area_is_user_range(va, nr_bytes))
         return -EFAULT;
     mutex_lock(&space->lock);
     while (nr_bytes > 0 && error == 0) {

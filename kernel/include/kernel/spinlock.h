@@ -35,6 +35,7 @@ enum lock_rank {
     LOCK_RANK_RUNQUEUE = 50,      /* a CPU's run queue; two of them: lower CPU number first */
     LOCK_RANK_KSTACK = 60,        /* kernel stacks */
     LOCK_RANK_KMAP = 65,          /* kernel mappings */
+    LOCK_RANK_SOURCES = 67,       /* which memory shows a file */
     LOCK_RANK_SLAB = 70,          /* a slab cache */
     LOCK_RANK_FRAME_CACHE = 78,   /* a CPU's cache of free frames */
     LOCK_RANK_FRAME = 80,         /* the frame allocator */

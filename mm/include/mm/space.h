@@ -18,12 +18,16 @@ enum area_prot {
     AREA_READ = 1,
     AREA_WRITE = 2,
     AREA_EXEC = 4,
-    AREA_SHARED = 8, /* a copy of the address space has the same memory; all of it is there */
+    AREA_ACCESS = 7,
+    AREA_SHARED = 8, /* a copy of the address space has the same memory */
+    AREA_NEVER_WRITE = 16, /* space_protect() may not allow it */
+    AREA_GROWS = 32,       /* downward, when what is just below is touched */
 };
 
 enum space_map_flags {
     SPACE_FIXED = 1, /* exactly at `va`; what is there goes away */
     SPACE_EXACT = 2, /* exactly at `va`; -EEXIST when something is there */
+    SPACE_MOVE = 4,  /* space_remap() only: may be elsewhere */
 };
 
 struct area;
@@ -95,7 +99,7 @@ void space_unmap_stacks(struct space *space, const vaddr_t low[], unsigned nr, s
 /* Whether exactly [low, low + nr_bytes) is one area with guard_bytes of guard. */
 bool space_has_area(struct space *space, vaddr_t low, size_t nr_bytes, size_t guard_bytes);
 
-/* Changes permissions of mapped memory. 0, -EINVAL; -ENOMEM when not all of it is mapped. */
+/* Changes permissions of mapped memory. 0, -EINVAL, -EACCES; -ENOMEM when not all of it is mapped. */
 int space_protect(struct space *space, vaddr_t va, size_t nr_bytes, unsigned prot) MUST_CHECK;
 
 /* Moves the end of the heap; returns the new end, or the old one when that cannot be. */
@@ -103,7 +107,7 @@ vaddr_t space_brk(struct space *space, vaddr_t new_end);
 
 /*
  * Makes the page of `addr` accessible for `access` (enum trap_access), if the program may do that.
- * 0: try again; -EFAULT: it may not; -ENOMEM.
+ * 0: try again; -EFAULT: it may not; -EIO: the file that is mapped there has no such page; -ENOMEM.
  */
 int space_fault(struct space *space, vaddr_t addr, unsigned access) MUST_CHECK;
 

@@ -1,0 +1,286 @@
+/*
+ * What programs do to memory beside mapping, unmapping and protecting it: moving it, giving its
+ * contents up, having it all there. Locks as in mm/space.c.
+ *
+ * An area that moves takes its pages along: their entries are taken out of the page tables and put
+ * in at the new address. Should a table lack there, those that have been moved go back, for which
+ * all tables are still there.
+ */
+
+#include <arch/mmu.h>
+#include <arch/trap.h>
+#include <kernel/errno.h>
+#include <kernel/panic.h>
+#include <kernel/string.h>
+#include <mm/file_map.h>
+#include <mm/frame.h>
+#include <mm/space.h>
+#include <mm/tlb.h>
+
+#include "area.h"
+
+/* How near an area that grows downward may come to what is below (Linux: stack_guard_gap). */
+#define GROW_GAP_BYTES MIB(1)
+
+/* ---- Moving --------------------------------------------------------------------------------- */
+
+/* Moves the entries of the pages of [from, end) to `to` and up; where they stop lacking a table. */
+static vaddr_t move_entries(struct space *space, vaddr_t from, vaddr_t end, vaddr_t to)
+{
+    struct mmu_page page;
+    vaddr_t at = from;
+
+    while ((at = mmu_next_mapped(space->mmu.root, at, end, &page)) < end) {
+        if (mmu_map(space->mmu.root, to + (at - from), page.frame, page.prot) != 0)
+            return at;
+        page = mmu_unmap(space->mmu.root, at);
+        at += PAGE_SIZE;
+    }
+    return end;
+}
+
+/* Moves all of [from, from + nr_bytes), or nothing. 0 or -ENOMEM. */
+static int move_pages(struct space *space, vaddr_t from, size_t nr_bytes, vaddr_t to)
+{
+    vaddr_t stopped = move_entries(space, from, from + nr_bytes, to);
+
+    if (stopped != from + nr_bytes &&
+        move_entries(space, to, to + (stopped - from), from) != to + (stopped - from))
+        panic("pages that go back find their tables");
+    tlb_flush_user(&space->mmu, from, from + nr_bytes, false);
+    return stopped == from + nr_bytes ? 0 : -ENOMEM;
+}
+
+/* The one area that [va, va + nr_bytes) lies in, or NULL. */
+static struct area *whole_area(const struct space *space, vaddr_t va, size_t nr_bytes)
+{
+    struct area *area = area_find(space, va);
+
+    return area != NULL && area->start + area->guard_bytes <= va && va + nr_bytes <= area->end
+               ? area
+               : NULL;
+}
+
+/* A new area at `to` with all that `area` has from `va` on. NULL: out of memory. */
+static struct area *copy_area(struct space *space, const struct area *area, vaddr_t va, vaddr_t to,
+                              size_t nr_bytes)
+{
+    struct area *copy = area_add(space, to, to + nr_bytes, area->prot, 0);
+
+    if (copy != NULL && area->source != NULL)
+        source_attach(space, copy, area->source, area->offset + (va - area->start));
+    return copy;
+}
+
+/* Nothing was mapped at [va, va + nr_bytes), and nothing is to be. */
+static void remove_again(struct space *space, vaddr_t va, size_t nr_bytes)
+{
+    int error = area_remove_range(space, va, va + nr_bytes);
+
+    assert(error == 0); /* no area has to be split */
+}
+
+/*
+ * Moves [va, va + old_bytes) to `to`, where it has new_bytes. With old_bytes 0 the pages stay, and
+ * the memory, which is shared, is at both places. 0 or -ENOMEM.
+ */
+static int move_area(struct space *space, vaddr_t va, size_t old_bytes, vaddr_t to,
+                     size_t new_bytes)
+{
+    struct area *area;
+
+    if (old_bytes != 0) {
+        int error = area_split(space, va);
+
+        if (error == 0)
+            error = area_split(space, va + old_bytes);
+        if (error != 0)
+            return error;
+    }
+    area = area_find(space, va);
+    if (copy_area(space, area, va, to, new_bytes) == NULL)
+        return -ENOMEM;
+    if (move_pages(space, va, MIN(old_bytes, new_bytes), to) != 0) {
+        remove_again(space, to, new_bytes);
+        return -ENOMEM;
+    }
+    if (old_bytes != 0)
+        remove_again(space, va, old_bytes);
+    area_merge_range(space, to, to + new_bytes);
+    return 0;
+}
+
+/* Makes the area that ends at `end` longer where it is. 0; -ENOMEM: something is there. */
+static int grow_in_place(struct space *space, struct area *area, vaddr_t end, vaddr_t new_end)
+{
+    struct area *above = area_next(area);
+
+    if (area->end != end || new_end > USER_END || (above != NULL && above->start < new_end))
+        return -ENOMEM;
+    area->end = new_end;
+    area_merge_range(space, end, new_end);
+    return 0;
+}
+
+/* Whether `area` may be made longer: shared memory without a source has all its frames already. */
+static bool may_grow(const struct area *area)
+{
+    return area->source != NULL || !(area->prot & AREA_SHARED);
+}
+
+static int64_t remap_fixed(struct space *space, vaddr_t va, size_t old_bytes, size_t new_bytes,
+                           vaddr_t to)
+{
+    int error;
+
+    if (!IS_ALIGNED(to, PAGE_SIZE) || !area_is_user_range(to, new_bytes) ||
+        (to < va + MAX(old_bytes, PAGE_SIZE) && va < to + new_bytes))
+        return -EINVAL;
+    error = area_remove_range(space, to, to + new_bytes);
+    if (error == 0)
+        error = move_area(space, va, old_bytes, to, new_bytes);
+    return error != 0 ? error : (int64_t)to;
+}
+
+static int64_t remap(struct space *space, vaddr_t va, size_t old_bytes, size_t new_bytes,
+                     unsigned flags, vaddr_t new_va)
+{
+    struct area *area = whole_area(space, va, old_bytes);
+    int64_t to;
+    int error;
+
+    if (area == NULL)
+        return -EFAULT;
+    if (old_bytes == 0 && (area->source == NULL || !(area->prot & AREA_SHARED)))
+        return -EINVAL;
+    if (new_bytes > old_bytes && !may_grow(area))
+        return -ENOMEM;
+    if (flags & SPACE_FIXED)
+        return remap_fixed(space, va, old_bytes, new_bytes, new_va);
+    if (new_bytes <= old_bytes && old_bytes != 0) {
+        error = new_bytes < old_bytes ? area_remove_range(space, va + new_bytes, va + old_bytes) : 0;
+        return error != 0 ? error : (int64_t)va;
+    }
+    if (old_bytes != 0 && grow_in_place(space, area, va + old_bytes, va + new_bytes) == 0)
+        return (int64_t)va;
+    if (!(flags & SPACE_MOVE))
+        return -ENOMEM;
+    to = area_choose_address(space, 0, new_bytes, 0);
+    if (to < 0)
+        return to;
+    error = move_area(space, va, old_bytes, (vaddr_t)to, new_bytes);
+    return error != 0 ? error : to;
+}
+
+int64_t space_remap(struct space *space, vaddr_t va, size_t old_bytes, size_t new_bytes,
+                    unsigned flags, vaddr_t new_va)
+{
+    int64_t result;
+
+    if (!IS_ALIGNED(va, PAGE_SIZE) || new_bytes == 0)
+        return -EINVAL;
+    if (va >= USER_END || old_bytes > USER_END - va)
+        return -EFAULT;
+    if (new_bytes > USER_END)
+        return -ENOMEM;
+    mutex_lock(&space->lock);
+    result = remap(space, va, ROUND_UP(old_bytes, PAGE_SIZE), ROUND_UP(new_bytes, PAGE_SIZE), flags,
+                   new_va);
+    mutex_unlock(&space->lock);
+    return result;
+}
+
+/* ---- Areas that grow downward --------------------------------------------------------------- */
+
+int area_grow_down(struct space *space, struct area *area, vaddr_t va)
+{
+    struct area *below = area_find(space, va > GROW_GAP_BYTES ? va - GROW_GAP_BYTES : 0);
+
+    if (va < SPACE_LOWEST || below != area || area->end - va > SPACE_STACK_BYTES)
+        return -EFAULT;
+    area->start = va;
+    return 0;
+}
+
+/* ---- Contents ------------------------------------------------------------------------------- */
+
+int space_discard(struct space *space, vaddr_t va, vaddr_t end)
+{
+    struct area *area;
+    int error;
+
+    mutex_lock(&space->lock);
+    error = area_is_covered(space, va, end) ? 0 : -ENOMEM;
+    for (area = area_find(space, va); area != NULL && area->start < end; area = area_next(area)) {
+        /* Shared memory keeps what it has; without a source its frames must stay mapped. */
+        if (area->source != NULL || !(area->prot & AREA_SHARED))
+            area_discard_pages(space, MAX(va, area->start), MIN(end, area->end));
+    }
+    mutex_unlock(&space->lock);
+    return error;
+}
+
+int space_populate(struct space *space, vaddr_t va, vaddr_t end)
+{
+    int error = 0;
+
+    while (va < end && error == 0) {
+        const struct area *area;
+        vaddr_t area_end = 0;
+        unsigned prot = 0;
+
+        mutex_lock(&space->lock);
+        area = area_find(space, va);
+        if (area != NULL && area->start <= va) {
+            va = MAX(va, area->start + area->guard_bytes);
+            area_end = MIN(end, area->end);
+            prot = area->prot;
+        }
+        mutex_unlock(&space->lock);
+        if (area_end == 0)
+            return -ENOMEM;
+        if (!(prot & AREA_ACCESS))
+            return -ENOMEM;
+        for (; va < area_end && error == 0; va += PAGE_SIZE)
+            error = space_fault(space, va, prot & AREA_WRITE ? TRAP_ACCESS_WRITE : 0);
+    }
+    return error;
+}
+
+int space_find_present(struct space *space, vaddr_t va, unsigned char present[], size_t nr_pages)
+{
+    vaddr_t end = va + nr_pages * PAGE_SIZE;
+    int error;
+
+    memset(present, 0, nr_pages);
+    mutex_lock(&space->lock);
+    error = area_is_covered(space, va, end) ? 0 : -ENOMEM;
+    for (size_t i = 0; i < nr_pages && error == 0; i++)
+        present[i] = mmu_walk(space->mmu.root, va + i * PAGE_SIZE).frame != PADDR_NONE;
+    mutex_unlock(&space->lock);
+    return error;
+}
+
+bool space_is_covered(struct space *space, vaddr_t va, vaddr_t end)
+{
+    bool is_covered;
+
+    mutex_lock(&space->lock);
+    is_covered = area_is_covered(space, va, end);
+    mutex_unlock(&space->lock);
+    return is_covered;
+}
+
+struct space_size space_size(struct space *space)
+{
+    struct space_size size = {0, 0};
+
+    mutex_lock(&space->lock);
+    for (struct area *area = area_find(space, 0); area != NULL; area = area_next(area)) {
+        size.nr_bytes += area->end - area->start;
+        if ((area->prot & (AREA_WRITE | AREA_SHARED | AREA_GROWS)) == AREA_WRITE)
+            size.nr_data_bytes += area->end - area->start;
+    }
+    mutex_unlock(&space->lock);
+    return size;
+}

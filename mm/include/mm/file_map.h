@@ -1,0 +1,83 @@
+#ifndef MM_FILE_MAP_H
+#define MM_FILE_MAP_H
+
+/*
+ * Memory that shows something, such as a file (mm/file_map.c has the theory), and what programs do
+ * to memory beside mapping, unmapping and protecting it. Locks as in mm/space.h.
+ */
+
+#include <kernel/types.h>
+#include <mm/space.h>
+
+struct area_source;
+
+struct area_source_ops {
+    /* One more area, or one less, that needs the source to stay. Neither sleeps for long. */
+    void (*get)(struct area_source *source);
+    void (*put)(struct area_source *source);
+
+    /*
+     * The frame of page `index`, with a reference. PADDR_NONE, only where !is_shared: zeroes. 0,
+     * -ENOMEM, or -EIO: there is no such page. An address space is locked.
+     */
+    int (*page)(struct area_source *source, uint64_t index, bool is_shared, paddr_t *frame);
+};
+
+/* Part of what it is about, zeroed at first; `ops` is set before the first use. */
+struct area_source {
+    const struct area_source_ops *ops;
+    struct area *areas; /* sources_lock: those that show it */
+    uint64_t nr_cuts;   /* sources_lock */
+};
+
+/*
+ * As space_map(), showing `source` from byte `offset` (a multiple of the page size) on. With
+ * AREA_SHARED what is written goes to the source, else into a copy.
+ */
+int64_t space_map_source(struct space *space, vaddr_t va, size_t nr_bytes, unsigned prot,
+                         unsigned flags, struct area_source *source, uint64_t offset) MUST_CHECK;
+
+/*
+ * Pages [first, end) of the source have changed their frames or ceased to be: nobody has them
+ * mapped any more, or, if is_shared_only, nobody but with copies of their own. One call at a time
+ * for each source; no address space is locked.
+ */
+void source_cut(struct area_source *source, uint64_t first, uint64_t end, bool is_shared_only);
+
+/* Whether somebody may have the source mapped. Any context. */
+static inline bool source_is_mapped(const struct area_source *source)
+{
+    return __atomic_load_n(&source->areas, __ATOMIC_RELAXED) != NULL;
+}
+
+/*
+ * mremap(): `flags` is SPACE_MOVE and, with it, SPACE_FIXED. The new address, -EINVAL, -EFAULT (not
+ * one area), -ENOMEM.
+ */
+int64_t space_remap(struct space *space, vaddr_t va, size_t old_bytes, size_t new_bytes,
+                    unsigned flags, vaddr_t new_va) MUST_CHECK;
+
+/* Forgets the contents of [va, end): fresh ones come. 0; -ENOMEM when not all is mapped. */
+int space_discard(struct space *space, vaddr_t va, vaddr_t end) MUST_CHECK;
+
+/*
+ * Makes all pages of [va, end) present that the program may access. 0, -ENOMEM (or not all is
+ * mapped), -EIO.
+ */
+int space_populate(struct space *space, vaddr_t va, vaddr_t end) MUST_CHECK;
+
+/* Sets a byte for each page from `va` on: 1, it is present. 0; -ENOMEM when not all is mapped. */
+int space_find_present(struct space *space, vaddr_t va, unsigned char present[],
+                       size_t nr_pages) MUST_CHECK;
+
+/* Whether areas cover all of [va, end). */
+bool space_is_covered(struct space *space, vaddr_t va, vaddr_t end);
+
+/* How many bytes the areas have, and those that are private and writable. */
+struct space_size {
+    uint64_t nr_bytes, nr_data_bytes;
+};
+
+struct space_size space_size(struct space *space);
+
+#endif
