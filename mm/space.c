@@ -721,6 +721,8 @@ int space_fault(struct space *space, vaddr_t addr, unsigned access)
         area = NULL;
     if (area != NULL && area->start + area->guard_bytes <= va && is_allowed(area, access))
         error = make_accessible(space, area, va, access & TRAP_ACCESS_WRITE);
+    else if (area != NULL && area->start + area->guard_bytes <= va)
+        error = -EACCES;
     mutex_unlock(&space->lock);
     return error;
 }

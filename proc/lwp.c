@@ -37,6 +37,7 @@
 #include <proc/id.h>
 #include <proc/process.h>
 #include <proc/process_impl.h>
+#include <proc/signal.h>
 #include <proc/ustack.h>
 #include <sched/sched.h>
 #include <sched/team.h>
@@ -57,6 +58,7 @@ static void reap(struct user_lwp *lwp)
     struct process *process = lwp->process;
 
     list_remove(&lwp->link);
+    signal_lwp_free(lwp);
     if (lwp->tid == process->pid)
         id_set_owner(lwp->tid, (struct id_owner){.process = process});
     else
@@ -115,6 +117,13 @@ static void user_lwp_exited(struct lwp *l)
 
 static const struct lwp_ops user_lwp_ops = {.exited = user_lwp_exited};
 
+struct user_lwp *user_lwp_running(void)
+{
+    struct lwp *lwp = lwp_current();
+
+    return lwp->ops == &user_lwp_ops ? container_of(lwp, struct user_lwp, lwp) : NULL;
+}
+
 /* Kernel stack and registers. 0 or -ENOMEM. */
 static int init_context(struct user_lwp *lwp, const struct lwp_start *start)
 {
@@ -152,6 +161,7 @@ static int link_to_process(struct user_lwp *lwp)
         list_push_back(&process->lwps, &lwp->link);
         if (process->is_team)
             sched_lwp_set_team(&lwp->lwp, process->team);
+        signal_lwp_link(lwp);
         process->nr_live++;
         process->nr_present++;
         atomic_fetch_add(&nr_user_lwps, 1);
@@ -174,6 +184,7 @@ static struct user_lwp *user_lwp_alloc(struct process *process, const struct lwp
     sched_lwp_init(&lwp->lwp, process->name, &user_lwp_ops);
     lwp->lwp.mmu = &process->space->mmu;
     lwp->process = process;
+    signal_lwp_init(lwp, user_lwp_running());
     lwp->is_detached = start->is_detached;
     lwp->stack = start->stack;
     lwp->clear_tid_address = start->clear_tid_address;
@@ -238,6 +249,7 @@ static bool begin_end(struct user_lwp *self, uint64_t value)
     bool is_last;
 
     self->value = value;
+    signal_lwp_leaves(self);
     is_last = --process->nr_live == 0;
     spin_unlock_irq(&process->lock, irq);
     return is_last;
@@ -377,8 +389,7 @@ int user_lwp_cancel(int tid)
 
     if (target != NULL && !target->is_zombie) {
         atomic_store(&target->is_cancelled, true);
-        atomic_store(&target->lwp.interrupt, true);
-        sched_interrupt(&target->lwp);
+        signal_interrupt(target);
     }
     spin_unlock_irq(&process->lock, irq);
     return target != NULL ? 0 : -ESRCH;

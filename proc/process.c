@@ -40,6 +40,7 @@
 #include <proc/image.h>
 #include <proc/process.h>
 #include <proc/process_impl.h>
+#include <proc/signal.h>
 #include <proc/ustack.h>
 #include <sched/sched.h>
 #include <sched/team.h>
@@ -55,6 +56,7 @@ int process_init(unsigned tid_max)
 {
     process_cache = slab_cache_create("process", sizeof(struct process), 0, SLAB_USER);
     user_lwp_init();
+    signal_init();
     space_init();
     return id_init(tid_max);
 }
@@ -72,6 +74,7 @@ static struct process *process_create(const char *name, struct space *space)
     }
     memset(process, 0, sizeof(*process));
     process->space = space;
+    process->exit_signal = SIGCHLD;
     spin_init(&process->lock, "process", LOCK_RANK_PROCESS);
     list_init(&process->lwps);
     list_init(&process->children);
@@ -175,6 +178,7 @@ static void release_files(struct process *process)
 static void process_free(struct process *process)
 {
     release_files(process);
+    signal_process_free(process);
     if (process->space != NULL)
         space_put(process->space);
     sched_team_free(process->team);
@@ -193,11 +197,7 @@ static const char *base_name(const char *path)
     return base;
 }
 
-/*
- * Sets the group or session of a process, *name, to `id` (0: none). A number that names one is not
- * given out again. Locked.
- */
-static void set_name(int *name, int id)
+void process_set_name(int *name, int id)
 {
     if (id != 0)
         id_use(id);
@@ -214,8 +214,8 @@ static void adopt(struct process *parent, struct process *child, int pid)
     child->pid = pid;
     list_push_back(&all_processes, &child->all_link);
     child->parent = parent;
-    set_name(&child->group, parent != NULL ? parent->group : child->pid);
-    set_name(&child->session, parent != NULL ? parent->session : child->pid);
+    process_set_name(&child->group, parent != NULL ? parent->group : child->pid);
+    process_set_name(&child->session, parent != NULL ? parent->session : child->pid);
     if (parent != NULL)
         list_push_back(&parent->children, &child->sibling_link);
     else
@@ -235,7 +235,9 @@ int process_spawn(struct process *parent, const char *path, const struct program
 
     if (process == NULL)
         return -ENOMEM;
-    error = inherit_scope(process, parent);
+    error = signal_process_init(process, parent, SIGNAL_INHERIT_IGNORED);
+    if (error == 0)
+        error = inherit_scope(process, parent);
     if (error == 0)
         error = inherit_files(process, parent);
     if (error == 0)
@@ -260,20 +262,25 @@ int process_spawn(struct process *parent, const char *path, const struct program
     return error;
 }
 
+void process_end_locked(struct process *process, int status)
+{
+    struct user_lwp *lwp;
+
+    if (process->is_ending)
+        return;
+    process->is_ending = true;
+    process->status = status;
+    list_for_each_entry (lwp, &process->lwps, link)
+        signal_interrupt(lwp);
+    waitq_wake_all(&process->others_gone); /* exec waits there, and gives up now */
+    waitq_wake_all(&process->signals.resumed);
+}
+
 void process_end(struct process *process, int status)
 {
     irq_state_t irq = spin_lock_irq(&process->lock);
-    struct user_lwp *lwp;
 
-    if (!process->is_ending) {
-        process->is_ending = true;
-        process->status = status;
-        list_for_each_entry (lwp, &process->lwps, link) {
-            atomic_store(&lwp->lwp.interrupt, true);
-            sched_interrupt(&lwp->lwp);
-        }
-        waitq_wake_all(&process->others_gone); /* exec waits there, and gives up now */
-    }
+    process_end_locked(process, status);
     spin_unlock_irq(&process->lock, irq);
 }
 
@@ -287,6 +294,7 @@ static void give_children_away(struct process *process)
         log_warn("proc: the first process has ended before its children");
     list_for_each_entry (child, &process->children, sibling_link)
         child->parent = process == first_process ? NULL : first_process;
+    signal_orphan_groups(process, &process->children);
     if (process == first_process) {
         first_process = NULL;
         list_init(&process->children);
@@ -302,6 +310,7 @@ void process_clear_up(struct process *process)
     irq_state_t irq = spin_lock_irq(&process->lock);
 
     process->is_ending = true; /* also when the last LWP left by itself */
+    signal_process_gone(process);
     while (process->nr_present > 1) {
         int error = waitq_sleep(&process->others_gone, &process->lock, WAITQ_FOREVER, false);
 
@@ -318,18 +327,46 @@ void process_clear_up(struct process *process)
     give_children_away(process);
 }
 
+/* Nothing is left that anybody could look for. The family is locked. */
+static void forget(struct process *process)
+{
+    list_remove(&process->sibling_link);
+    list_remove(&process->all_link);
+    process_set_name(&process->group, 0);
+    process_set_name(&process->session, 0);
+    id_free(process->pid);
+}
+
+/* The child does not use its creator's memory any more. The family is locked. */
+static void let_creator_go(struct process *child)
+{
+    struct user_lwp *creator = child->creator_in_vfork;
+
+    if (creator == NULL)
+        return;
+    child->creator_in_vfork = NULL;
+    spin_lock(&creator->process->lock);
+    creator->is_in_vfork = false;
+    waitq_wake_all(&creator->process->signals.resumed);
+    spin_unlock(&creator->process->lock);
+}
+
 void process_has_gone(struct process *process)
 {
     irq_state_t irq = spin_lock_irq(&family_lock);
-    bool is_first = process->pid == FIRST_PID;
+    bool is_first = process->pid == FIRST_PID, is_unwanted;
 
     process->is_zombie = true;
     process->has_started_anew = true;
-    if (process->parent != NULL)
-        waitq_wake_all(&process->parent->child_ended);
+    let_creator_go(process);
+    is_unwanted = signal_parent_of_end(process);
+    if (is_unwanted)
+        forget(process);
     spin_unlock_irq(&family_lock, irq);
     if (is_first)
         panic("the first process has ended (status 0x%x)", (unsigned)process->status);
+    if (is_unwanted)
+        process_free(process);
 }
 
 int process_parent_pid(void)
@@ -361,61 +398,77 @@ bool process_is_meant(const struct process *process, int pid)
     return process->group == (pid == 0 ? process_current()->group : -pid);
 }
 
-/* A child that fits, a zombie if there is one; NULL: there is no such child. Locked. */
-static struct process *find_child(struct process *process, int pid)
+/* Whether there is something to say about the child that wait4() asks for. Locked. */
+static bool has_news(struct process *child, unsigned flags, struct process_wait_info *info)
 {
-    struct process *child, *found = NULL;
+    struct process_signals *signals = &child->signals;
 
-    list_for_each_entry (child, &process->children, sibling_link) {
-        if (!process_is_meant(child, pid))
-            continue;
-        if (child->is_zombie)
-            return child;
-        found = child;
+    if (child->is_zombie) {
+        bool is_exit = (child->status & 0x7f) == 0;
+
+        *info = (struct process_wait_info){child->status, is_exit ? CLD_EXITED : CLD_KILLED,
+                                           child->run_ns};
+        return flags & PROCESS_WAIT_END;
     }
-    return found;
+    spin_lock(&child->lock);
+    info->code = 0;
+    if (flags & PROCESS_WAIT_STOP && signals->stop_is_news) {
+        *info = (struct process_wait_info){status_of_stop(signals->stop_signal), CLD_STOPPED,
+                                           child->run_ns};
+        signals->stop_is_news = flags & PROCESS_WAIT_NO_REAP;
+    } else if (flags & PROCESS_WAIT_CONTINUE && signals->continue_is_news) {
+        *info = (struct process_wait_info){STATUS_CONTINUED, CLD_CONTINUED, child->run_ns};
+        signals->continue_is_news = flags & PROCESS_WAIT_NO_REAP;
+    }
+    spin_unlock(&child->lock);
+    return info->code != 0;
 }
 
-/* A child that has ended, once there is one. NULL with *result: what to return. Locked. */
-static struct process *wait_for_zombie(struct process *process, int pid, bool no_hang, int *result)
+/* The first child about which there is something to say, *is_there: whether one fits. Locked. */
+static struct process *find_child(struct process *process, int pid, unsigned flags,
+                                  struct process_wait_info *info, bool *is_there)
 {
-    for (*result = 0; *result == 0;) {
-        struct process *child = find_child(process, pid);
+    struct process *child;
 
-        if (child != NULL && child->is_zombie)
+    *is_there = false;
+    list_for_each_entry (child, &process->children, sibling_link) {
+        if (!process_is_meant(child, pid) ||
+            (!(flags & PROCESS_WAIT_ANY_SIGNAL) &&
+             (child->exit_signal != SIGCHLD) != !!(flags & PROCESS_WAIT_CLONES)))
+            continue;
+        if (has_news(child, flags, info))
             return child;
-        if (child == NULL)
-            *result = -ECHILD;
-        else if (no_hang)
-            return NULL;
-        else
-            *result = waitq_sleep(&process->child_ended, &family_lock, WAITQ_FOREVER, true);
+        /* A zombie that nobody asks for will never have anything else to say. */
+        *is_there |= !child->is_zombie || flags & PROCESS_WAIT_END;
     }
     return NULL;
 }
 
-int process_wait(int pid, unsigned flags, struct process_end_info *info)
+int process_wait(int pid, unsigned flags, struct process_wait_info *info)
 {
+    struct process *self = process_current(), *child;
     irq_state_t irq = spin_lock_irq(&family_lock);
-    int result;
-    struct process *child =
-        wait_for_zombie(process_current(), pid, flags & PROCESS_WAIT_NO_HANG, &result);
+    bool is_there;
+    int result = 0;
 
+    while ((child = find_child(self, pid, flags, info, &is_there)) == NULL && result == 0) {
+        if (!is_there)
+            result = -ECHILD;
+        else if (flags & PROCESS_WAIT_NO_HANG)
+            break;
+        else
+            result = waitq_sleep(&self->child_ended, &family_lock, WAITQ_FOREVER, true);
+    }
     if (child == NULL) {
         spin_unlock_irq(&family_lock, irq);
         return result;
     }
-    *info = (struct process_end_info){child->status, child->run_ns};
     result = child->pid;
-    if (flags & PROCESS_WAIT_NO_REAP) {
+    if (!child->is_zombie || flags & PROCESS_WAIT_NO_REAP) {
         spin_unlock_irq(&family_lock, irq);
         return result;
     }
-    list_remove(&child->sibling_link);
-    list_remove(&child->all_link);
-    set_name(&child->group, 0);
-    set_name(&child->session, 0);
-    id_free(child->pid);
+    forget(child);
     spin_unlock_irq(&family_lock, irq);
     process_free(child);
     return result;
@@ -423,21 +476,41 @@ int process_wait(int pid, unsigned flags, struct process_end_info *info)
 
 /* ---- fork ----------------------------------------------------------------------------------- */
 
-/* Waits until the child has called exec, or has ended and perhaps been waited for. */
-static void wait_for_new_start(struct process *parent, int pid)
+/*
+ * Waits until the child has called exec or ended. Meanwhile it uses the caller's memory, so nothing
+ * but the caller's own end interrupts that.
+ */
+static void wait_for_new_start(struct user_lwp *self, struct process *child)
 {
-    irq_state_t irq = spin_lock_irq(&family_lock);
-    struct process *child;
-    int error = 0;
+    struct process *process = self->process;
+    irq_state_t irq = spin_lock_irq(&process->lock);
+    struct user_lwp *exec_by = NULL;
 
-    while (error == 0 && (child = find_child(parent, pid)) != NULL && !child->has_started_anew)
-        error = waitq_sleep(&parent->child_ended, &family_lock, WAITQ_FOREVER, true);
+    while (self->is_in_vfork && !process->is_ending && (exec_by == NULL || exec_by == self)) {
+        int error = waitq_sleep(&process->signals.resumed, &process->lock, WAITQ_FOREVER, false);
+
+        assert(error == 0);
+        exec_by = atomic_load(&process->exec_by);
+    }
+    spin_unlock_irq(&process->lock, irq);
+    irq = spin_lock_irq(&family_lock);
+    if (self->is_in_vfork) /* so the child is still there */
+        child->creator_in_vfork = NULL;
+    self->is_in_vfork = false;
     spin_unlock_irq(&family_lock, irq);
 }
 
-int process_fork(const struct lwp_start *start, unsigned flags)
+static enum signal_inherit actions_of_child(unsigned flags)
 {
-    struct process *parent = process_current();
+    if (flags & PROCESS_FORK_SHARE_ACTIONS)
+        return SIGNAL_INHERIT_SHARE;
+    return flags & PROCESS_FORK_CLEAR_ACTIONS ? SIGNAL_INHERIT_IGNORED : SIGNAL_INHERIT_COPY;
+}
+
+int process_fork(const struct lwp_start *start, unsigned flags, int exit_signal)
+{
+    struct user_lwp *self = user_lwp_current();
+    struct process *parent = self->process;
     bool shares = flags & PROCESS_FORK_SHARE_SPACE;
     struct process *child = process_create(parent->name, shares ? space_get(parent->space)
                                                                 : space_clone(parent->space));
@@ -447,9 +520,12 @@ int process_fork(const struct lwp_start *start, unsigned flags)
     if (child == NULL)
         return -ENOMEM;
     child->exit_stub = parent->exit_stub;
+    child->exit_signal = exit_signal;
     if (!shares)
         ustack_inherit(child, parent);
-    error = inherit_scope(child, parent);
+    error = signal_process_init(child, parent, actions_of_child(flags));
+    if (error == 0)
+        error = inherit_scope(child, parent);
     if (error == 0)
         error = inherit_files(child, parent);
     first = error == 0 ? user_lwp_create(child, start, &error) : NULL;
@@ -458,10 +534,16 @@ int process_fork(const struct lwp_start *start, unsigned flags)
         return error;
     }
     pid = first->tid;
+    if (!shares || flags & PROCESS_FORK_WAIT)
+        first->signals.stack = self->signals.stack;
+    if (flags & PROCESS_FORK_WAIT) {
+        child->creator_in_vfork = self;
+        self->is_in_vfork = true;
+    }
     adopt(parent, child, pid);
     sched_start(&first->lwp);
     if (flags & PROCESS_FORK_WAIT)
-        wait_for_new_start(parent, pid);
+        wait_for_new_start(self, child);
     return pid;
 }
 
@@ -481,11 +563,10 @@ static int end_siblings(struct user_lwp *self)
     }
     process->exec_by = self;
     list_for_each_entry (lwp, &process->lwps, link) {
-        if (lwp != self) {
-            atomic_store(&lwp->lwp.interrupt, true);
-            sched_interrupt(&lwp->lwp);
-        }
+        if (lwp != self)
+            signal_interrupt(lwp);
     }
+    waitq_wake_all(&process->signals.resumed);
     while (process->nr_present > 1 && !process->is_ending)
         error = waitq_sleep(&process->others_gone, &process->lock, WAITQ_FOREVER, false);
     if (process->is_ending) {
@@ -511,6 +592,7 @@ static void replace_image(struct user_lwp *self, struct space *space, const char
         ustack_free(&self->stack);
     ustack_leave_space(process);
     user_lwp_reap_all(process);
+    signal_exec(self);
     irq = spin_lock_irq(&process->lock);
     user_lwp_become_first(self);
     process->space = space;
@@ -532,8 +614,8 @@ static void tell_parent_of_new_start(struct process *process)
     irq_state_t irq = spin_lock_irq(&family_lock);
 
     process->has_started_anew = true;
-    if (process->parent != NULL)
-        waitq_wake_all(&process->parent->child_ended);
+    process->exit_signal = SIGCHLD;
+    let_creator_go(process);
     spin_unlock_irq(&family_lock, irq);
 }
 
@@ -551,6 +633,8 @@ int process_exec(const char *path, const struct program_args *args)
     error = image_load(space, cwd, path, args, &start);
     inode_put(cwd);
     if (error == 0)
+        error = signal_exec_prepare(self->process);
+    if (error == 0)
         error = end_siblings(self);
     if (error != 0) {
         space_put(space);
@@ -560,102 +644,4 @@ int process_exec(const char *path, const struct program_args *args)
     replace_image(self, space, base_name(path), &start);
     tell_parent_of_new_start(self->process);
     return 0;
-}
-
-/* ---- Groups and sessions -------------------------------------------------------------------- */
-
-/* The process with this number or an LWP of that (0: the caller's); NULL: there is none. Locked. */
-static struct process *find_process(int pid)
-{
-    struct process *process = pid == 0 ? process_current() : id_lookup(pid).process;
-
-    return process != NULL && process->pid != 0 ? process : NULL;
-}
-
-int process_get_group(int pid)
-{
-    irq_state_t irq = spin_lock_irq(&family_lock);
-    struct process *process = find_process(pid);
-    int result = process != NULL ? process->group : -ESRCH;
-
-    spin_unlock_irq(&family_lock, irq);
-    return result;
-}
-
-int process_get_session(int pid)
-{
-    irq_state_t irq = spin_lock_irq(&family_lock);
-    struct process *process = find_process(pid);
-    int result = process != NULL ? process->session : -ESRCH;
-
-    spin_unlock_irq(&family_lock, irq);
-    return result;
-}
-
-/* Whether there is a group of that number in the session. Locked. */
-static bool group_exists(int group, int session)
-{
-    struct process *process;
-
-    list_for_each_entry (process, &all_processes, all_link) {
-        if (process->group == group && process->session == session)
-            return true;
-    }
-    return false;
-}
-
-/* What POSIX says of setpgid(), in the order of its errors. Locked. */
-static int check_set_group(struct process *process, int group)
-{
-    struct process *self = process_current();
-
-    if (process == NULL || (process != self && process->parent != self))
-        return -ESRCH;
-    if (process != self && process->has_started_anew)
-        return -EACCES;
-    if (process->session != self->session || process->session == process->pid)
-        return -EPERM;
-    if (group != process->pid && !group_exists(group, self->session))
-        return -EPERM;
-    return 0;
-}
-
-int process_set_group(int pid, int group)
-{
-    struct process *process;
-    irq_state_t irq;
-    int error;
-
-    if (group < 0)
-        return -EINVAL;
-    irq = spin_lock_irq(&family_lock);
-    process = find_process(pid);
-    if (process != NULL && group == 0)
-        group = process->pid;
-    if (process != NULL && pid != 0 && pid != process->pid)
-        error = -EINVAL;
-    else
-        error = check_set_group(process, group);
-    if (error == 0)
-        set_name(&process->group, group);
-    spin_unlock_irq(&family_lock, irq);
-    return error;
-}
-
-int process_set_session(void)
-{
-    struct process *self = process_current(), *process;
-    irq_state_t irq = spin_lock_irq(&family_lock);
-    int result = self->pid;
-
-    list_for_each_entry (process, &all_processes, all_link) {
-        if (process->group == self->pid)
-            result = -EPERM;
-    }
-    if (result > 0) {
-        set_name(&self->group, self->pid);
-        set_name(&self->session, self->pid);
-    }
-    spin_unlock_irq(&family_lock, irq);
-    return result;
 }

@@ -12,7 +12,7 @@
 #include <arch/irq.h>
 #include <arch/mmu.h>
 #include <arch/trap.h>
-#include <asm-generic/signal-defs.h>
+#include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <kernel/log.h>
 #include <kernel/panic.h>
@@ -20,6 +20,7 @@
 #include <mm/kstack.h>
 #include <x86/apic.h>
 #include <x86/cpu.h>
+#include <x86/fpu.h>
 #include <x86/regs.h>
 
 enum vector {
@@ -33,39 +34,40 @@ enum vector {
     VECTOR_PAGE_FAULT = 14,
     VECTOR_ALIGNMENT = 17,
     VECTOR_MACHINE_CHECK = 18,
+    VECTOR_SIMD = 19,
     NR_EXCEPTIONS = 32,
 };
 
 /* Page fault error code (Intel SDM vol. 3A, 4.7). */
 enum { PF_PRESENT = 1, PF_WRITE = 2, PF_USER = 4, PF_RESERVED = 8, PF_EXEC = 16 };
 
+/* What a program gets for it: SI_KERNEL where Linux says no more. */
 struct exception {
     const char *name;
-    int signal; /* what a program gets for it */
+    int signal, code;
 };
 
 static const struct exception exceptions[NR_EXCEPTIONS] = {
-    [0] = {"divide error", SIGFPE},
-    [1] = {"debug exception", SIGTRAP},
-    [2] = {"non-maskable interrupt", 0},
-    [3] = {"breakpoint", SIGTRAP},
-    [4] = {"overflow", SIGSEGV},
-    [5] = {"bound range exceeded", SIGSEGV},
-    [6] = {"invalid opcode", SIGILL},
-    [7] = {"device not available", SIGFPE},
-    [8] = {"double fault", 0},
-    [9] = {"coprocessor segment overrun", SIGFPE},
-    [10] = {"invalid TSS", SIGSEGV},
-    [11] = {"segment not present", SIGBUS},
-    [12] = {"stack-segment fault", SIGBUS},
-    [13] = {"general protection fault", SIGSEGV},
-    [14] = {"page fault", SIGSEGV},
-    [16] = {"x87 floating-point error", SIGFPE},
-    [17] = {"alignment check", SIGBUS},
-    [18] = {"machine check", 0},
-    [19] = {"SIMD floating-point error", SIGFPE},
-    [20] = {"virtualization exception", SIGSEGV},
-    [21] = {"control protection exception", SIGSEGV},
+    [0] = {"divide error", SIGFPE, FPE_INTDIV},
+    [1] = {"debug exception", SIGTRAP, TRAP_TRACE},
+    [2] = {"non-maskable interrupt", 0, 0},
+    [3] = {"breakpoint", SIGTRAP, SI_KERNEL},
+    [4] = {"overflow", SIGSEGV, SI_KERNEL},
+    [5] = {"bound range exceeded", SIGSEGV, SI_KERNEL},
+    [6] = {"invalid opcode", SIGILL, ILL_ILLOPN},
+    [7] = {"device not available", SIGFPE, SI_KERNEL},
+    [8] = {"double fault", 0, 0},
+    [9] = {"coprocessor segment overrun", SIGFPE, SI_KERNEL},
+    [10] = {"invalid TSS", SIGSEGV, SI_KERNEL},
+    [11] = {"segment not present", SIGBUS, SI_KERNEL},
+    [12] = {"stack-segment fault", SIGBUS, SI_KERNEL},
+    [13] = {"general protection fault", SIGSEGV, SI_KERNEL},
+    [16] = {"x87 floating-point error", SIGFPE, 0},
+    [17] = {"alignment check", SIGBUS, BUS_ADRALN},
+    [18] = {"machine check", 0, 0},
+    [19] = {"SIMD floating-point error", SIGFPE, 0},
+    [20] = {"virtualization exception", SIGSEGV, SI_KERNEL},
+    [21] = {"control protection exception", SIGSEGV, SI_KERNEL},
 };
 
 struct idt_gate {
@@ -172,6 +174,7 @@ static ALWAYS_INLINE void page_fault(struct trap_frame *frame)
 {
     vaddr_t addr = x86_read_cr2();
     bool from_user = trap_is_from_user(frame);
+    struct trap_fault fault;
     unsigned access = 0;
 
     if (frame->error_code & PF_RESERVED)
@@ -191,21 +194,36 @@ static ALWAYS_INLINE void page_fault(struct trap_frame *frame)
     access |= frame->error_code & PF_WRITE ? TRAP_ACCESS_WRITE : 0;
     access |= frame->error_code & PF_EXEC ? TRAP_ACCESS_EXEC : 0;
     access |= frame->error_code & PF_PRESENT ? TRAP_ACCESS_PRESENT : 0;
-    if (trap_page_fault(frame, addr, access))
+    if (trap_page_fault(frame, addr, access, &fault))
         return;
     if (from_user)
-        trap_user_fault(frame, SIGSEGV, "page fault", addr);
+        trap_user_fault(frame, &fault);
     else
         user_copy_recover(frame);
+}
+
+/* An exception of user mode, other than a page fault. */
+static void user_exception(struct trap_frame *frame)
+{
+    const struct exception *e = &exceptions[frame->vector];
+    struct trap_fault fault = {e->signal, e->code, exception_name(frame), 0};
+
+    if (e->signal == 0) {
+        fault.signal = SIGSEGV;
+        fault.code = SI_KERNEL;
+    }
+    if (e->signal == SIGFPE && e->code == 0)
+        fault.code = x86_fpu_exception_code(frame->vector == VECTOR_SIMD);
+    if (fault.code != SI_KERNEL && frame->vector != VECTOR_ALIGNMENT)
+        fault.addr = frame->rip;
+    trap_user_fault(frame, &fault);
 }
 
 static __attribute__((noinline)) void other_exception(struct trap_frame *frame)
 {
     if (trap_is_from_user(frame)) {
-        int signal = exceptions[frame->vector].signal;
-
         irq_enable();
-        trap_user_fault(frame, signal != 0 ? signal : SIGSEGV, exception_name(frame), frame->rip);
+        user_exception(frame);
     } else if (frame->vector != VECTOR_GENERAL_PROTECTION || !user_copy_recover(frame)) {
         panic_at(frame, "%s (error code 0x%lx)", exception_name(frame), frame->error_code);
     }
@@ -233,7 +251,7 @@ void trap_ist(struct trap_frame *frame)
     case VECTOR_DEBUG:
         if (!trap_is_from_user(frame))
             panic_at(frame, "debug exception in the kernel");
-        trap_user_fault(frame, SIGTRAP, exception_name(frame), frame->rip);
+        user_exception(frame);
         irq_send_ipi(cpu_id(), IPI_RESCHEDULE);
         return;
     case VECTOR_DOUBLE_FAULT:

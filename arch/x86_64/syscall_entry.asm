@@ -61,7 +61,6 @@ syscall_entry:
     mov [rsp + FRAME_RAX], rax
 .done:
     cli
-.check:
     cmp dword [gs:return_work], 0
     jne .work
     mov rcx, [rsp + FRAME_RIP]
@@ -98,4 +97,4 @@ syscall_entry:
 .work:
     mov rdi, rsp
     call trap_user_work
-    jmp .check
+    jmp trap_return                     ; the frame may be another now: IRET loads all of it

@@ -36,6 +36,7 @@
 #include <mm/reclaim.h>
 #include <mm/slab.h>
 #include <mm/user_copy.h>
+#include <proc/signal.h>
 
 #define CAPACITY_BYTES KIB(64)
 #define NR_PAGES       (CAPACITY_BYTES / PAGE_SIZE + 1)
@@ -261,6 +262,8 @@ static int64_t pipe_write(struct file *file, vaddr_t from, size_t nr_bytes, uint
     while (done < nr_bytes) {
         int64_t result = write_turn(file, from + done, nr_bytes - done);
 
+        if (result == -EPIPE)
+            signal_send_self(SIGPIPE);
         if (result < 0)
             return done > 0 ? (int64_t)done : result;
         done += (size_t)result;

@@ -3,7 +3,8 @@
  *
  * clone makes LWPs (CLONE_THREAD) and processes. What the two share in Linux can be chosen bit by
  * bit; here an LWP shares all that belongs to its process, and a process nothing, or its address
- * space. A choice that means something else is refused. docs/lwps.md has the table.
+ * space, and with that its signal actions. A choice that means something else is refused.
+ * docs/lwps.md has the table.
  */
 
 #include <asm/signal.h>
@@ -25,8 +26,9 @@
 /* What changes nothing here: nobody traces, and there are no System V semaphores. */
 #define MEANS_NOTHING (CLONE_DETACHED | CLONE_UNTRACED | CLONE_PTRACE | CLONE_SYSVSEM)
 
-#define FOR_LWPS      (CLONE_THREAD | LWP_SHARES | FOR_BOTH | MEANS_NOTHING)
-#define FOR_PROCESSES (CLONE_VM | CLONE_VFORK | FOR_BOTH | MEANS_NOTHING)
+#define FOR_LWPS (CLONE_THREAD | LWP_SHARES | FOR_BOTH | MEANS_NOTHING)
+#define FOR_PROCESSES                                                                              \
+    (CLONE_VM | CLONE_VFORK | CLONE_SIGHAND | CLONE_CLEAR_SIGHAND | FOR_BOTH | MEANS_NOTHING)
 
 struct clone_request {
     uint64_t flags; /* CLONE_* */
@@ -43,7 +45,8 @@ static int check_request(const struct clone_request *request)
     if (flags & CLONE_THREAD) {
         if ((flags & LWP_SHARES) != LWP_SHARES || flags & ~(uint64_t)FOR_LWPS)
             return -EINVAL;
-    } else if (flags & ~(uint64_t)FOR_PROCESSES || request->exit_signal != SIGCHLD) {
+    } else if (flags & ~(uint64_t)FOR_PROCESSES || request->exit_signal > SIGNAL_MAX ||
+               (flags & CLONE_SIGHAND && (!(flags & CLONE_VM) || flags & CLONE_CLEAR_SIGHAND))) {
         return -EINVAL;
     }
     return flags & CLONE_SETTLS && request->tls >= USER_END ? -EPERM : 0;
@@ -83,8 +86,12 @@ static int64_t clone(const struct clone_request *request)
     /* The child that goes on where the caller is does so on its own copy of the caller's stack. */
     if (!(flags & CLONE_VM) && request->sp == 0)
         start.stack = user_lwp_current()->stack;
-    return process_fork(&start, (flags & CLONE_VM ? PROCESS_FORK_SHARE_SPACE : 0u) |
-                                    (flags & CLONE_VFORK ? PROCESS_FORK_WAIT : 0u));
+    return process_fork(&start,
+                        (flags & CLONE_VM ? PROCESS_FORK_SHARE_SPACE : 0u) |
+                            (flags & CLONE_VFORK ? PROCESS_FORK_WAIT : 0u) |
+                            (flags & CLONE_SIGHAND ? PROCESS_FORK_SHARE_ACTIONS : 0u) |
+                            (flags & CLONE_CLEAR_SIGHAND ? PROCESS_FORK_CLEAR_ACTIONS : 0u),
+                        (int)request->exit_signal);
 }
 
 int64_t sys_clone(uint64_t flags, vaddr_t sp, vaddr_t parent_tid_at, vaddr_t child_tid_at,

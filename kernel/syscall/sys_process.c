@@ -12,7 +12,6 @@
 #include <mm/slab.h>
 #include <mm/user_copy.h>
 #include <proc/process.h>
-#include <proc/signal.h>
 
 #include "sys.h"
 
@@ -53,16 +52,30 @@ static int store_usage(vaddr_t usage_at, uint64_t run_ns)
     return user_copy_to(usage_at, &usage, sizeof(usage));
 }
 
+#define WAIT_COMMON (WNOHANG | WCONTINUED | __WNOTHREAD | __WALL | (int)__WCLONE)
+
+/* Which children are meant, and what about them, as process_wait() takes it. */
+static unsigned wait_flags(int options)
+{
+    return (options & WNOHANG ? PROCESS_WAIT_NO_HANG : 0u) |
+           (options & WNOWAIT ? PROCESS_WAIT_NO_REAP : 0u) |
+           (options & WEXITED ? PROCESS_WAIT_END : 0u) |
+           (options & WSTOPPED ? PROCESS_WAIT_STOP : 0u) |
+           (options & WCONTINUED ? PROCESS_WAIT_CONTINUE : 0u) |
+           (options & __WALL ? PROCESS_WAIT_ANY_SIGNAL : 0u) |
+           (options & (int)__WCLONE ? PROCESS_WAIT_CLONES : 0u);
+}
+
 int64_t sys_wait4(int pid, vaddr_t status_at, int options, vaddr_t usage_at)
 {
-    struct process_end_info info;
+    struct process_wait_info info;
     int result;
 
-    if (options & ~(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WALL | (int)__WCLONE))
+    if (options & ~(WAIT_COMMON | WUNTRACED))
         return -EINVAL;
     if (pid == INT32_MIN)
         return -ESRCH;
-    result = process_wait(pid, options & WNOHANG ? PROCESS_WAIT_NO_HANG : 0, &info);
+    result = process_wait(pid, wait_flags(options | WEXITED), &info);
     if (result <= 0)
         return result;
     if (status_at != 0 && user_copy_to(status_at, &info.status, sizeof(info.status)) != 0)
@@ -87,39 +100,36 @@ static int waitid_target(int which, int id)
     }
 }
 
-static int store_siginfo(vaddr_t info_at, int pid, int status)
+static int store_siginfo(vaddr_t info_at, int pid, const struct process_wait_info *info)
 {
     siginfo_t si;
-    bool is_exit = (status & 0x7f) == 0;
 
     memset(&si, 0, sizeof(si));
     if (pid != 0) {
+        bool is_whole = info->code == CLD_KILLED;
+
         si.si_signo = SIGCHLD;
-        si.si_code = is_exit ? CLD_EXITED : CLD_KILLED;
+        si.si_code = info->code;
         si.si_pid = pid;
-        si.si_status = is_exit ? status >> 8 : status & 0x7f;
+        si.si_status = is_whole ? info->status & 0x7f : info->status >> 8 & 0xff;
+        if (info->code == CLD_CONTINUED)
+            si.si_status = SIGCONT;
     }
     return user_copy_to(info_at, &si, sizeof(si));
 }
 
 int64_t sys_waitid(int which, int id, vaddr_t info_at, int options, vaddr_t usage_at)
 {
-    struct process_end_info info = {0};
-    unsigned flags = (options & WNOHANG ? PROCESS_WAIT_NO_HANG : 0u) |
-                     (options & WNOWAIT ? PROCESS_WAIT_NO_REAP : 0u);
+    struct process_wait_info info = {0};
     int target = waitid_target(which, id), result;
 
-    if (options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WALL |
-                    (int)__WCLONE) ||
+    if (options & ~(WAIT_COMMON | WNOWAIT | WEXITED | WSTOPPED) ||
         !(options & (WEXITED | WSTOPPED | WCONTINUED)) || target == INT32_MIN)
         return -EINVAL;
-    /* Nothing stops or continues yet: who does not wait for an end waits in vain. */
-    if (!(options & WEXITED))
-        return -ECHILD;
-    result = process_wait(target, flags, &info);
+    result = process_wait(target, wait_flags(options), &info);
     if (result < 0)
         return result;
-    if (info_at != 0 && store_siginfo(info_at, result, info.status) != 0)
+    if (info_at != 0 && store_siginfo(info_at, result, &info) != 0)
         return -EFAULT;
     if (result > 0 && usage_at != 0 && store_usage(usage_at, info.run_ns) != 0)
         return -EFAULT;
@@ -237,40 +247,8 @@ int64_t sys_execve(vaddr_t path_at, vaddr_t argv_at, vaddr_t envp_at)
     return result;
 }
 
-/* ---- Signals, groups, sessions -------------------------------------------------------------- */
-
-#define SIGNAL_MAX 64
-
-static bool is_valid_signal(int signal)
-{
-    return signal >= 0 && signal <= SIGNAL_MAX;
-}
-
-int64_t sys_kill(int pid, int signal)
-{
-    if (!is_valid_signal(signal))
-        return -EINVAL;
-    return pid == INT32_MIN ? -ESRCH : signal_kill(pid, signal);
-}
-
-int64_t sys_tkill(int tid, int signal)
-{
-    if (!is_valid_signal(signal) || tid <= 0)
-        return -EINVAL;
-    return signal_kill_lwp(0, tid, signal);
-}
-
-int64_t sys_tgkill(int pid, int tid, int signal)
-{
-    if (!is_valid_signal(signal) || pid <= 0 || tid <= 0)
-        return -EINVAL;
-    return signal_kill_lwp(pid, tid, signal);
-}
-
-int64_t sys_restart_syscall(void)
-{
-    return signal_restart_now();
-}
+/* ---- Groups and sessions -----------------------------------------------------------------------
+ */
 
 int64_t sys_setpgid(int pid, int group)
 {

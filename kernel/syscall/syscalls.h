@@ -179,6 +179,27 @@ SYSCALL(__NR_execve, execve, (vaddr_t path_at, vaddr_t argv_at, vaddr_t envp_at)
 SYSCALL(__NR_kill, kill, (int pid, int signal), "send a signal to processes")
 SYSCALL(__NR_tkill, tkill, (int tid, int signal), "send a signal to an LWP")
 SYSCALL(__NR_tgkill, tgkill, (int pid, int tid, int signal), "send a signal to an LWP of a process")
+SYSCALL(__NR_rt_sigqueueinfo, rt_sigqueueinfo, (int pid, int signal, vaddr_t info_at),
+        "send a signal with a value to a process")
+SYSCALL(__NR_rt_tgsigqueueinfo, rt_tgsigqueueinfo, (int pid, int tid, int signal, vaddr_t info_at),
+        "send a signal with a value to an LWP of a process")
+SYSCALL(__NR_rt_sigaction, rt_sigaction,
+        (int signal, vaddr_t action_at, vaddr_t old_at, size_t nr_set_bytes),
+        "what the process does on a signal")
+SYSCALL(__NR_rt_sigprocmask, rt_sigprocmask,
+        (int how, vaddr_t set_at, vaddr_t old_at, size_t nr_set_bytes),
+        "which signals the LWP blocks")
+SYSCALL(__NR_rt_sigpending, rt_sigpending, (vaddr_t set_at, size_t nr_set_bytes),
+        "which blocked signals have come")
+SYSCALL(__NR_rt_sigsuspend, rt_sigsuspend, (vaddr_t set_at, size_t nr_set_bytes),
+        "wait for a signal with another mask")
+SYSCALL(__NR_rt_sigtimedwait, rt_sigtimedwait,
+        (vaddr_t set_at, vaddr_t info_at, vaddr_t timeout_at, size_t nr_set_bytes),
+        "take a blocked signal when one comes")
+SYSCALL(__NR_rt_sigreturn, rt_sigreturn, (void), "go on where a signal handler interrupted")
+SYSCALL(__NR_sigaltstack, sigaltstack, (vaddr_t stack_at, vaddr_t old_at),
+        "the stack for signal handlers")
+SYSCALL(__NR_pause, pause, (void), "wait for a signal")
 SYSCALL(__NR_restart_syscall, restart_syscall, (void), "go on with a call that was interrupted")
 SYSCALL(__NR_setpgid, setpgid, (int pid, int group), "put a process into a process group")
 SYSCALL(__NR_getpgid, getpgid, (int pid), "a process's group")

@@ -3,11 +3,13 @@
 #include <arch/context.h>
 #include <arch/cpu.h>
 #include <arch/trap.h>
+#include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <kernel/clock.h>
 #include <kernel/errno.h>
 #include <kernel/init.h>
 #include <kernel/log.h>
+#include <kernel/string.h>
 #include <kernel/trace.h>
 #include <mm/space.h>
 #include <mm/user_copy.h>
@@ -30,13 +32,28 @@ static bool wait_for_memory(void)
     return true;
 }
 
-bool trap_page_fault(struct trap_frame *frame, vaddr_t addr, unsigned access)
+/* What a program hears of an access that space_fault() does not allow. */
+static struct trap_fault access_fault(vaddr_t addr, int error)
+{
+    switch (error) {
+    case -EACCES:
+        return (struct trap_fault){SIGSEGV, SEGV_ACCERR, "forbidden access", addr};
+    case -EFAULT:
+        return (struct trap_fault){SIGSEGV, SEGV_MAPERR, "access where nothing is", addr};
+    default: /* a file that is mapped there does not reach so far, or cannot be read */
+        return (struct trap_fault){SIGBUS, BUS_ADRERR, "access beyond a file", addr};
+    }
+}
+
+bool trap_page_fault(struct trap_frame *frame, vaddr_t addr, unsigned access,
+                     struct trap_fault *fault)
 {
     struct process *process = process_current();
     int error;
 
     trace_event(THRUM_TRACE_FAULT, lwp_current()->trace_id, addr, trap_pc(frame), access);
     error = space_fault(process->space, addr, access);
+    *fault = access_fault(addr, error);
     if (error != -ENOMEM)
         return error == 0;
     if (process->pid == FIRST_PID)
@@ -46,13 +63,19 @@ bool trap_page_fault(struct trap_frame *frame, vaddr_t addr, unsigned access)
     return trap_is_from_user(frame);
 }
 
-void trap_user_fault(struct trap_frame *frame, int signal, const char *what, vaddr_t addr)
+void trap_user_fault(struct trap_frame *frame, const struct trap_fault *fault)
 {
     struct user_lwp *self = user_lwp_current();
+    siginfo_t info;
 
-    log_info("proc: %s (pid %d, tid %d): %s at pc 0x%lx, address 0x%lx", self->process->name,
-             self->process->pid, self->tid, what, trap_pc(frame), addr);
-    process_end(self->process, status_of_signal(signal));
+    memset(&info, 0, sizeof(info));
+    info.si_signo = fault->signal;
+    info.si_code = fault->code;
+    info.si_addr = (void *)fault->addr;
+    self->signals.fault_at = fault->addr;
+    if (signal_fault(&info))
+        log_info("proc: %s (pid %d, tid %d): %s at pc 0x%lx, address 0x%lx", self->process->name,
+                 self->process->pid, self->tid, fault->what, trap_pc(frame), fault->addr);
 }
 
 /* Whether the LWP has been cancelled and does not hold it off (abi/thrum.h, struct thrum_block). */

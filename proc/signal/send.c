@@ -1,122 +1,260 @@
 /*
- * Who is sent a signal, and what the signal does: as yet those that end a process by default end
- * it, and the others do nothing.
+ * Signals.
+ *
+ * A signal is *posted* to a process or to one of its LWPs, by anybody who holds the process's lock:
+ *
+ *     posted --> dropped            it is ignored, or there already and a standard signal
+ *        |   --> the process ends   it does that by default, and somebody would take it
+ *        v
+ *     pending                       in the set of the process, or of the LWP (queue.c)
+ *        |
+ *        v
+ *     taken                         by the LWP itself, on its way to user mode (deliver.c): a
+ * handler runs, or the default is done; or by sigtimedwait(), signalfd
+ *
+ * One who posts never does anything to an LWP but to ask for its attention (lwp->interrupt, as
+ * everything that ends an LWP does: process.c). Of a process's LWPs one that does not block the
+ * signal is asked, the calling one if it is such an LWP; one that blocks it is left alone, so
+ * its system calls are not interrupted. If the one that was asked blocks the signal before it
+ * looks, or ends, it passes the signal on (signal_pass_on()). So as long as a signal is pending for
+ * the process and not every LWP blocks it, one of those that do not has been asked.
+ *
+ * A signal whose default is to end the process does so when it is posted: is_ending is set then,
+ * and whatever the LWPs do, they come to their end. SIGCONT lets a stopped process go on when it is
+ * posted, even if it is blocked or ignored; the other stop signals stop when they are taken
+ * (stop.c).
+ *
+ * The first process does not know the default actions: what it has no handler for is dropped, but
+ * for what its own faults raise.
+ *
+ * Locks: family_lock, to find a process and to keep it; process->lock for all that is pending,
+ * masks, and the stop; the table of actions has one of its own. A signal's sender never takes two
+ * processes' locks at once. Nothing here sleeps, and all of it may be called by an interrupt
+ * handler.
  */
 
-#include <asm/signal.h>
 #include <kernel/errno.h>
+#include <kernel/string.h>
 #include <proc/id.h>
-#include <proc/process.h>
 #include <proc/process_impl.h>
-#include <proc/signal.h>
+#include <proc/signal_impl.h>
+#include <sched/sched.h>
 
-/* Signals that do not end a process by default (POSIX, signal.h): ignored, or they stop it. */
-static bool is_harmless(int signal)
+void signal_interrupt(struct user_lwp *lwp)
 {
-    switch (signal) {
-    case SIGCHLD:
-    case SIGURG:
-    case SIGWINCH:
-    case SIGCONT:
-    case SIGSTOP:
-    case SIGTSTP:
-    case SIGTTIN:
-    case SIGTTOU:
-        return true;
-    default:
-        return signal == 0;
+    /* Whoever has set it before has woken the LWP, or is about to. */
+    if (!atomic_exchange(&lwp->lwp.interrupt, true))
+        sched_interrupt(&lwp->lwp);
+}
+
+/* ---- Posting -------------------------------------------------------------------------------- */
+
+static bool takes(const struct user_lwp *lwp, int signal)
+{
+    return !lwp->signals.is_leaving && !(lwp->signals.blocked & signal_bit(signal));
+}
+
+/* An LWP of the process that takes the signal; NULL: all block it. Locked. */
+static struct user_lwp *choose(struct process *process, const struct user_lwp *but, int signal)
+{
+    struct user_lwp *lwp = user_lwp_running();
+
+    if (lwp != NULL && lwp->process == process && lwp != but && takes(lwp, signal))
+        return lwp;
+    list_for_each_entry (lwp, &process->lwps, link) {
+        if (lwp != but && takes(lwp, signal))
+            return lwp;
+    }
+    return NULL;
+}
+
+void signal_pass_on(struct process *process, const struct user_lwp *but, signal_set set)
+{
+    for (set &= process->signals.pending.set; set != 0; set &= set - 1) {
+        struct user_lwp *lwp = choose(process, but, __builtin_ctzll(set) + 1);
+
+        if (lwp != NULL)
+            signal_interrupt(lwp);
     }
 }
 
-/* The first process has no use for a signal that would end it. */
-static void send(struct process *process, int signal)
+/* What happens to a signal that is taken: as its action says, a default's meaning included. */
+static bool is_ignored(const struct process *process, int signal, vaddr_t handler)
 {
-    if (process->pid != FIRST_PID && !is_harmless(signal))
-        process_end(process, status_of_signal(signal));
+    if (handler == (vaddr_t)SIG_DFL)
+        return signal_is_immune(process) || signal_default(signal) == SIGNAL_IGNORED;
+    return handler == (vaddr_t)SIG_IGN;
 }
 
-/* To every process that `pid` (0, -1, or minus a group) means. Returns how many. Locked. */
-static int send_to_group(int pid, int signal)
+int signal_post(struct process *process, struct user_lwp *lwp, const siginfo_t *info)
+{
+    struct pending_signals *pending =
+        lwp != NULL ? &lwp->signals.pending : &process->signals.pending;
+    int signal = info->si_signo, error;
+    struct user_lwp *taker;
+    vaddr_t handler;
+
+    if (process->is_ending || (lwp != NULL && lwp->signals.is_leaving))
+        return 0;
+    signal_stop_or_continue(process, signal);
+    taker = lwp == NULL ? choose(process, NULL, signal) : takes(lwp, signal) ? lwp : NULL;
+    if (taker != NULL) {
+        /* Blocked signals are kept in any case: the action may be another by then. */
+        handler = signal_get_action(process, signal).handler;
+        if (is_ignored(process, signal, handler))
+            return 0;
+        if (handler == (vaddr_t)SIG_DFL && signal_default(signal) == SIGNAL_ENDS) {
+            process_end_locked(process, status_of_signal(signal));
+            return 0;
+        }
+    }
+    if (signal < SIGNAL_REALTIME_FIRST && pending->set & signal_bit(signal))
+        return 0;
+    error = pending_add(process, pending, info);
+    if (error != 0)
+        return error;
+    if (taker != NULL)
+        signal_interrupt(taker);
+    waitq_wake_all(&process->signals.arrived);
+    return 0;
+}
+
+bool signal_fault(const siginfo_t *info)
+{
+    struct user_lwp *self = user_lwp_current();
+    struct process *process = self->process;
+    irq_state_t irq = spin_lock_irq(&process->lock);
+    signal_set bit = signal_bit(info->si_signo);
+    vaddr_t handler = signal_get_action(process, info->si_signo).handler;
+
+    bool is_deadly =
+        self->signals.blocked & bit || handler == (vaddr_t)SIG_IGN || handler == (vaddr_t)SIG_DFL;
+
+    if (is_deadly) {
+        process_end_locked(process, status_of_signal(info->si_signo));
+    } else {
+        pending_drop(process, &self->signals.pending, bit);
+        pending_add(process, &self->signals.pending, info);
+        signal_interrupt(self);
+    }
+    spin_unlock_irq(&process->lock, irq);
+    return is_deadly;
+}
+
+/* ---- To whom -------------------------------------------------------------------------------- */
+
+/* The family is locked. 0, -EPERM, -EAGAIN. */
+static int send(struct process *process, struct user_lwp *lwp, const siginfo_t *info)
+{
+    int error = 0;
+
+    if (info->si_signo == 0)
+        return 0;
+    spin_lock(&process->lock);
+    error = signal_post(process, lwp, info);
+    spin_unlock(&process->lock);
+    return error;
+}
+
+/* To every process that `pid` (0, -1, or minus a group) means. 0 if one could be; or why not. */
+static int send_to_group(int pid, const siginfo_t *info)
 {
     struct process *process;
-    int nr = 0;
+    int result = -ESRCH;
 
     list_for_each_entry (process, &all_processes, all_link) {
+        int error;
+
         if (!process_is_meant(process, pid) ||
             (pid == -1 && (process->pid == FIRST_PID || process == process_current())))
             continue;
-        send(process, signal);
-        nr++;
+        error = send(process, NULL, info);
+        if (result != 0)
+            result = error;
     }
-    return nr;
+    return result;
 }
 
-int signal_kill(int pid, int signal)
+int signal_kill(int pid, const siginfo_t *info)
 {
     irq_state_t irq = spin_lock_irq(&family_lock);
-    int nr = 0;
+    int result = -ESRCH;
 
     if (pid > 0) {
         struct process *process = id_lookup(pid).process;
 
-        if (process != NULL) {
-            send(process, signal);
-            nr++;
-        }
+        /* One that is being made has no number of its own yet. */
+        if (process != NULL && process->pid != 0)
+            result = send(process, NULL, info);
     } else {
-        nr = send_to_group(pid, signal);
+        result = send_to_group(pid, info);
     }
     spin_unlock_irq(&family_lock, irq);
-    return nr > 0 ? 0 : -ESRCH;
+    return result;
 }
 
-int signal_kill_lwp(int pid, int tid, int signal)
+int signal_kill_lwp(int pid, int tid, const siginfo_t *info)
 {
     irq_state_t irq = spin_lock_irq(&family_lock);
-    struct id_owner owner = id_lookup(tid);
-    bool is_right = owner.lwp != NULL && (pid == 0 || owner.process->pid == pid);
+    struct process *process = id_lookup(tid).process;
+    int result = -ESRCH;
 
-    if (is_right)
-        send(owner.process, signal);
+    if (process != NULL && process->pid != 0 && (pid == 0 || process->pid == pid)) {
+        struct id_owner owner;
+
+        spin_lock(&process->lock);
+        owner = id_lookup(tid); /* it may have ended up to now */
+        if (owner.process == process && owner.lwp != NULL)
+            result = info->si_signo == 0 ? 0 : signal_post(process, owner.lwp, info);
+        spin_unlock(&process->lock);
+    }
     spin_unlock_irq(&family_lock, irq);
-    return is_right ? 0 : -ESRCH;
+    return result;
+}
+
+static siginfo_t info_of_kernel(int signal)
+{
+    siginfo_t info;
+
+    memset(&info, 0, sizeof(info));
+    info.si_signo = signal;
+    info.si_code = SI_KERNEL;
+    return info;
 }
 
 void signal_send_group(int group, int signal)
 {
+    siginfo_t info = info_of_kernel(signal);
     irq_state_t irq = spin_lock_irq(&family_lock);
     struct process *process;
 
     list_for_each_entry (process, &all_processes, all_link) {
         if (group != 0 && process->group == group)
-            send(process, signal);
+            send(process, NULL, &info);
     }
     spin_unlock_irq(&family_lock, irq);
 }
 
 void signal_send_self(int signal)
 {
-    send(process_current(), signal);
+    siginfo_t info = info_of_kernel(signal);
+    struct user_lwp *self = user_lwp_current();
+    irq_state_t irq = spin_lock_irq(&self->process->lock);
+
+    info.si_code = SI_USER; /* as Linux has it */
+    info.si_pid = self->process->pid;
+    signal_post(self->process, self, &info);
+    spin_unlock_irq(&self->process->lock, irq);
 }
 
 bool signal_is_held_off(int signal)
 {
-    return process_current()->pid == FIRST_PID || is_harmless(signal);
-}
+    struct user_lwp *self = user_lwp_current();
+    struct process *process = self->process;
+    irq_state_t irq = spin_lock_irq(&process->lock);
+    bool is_held_off = self->signals.blocked & signal_bit(signal) ||
+                       signal_get_action(process, signal).handler == (vaddr_t)SIG_IGN;
 
-bool process_group_is_orphaned(int group)
-{
-    irq_state_t irq = spin_lock_irq(&family_lock);
-    const struct process *process;
-    bool is_orphaned = true;
-
-    list_for_each_entry (process, &all_processes, all_link) {
-        const struct process *parent = process->parent;
-
-        if (process->group == group && !process->is_zombie && parent != NULL &&
-            parent->group != group && parent->session == process->session)
-            is_orphaned = false;
-    }
-    spin_unlock_irq(&family_lock, irq);
-    return is_orphaned;
+    spin_unlock_irq(&process->lock, irq);
+    return is_held_off;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <thread.h>
@@ -437,6 +438,7 @@ int main(int argc, char **argv)
     if (argc > 1)
         return ktap_play_role(roles, KTAP_LEN(roles), argc, argv);
     ktap_need_thrum();
+    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     ktap_start(KTAP_LEN(tests));
     ktap_run(tests, KTAP_LEN(tests));
     return ktap_finish();

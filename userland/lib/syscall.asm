@@ -2,6 +2,7 @@
 
 bits 64
 
+%define NR_rt_sigreturn 15
 %define NR_vfork 58
 
 section .text
@@ -39,6 +40,12 @@ vfork:
     push rdx
     mov rdi, rax
     jmp syscall_result
+
+; void restore_registers(void): where signal handlers return to, on a stack that the kernel knows.
+global restore_registers
+restore_registers:
+    mov eax, NR_rt_sigreturn
+    syscall
 
 ; void fs_base_write(uint64_t base): only where the kernel allows the instruction.
 global fs_base_write

@@ -17,6 +17,7 @@
  *     int64_t trap_result(frame)                                  what the system call returns
  *     void trap_set_result(frame, value)
  *     void trap_restart_syscall(frame, number)                    user mode makes the call again
+ *     void trap_forget_syscall(frame)                             it is not one any more
  *     void trap_user_start(frame, pc, sp, arg, arg2)              a clean frame for user mode
  */
 
@@ -54,16 +55,25 @@ extern const trap_syscall_fn trap_syscalls[];
 extern uint64_t trap_nr_direct;
 
 /*
- * User memory at `addr` was touched, by user code or by a user copy of the kernel; `access` is a
- * set of enum trap_access. Interrupts are on. Whether the access can be tried again.
+ * User code did something that it must not: `signal` and `code` are Linux's numbers (si_code),
+ * `what` names the exception, `addr` is the address that is to blame.
  */
-bool trap_page_fault(struct trap_frame *frame, vaddr_t addr, unsigned access);
+struct trap_fault {
+    int signal, code;
+    const char *what;
+    vaddr_t addr;
+};
 
 /*
- * User code did something that it must not: `signal` is Linux's number, `what` names the exception,
- * `addr` the address that is to blame. Interrupts are on.
+ * User memory at `addr` was touched, by user code or by a user copy of the kernel; `access` is a
+ * set of enum trap_access. Interrupts are on. Whether the access can be tried again; if not, *fault
+ * says why.
  */
-void trap_user_fault(struct trap_frame *frame, int signal, const char *what, vaddr_t addr);
+bool trap_page_fault(struct trap_frame *frame, vaddr_t addr, unsigned access,
+                     struct trap_fault *fault);
+
+/* Interrupts are on, unless the CPU could not let them be. */
+void trap_user_fault(struct trap_frame *frame, const struct trap_fault *fault);
 
 /* Not zero: trap_user_work() has something to do before this CPU returns to user mode. */
 DECLARE_PERCPU(unsigned, return_work);

@@ -46,7 +46,9 @@ struct user_lwp {
     _Atomic vaddr_t robust_list; /* o to write; set_robust_list() */
     atomic_bool has_pi_locks;    /* a  others may have waited for PI futexes of its */
     atomic_bool gets_no_pi_locks;  /* o to write; it is leaving its address space */
+    struct lwp_signals signals;    /* (its own) */
     struct signal_restart restart; /* o  how an interrupted system call goes on */
+    bool is_in_vfork;              /* p  it waits for its child to call exec or end */
 };
 
 struct process {
@@ -80,6 +82,10 @@ struct process {
     bool is_zombie;                /* f  all that is left is the status */
     struct waitq child_ended;      /* f  wait4() waits here */
     uint64_t run_ns;               /* p  of LWPs that are gone */
+
+    struct process_signals signals;    /* (its own) */
+    int exit_signal;                   /* f  what the parent gets when it ends; 0: nothing */
+    struct user_lwp *creator_in_vfork; /* f  NULL: nobody waits for it to call exec or end */
 
     struct sched_team *team; /* p  kept once it has been made; NULL: never was */
     bool is_team;            /* p  contention scope `process`: the LWPs are of the team */
@@ -126,17 +132,19 @@ int process_spawn(struct process *parent, const char *path,
                   const struct program_args *args) MUST_CHECK;
 
 enum process_fork_flags {
-    PROCESS_FORK_SHARE_SPACE = 1, /* the child has the same address space, not a copy */
-    PROCESS_FORK_WAIT = 2,        /* return when the child has called exec or ended, as vfork() */
+    PROCESS_FORK_SHARE_SPACE = 1,   /* the child has the same address space, not a copy */
+    PROCESS_FORK_WAIT = 2,          /* return when the child has called exec or ended, as vfork() */
+    PROCESS_FORK_SHARE_ACTIONS = 4, /* the child's signal actions are the same, not a copy */
+    PROCESS_FORK_CLEAR_ACTIONS = 8, /* they are the default, or ignored where the caller's are */
 };
 
 struct lwp_start;
 
 /*
- * A copy of the calling process with one LWP, which starts so (a copy of the caller). Returns its
- * pid, -EAGAIN or -ENOMEM. May sleep.
+ * A copy of the calling process with one LWP, which starts so (a copy of the caller); its parent
+ * gets exit_signal (0: nothing) when it ends. Returns its pid, -EAGAIN or -ENOMEM. May sleep.
  */
-int process_fork(const struct lwp_start *start, unsigned flags) MUST_CHECK;
+int process_fork(const struct lwp_start *start, unsigned flags, int exit_signal) MUST_CHECK;
 
 /*
  * The calling process runs the program at `path` instead: the new image is built, then all other
@@ -176,22 +184,35 @@ static inline int status_of_signal(int signal)
     return signal & 0x7f;
 }
 
+static inline int status_of_stop(int signal)
+{
+    return signal << 8 | 0x7f;
+}
+
+#define STATUS_CONTINUED 0xffff
+
 enum process_wait_flags {
-    PROCESS_WAIT_NO_HANG = 1, /* return 0 instead of waiting */
-    PROCESS_WAIT_NO_REAP = 2, /* leave the child to be waited for again */
+    PROCESS_WAIT_NO_HANG = 1,     /* return 0 instead of waiting */
+    PROCESS_WAIT_NO_REAP = 2,     /* leave what was found to be waited for again */
+    PROCESS_WAIT_END = 4,         /* for a child that has ended, */
+    PROCESS_WAIT_STOP = 8,        /* has stopped, */
+    PROCESS_WAIT_CONTINUE = 16,   /* or goes on after that */
+    PROCESS_WAIT_ANY_SIGNAL = 32, /* whatever the child's exit_signal is, */
+    PROCESS_WAIT_CLONES = 64,     /* or if it is not SIGCHLD; else: if it is */
 };
 
-/* What is left of a process that has ended. */
-struct process_end_info {
+/* What there is to say about a child. */
+struct process_wait_info {
     int status; /* as wait4() reports it */
+    int code;   /* CLD_* */
     uint64_t run_ns;
 };
 
 /*
- * Waits for a child (pid > 0: that one; -1: any; 0: of the caller's group; < -1: of group -pid) to
- * end and takes what is left of it. The child's pid, 0, -ECHILD or -ERESTARTSYS. May sleep.
+ * Waits for a child (pid > 0: that one; -1: any; 0: of the caller's group; < -1: of group -pid); of
+ * one that has ended it takes what is left. The child's pid, 0, -ECHILD or -ERESTARTSYS. May sleep.
  */
-int process_wait(int pid, unsigned flags, struct process_end_info *info) MUST_CHECK;
+int process_wait(int pid, unsigned flags, struct process_wait_info *info) MUST_CHECK;
 
 /* The calling process's parent's number; 0: it has none. */
 int process_parent_pid(void);

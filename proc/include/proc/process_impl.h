@@ -12,6 +12,18 @@ extern struct list all_processes;
 /* Whether `pid` means `process`, as wait4() and kill() take it. The family's lock is held. */
 bool process_is_meant(const struct process *process, int pid);
 
+/*
+ * Sets the group or session of a process, *name, to `id` (0: none). A number that names one is not
+ * given out again. family_lock is held.
+ */
+void process_set_name(int *name, int id);
+
+/* As process_end(), with process->lock held. */
+void process_end_locked(struct process *process, int status);
+
+/* The LWP that runs on this CPU; NULL: none of a process does. Any context. */
+struct user_lwp *user_lwp_running(void);
+
 /* Once, while booting. */
 void user_lwp_init(void);
 

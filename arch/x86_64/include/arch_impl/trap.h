@@ -11,6 +11,7 @@ struct trap_frame {
 };
 
 #define TRAP_VECTOR_SYSCALL 0x100
+#define TRAP_VECTOR_NONE    0x101 /* the frame is not what the entry made any more */
 
 static inline bool trap_is_from_user(const struct trap_frame *frame)
 {
@@ -51,6 +52,12 @@ static inline int64_t trap_result(const struct trap_frame *frame)
 static inline void trap_set_result(struct trap_frame *frame, int64_t value)
 {
     frame->rax = (uint64_t)value;
+}
+
+/* From now on it is just registers. */
+static inline void trap_forget_syscall(struct trap_frame *frame)
+{
+    frame->vector = TRAP_VECTOR_NONE;
 }
 
 /* Back in user mode, the instruction makes the system call `number` with the same arguments. */
