@@ -19,7 +19,7 @@ enum area_prot {
     AREA_WRITE = 2,
     AREA_EXEC = 4,
     AREA_ACCESS = 7,
-    AREA_SHARED = 8, /* a copy of the address space has the same memory */
+    AREA_SHARED = 8,       /* a copy of the address space has the same memory */
     AREA_NEVER_WRITE = 16, /* space_protect() may not allow it */
     AREA_GROWS = 32,       /* downward, when what is just below is touched */
 };
@@ -99,7 +99,8 @@ void space_unmap_stacks(struct space *space, const vaddr_t low[], unsigned nr, s
 /* Whether exactly [low, low + nr_bytes) is one area with guard_bytes of guard. */
 bool space_has_area(struct space *space, vaddr_t low, size_t nr_bytes, size_t guard_bytes);
 
-/* Changes permissions of mapped memory. 0, -EINVAL, -EACCES; -ENOMEM when not all of it is mapped. */
+/* Changes permissions of mapped memory. 0, -EINVAL, -EACCES; -ENOMEM when not all of it is mapped.
+ */
 int space_protect(struct space *space, vaddr_t va, size_t nr_bytes, unsigned prot) MUST_CHECK;
 
 /* Moves the end of the heap; returns the new end, or the old one when that cannot be. */
