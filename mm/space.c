@@ -208,8 +208,10 @@ paddr_t area_user_frame(unsigned flags)
 /* Maps a new page of the area, zeroed. */
 static int fill_place(mmu_place *place, const struct area *area)
 {
-    paddr_t frame = area_user_frame(FRAME_ZERO);
+    paddr_t frame = frame_alloc(FRAME_USER | FRAME_ZERO);
 
+    if (unlikely(frame == PADDR_NONE))
+        frame = area_user_frame(FRAME_ZERO); /* after giving back what it can */
     if (unlikely(frame == PADDR_NONE))
         return -ENOMEM;
     mmu_fill(place, frame, page_prot(area->prot));
@@ -670,13 +672,21 @@ static int unshare_page(struct space *space, const struct area *area, vaddr_t va
     return 0;
 }
 
-/* As area_find(); most often the one of the last fault. */
+/*
+ * The area that `va` is in, after it has grown down to there if it does; most often the one of the
+ * last fault. NULL: none.
+ */
 static struct area *area_find_faulting(struct space *space, vaddr_t va)
 {
     struct area *area = space->faulting;
 
-    if (area == NULL || va < area->start || va >= area->end)
-        space->faulting = area = area_find(space, va);
+    if (likely(area != NULL && area->start <= va && va < area->end))
+        return area;
+    area = area_find(space, va);
+    if (area == NULL ||
+        (area->start > va && (!(area->prot & AREA_GROWS) || area_grow_down(space, area, va) != 0)))
+        return NULL;
+    space->faulting = area;
     return area;
 }
 
@@ -690,7 +700,8 @@ static bool is_allowed(const struct area *area, unsigned access)
 }
 
 /* Makes the page of `addr` accessible. Locked. */
-static int make_accessible(struct space *space, const struct area *area, vaddr_t va, bool is_write)
+static ALWAYS_INLINE int make_accessible(struct space *space, const struct area *area, vaddr_t va,
+                                         bool is_write)
 {
     mmu_place *place = mmu_find_place(space->mmu.root, va);
     struct mmu_page page;
@@ -716,13 +727,10 @@ int space_fault(struct space *space, vaddr_t addr, unsigned access)
 
     mutex_lock(&space->lock);
     area = area_find_faulting(space, va);
-    if (area != NULL && area->start > va && area->prot & AREA_GROWS &&
-        area_grow_down(space, area, va) != 0)
-        area = NULL;
-    if (area != NULL && area->start + area->guard_bytes <= va && is_allowed(area, access))
-        error = make_accessible(space, area, va, access & TRAP_ACCESS_WRITE);
-    else if (area != NULL && area->start + area->guard_bytes <= va)
-        error = -EACCES;
+    if (area != NULL && area->start + area->guard_bytes <= va)
+        error = is_allowed(area, access)
+                    ? make_accessible(space, area, va, access & TRAP_ACCESS_WRITE)
+                    : -EACCES;
     mutex_unlock(&space->lock);
     return error;
 }

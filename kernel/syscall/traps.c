@@ -53,9 +53,11 @@ bool trap_page_fault(struct trap_frame *frame, vaddr_t addr, unsigned access,
 
     trace_event(THRUM_TRACE_FAULT, lwp_current()->trace_id, addr, trap_pc(frame), access);
     error = space_fault(process->space, addr, access);
+    if (likely(error == 0))
+        return true;
     *fault = access_fault(addr, error);
     if (error != -ENOMEM)
-        return error == 0;
+        return false;
     if (process->pid == FIRST_PID)
         return wait_for_memory();
     log_warn("mm: out of memory: %s (pid %d) ends", process->name, process->pid);
