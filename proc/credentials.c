@@ -4,9 +4,14 @@
  */
 
 #include <kernel/credentials.h>
+#include <asm/signal.h>
+#include <kernel/errno.h>
+#include <kernel/file.h>
+#include <kernel/string.h>
 #include <kernel/vnode.h>
 #include <proc/process.h>
 #include <proc/process_impl.h>
+#include <proc/signal.h>
 
 static struct credentials kernel_credentials = {
     .lock = SPINLOCK_INIT("credentials", LOCK_RANK_CREDENTIALS)};
@@ -49,19 +54,33 @@ void process_set_root(struct inode *dir)
     inode_put(old);
 }
 
+/* Those of the first process: what Linux starts with, as far as it is enforced here. */
+static void init_limits(struct rlimit limits[RLIM_NLIMITS])
+{
+    for (unsigned i = 0; i < RLIM_NLIMITS; i++)
+        limits[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
+    limits[RLIMIT_STACK].rlim_cur = SPACE_STACK_BYTES;
+    limits[RLIMIT_CORE].rlim_cur = 0;
+    limits[RLIMIT_NOFILE] = (struct rlimit){1024, FDS_MAX};
+    limits[RLIMIT_NICE] = limits[RLIMIT_RTPRIO] = (struct rlimit){0, 0};
+}
+
 void process_inherit_credentials(struct process *child, struct process *parent)
 {
     irq_state_t irq;
 
     credentials_init(&child->credentials);
     atomic_init(&child->umask, 022);
-    if (parent == NULL)
+    if (parent == NULL) {
+        init_limits(child->limits);
         return;
+    }
     credentials_copy(&child->credentials, &parent->credentials);
     child->umask = parent->umask;
     irq = spin_lock_irq(&parent->lock);
     if (parent->root != NULL)
         child->root = inode_get(parent->root);
+    memcpy(child->limits, parent->limits, sizeof(child->limits));
     spin_unlock_irq(&parent->lock, irq);
 }
 
@@ -70,4 +89,25 @@ uint32_t path_umask(void)
     struct process *process = caller();
 
     return process != NULL ? atomic_load_explicit(&process->umask, memory_order_relaxed) : 0;
+}
+
+unsigned fd_limit(void)
+{
+    struct process *process = caller();
+
+    return process != NULL ? (unsigned)MIN(process_limit(process, RLIMIT_NOFILE), (uint64_t)FDS_MAX)
+                           : FDS_MAX;
+}
+
+int file_check_limit(uint64_t offset, size_t *nr_bytes)
+{
+    struct process *process = caller();
+    uint64_t limit = process != NULL ? process_limit(process, RLIMIT_FSIZE) : RLIM_INFINITY;
+
+    if (offset < limit) {
+        *nr_bytes = MIN(*nr_bytes, limit - offset);
+        return 0;
+    }
+    signal_send_self(SIGXFSZ);
+    return -EFBIG;
 }

@@ -8,6 +8,7 @@
  */
 
 #include <arch/program.h>
+#include <kernel/credentials.h>
 #include <kernel/errno.h>
 #include <kernel/log.h>
 #include <kernel/mount.h>
@@ -108,8 +109,13 @@ static const char *push_pointers(struct stack_builder *b, const struct program_a
     return string;
 }
 
-static void push_auxv(struct stack_builder *b, const struct elf_image *image)
+static void push_auxv(struct stack_builder *b, const struct elf_image *image,
+                      const struct image_start *start)
 {
+    const struct credentials *caller = credentials_current();
+    uint32_t euid = start->set_bits & S_ISUID ? start->uid : caller->euid;
+    uint32_t egid = start->set_bits & S_ISGID ? start->gid : caller->egid;
+
     push_aux(b, AT_PHDR, image->phdr_va);
     push_aux(b, AT_PHENT, 56);
     push_aux(b, AT_PHNUM, image->nr_phdrs);
@@ -117,11 +123,11 @@ static void push_auxv(struct stack_builder *b, const struct elf_image *image)
     push_aux(b, AT_BASE, 0);
     push_aux(b, AT_FLAGS, 0);
     push_aux(b, AT_ENTRY, image->entry);
-    push_aux(b, AT_UID, 0);
-    push_aux(b, AT_EUID, 0);
-    push_aux(b, AT_GID, 0);
-    push_aux(b, AT_EGID, 0);
-    push_aux(b, AT_SECURE, 0);
+    push_aux(b, AT_UID, caller->uid);
+    push_aux(b, AT_EUID, euid);
+    push_aux(b, AT_GID, caller->gid);
+    push_aux(b, AT_EGID, egid);
+    push_aux(b, AT_SECURE, euid != caller->uid || egid != caller->gid);
     push_aux(b, AT_CLKTCK, CLOCK_TICKS_PER_SEC);
     push_aux(b, AT_HWCAP, arch_hwcap());
     push_aux(b, AT_HWCAP2, arch_hwcap2());
@@ -132,7 +138,7 @@ static void push_auxv(struct stack_builder *b, const struct elf_image *image)
 
 /* From the top down: the strings, the program's path, random bytes, and the words, 16-aligned. */
 static int build_stack(struct space *space, const struct elf_image *image, const char *path,
-                       const struct program_args *args, vaddr_t *sp)
+                       const struct program_args *args, struct image_start *start)
 {
     unsigned nr_words_max = 1 + args->argc + 1 + args->envc + 1 + 2 * NR_AUXV_MAX;
     struct stack_builder b = {.words = kmalloc_user(nr_words_max * sizeof(uint64_t))};
@@ -149,16 +155,16 @@ static int build_stack(struct space *space, const struct elf_image *image, const
     push_word(&b, args->argc);
     environment = push_pointers(&b, args, args->strings, args->argc);
     push_pointers(&b, args, environment, args->envc);
-    push_auxv(&b, image);
+    push_auxv(&b, image, start);
 
-    *sp = ROUND_DOWN(b.random_va - b.nr_words * sizeof(uint64_t), 16);
+    start->sp = ROUND_DOWN(b.random_va - b.nr_words * sizeof(uint64_t), 16);
     error = space_write(space, b.strings_va, args->strings, args->nr_bytes);
     if (error == 0)
         error = space_write(space, b.path_va, path, strlen(path) + 1);
     if (error == 0)
         error = space_write(space, b.random_va, random, sizeof(random));
     if (error == 0)
-        error = space_write(space, *sp, b.words, b.nr_words * sizeof(uint64_t));
+        error = space_write(space, start->sp, b.words, b.nr_words * sizeof(uint64_t));
     kfree(b.words);
     return error;
 }
@@ -191,6 +197,20 @@ static int read_headers(struct inode *file, const char *path, struct elf_image *
     return (int)result;
 }
 
+/* S_ISGID without S_IXGRP once meant mandatory locks, and means nothing now. */
+static void find_set_bits(const struct inode *file, struct image_start *start)
+{
+    uint32_t mode = file->mode;
+
+    start->set_bits = mode & S_ISUID;
+    if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+        start->set_bits |= S_ISGID;
+    if (atomic_load(&file->mount->flags) & MS_NOSUID)
+        start->set_bits = 0;
+    start->uid = file->uid;
+    start->gid = file->gid;
+}
+
 int image_load(struct space *space, struct inode *cwd, const char *path,
                const struct program_args *args, struct image_start *start)
 {
@@ -205,6 +225,8 @@ int image_load(struct space *space, struct inode *cwd, const char *path,
     else
         error = inode_may(file, MAY_EXEC);
     if (error == 0)
+        find_set_bits(file, start);
+    if (error == 0)
         error = read_headers(file, path, &image);
     if (error == 0)
         error = map_segments(space, &image, file);
@@ -214,7 +236,7 @@ int image_load(struct space *space, struct inode *cwd, const char *path,
     if (error == 0)
         error = map_stub(space, &start->exit_stub);
     if (error == 0)
-        error = build_stack(space, &image, path, args, &start->sp);
+        error = build_stack(space, &image, path, args, start);
     if (error == 0)
         start->pc = image.entry;
     return error;

@@ -246,6 +246,7 @@ int process_spawn(struct process *parent, const char *path, const struct program
         process_free(process);
         return error;
     }
+    (void)credentials_exec(&process->credentials, start.set_bits, start.uid, start.gid);
     fd_table_close_on_exec(process->files);
     process->exit_stub = start.exit_stub;
     first = user_lwp_create(process, &(struct lwp_start){.pc = start.pc, .sp = start.sp}, &error);
@@ -641,6 +642,7 @@ int process_exec(const char *path, const struct program_args *args)
         return error;
     }
     fd_table_close_on_exec(self->process->files);
+    (void)credentials_exec(&self->process->credentials, start.set_bits, start.uid, start.gid);
     replace_image(self, space, base_name(path), &start);
     tell_parent_of_new_start(self->process);
     return 0;

@@ -11,6 +11,7 @@
 
 #include <kernel/errno.h>
 #include <kernel/file.h>
+#include <kernel/file_lock.h>
 #include <kernel/spinlock.h>
 #include <kernel/string.h>
 #include <linux/fcntl.h>
@@ -89,12 +90,22 @@ struct fd_table *fd_table_clone(struct fd_table *table)
     }
 }
 
+/* Puts a file that a descriptor of the table has stood for; NULL is allowed. */
+static void put_closed(const struct fd_table *table, struct file *file)
+{
+    if (file == NULL)
+        return;
+    if (file->inode != NULL && unlikely(atomic_load(&file->inode->file_locks) != NULL))
+        file_locks_closed(file->inode, table);
+    file_put(file);
+}
+
 void fd_table_release(struct fd_table *table)
 {
     if (table == NULL)
         return;
     for (int fd = 0; fd < table->nr_slots; fd++)
-        file_put(table->slots[fd].file);
+        put_closed(table, table->slots[fd].file);
     kfree(table->slots);
     kfree(table);
 }
@@ -131,14 +142,14 @@ static struct file *take(struct fd_table *table, int fd, bool only_close_on_exec
 void fd_table_close_on_exec(struct fd_table *table)
 {
     for (int fd = 0; fd < size_of(table); fd++)
-        file_put(take(table, fd, true));
+        put_closed(table, take(table, fd, true));
 }
 
 int fd_close(struct fd_table *table, int fd)
 {
     struct file *file = take(table, fd, false);
 
-    file_put(file);
+    put_closed(table, file);
     return file != NULL ? 0 : -EBADF;
 }
 
@@ -202,10 +213,12 @@ static int find_free(const struct fd_table *table, int min)
 
 int fd_reserve(struct fd_table *table, int min, bool close_on_exec)
 {
+    int limit = (int)fd_limit();
+
     for (;;) {
         irq_state_t irq = spin_lock_irq(&table->lock);
         int fd = find_free(table, min);
-        bool fits = fd < table->nr_slots;
+        bool fits = fd < MIN(table->nr_slots, limit);
 
         if (fits) {
             table->slots[fd].is_taken = true;
@@ -216,7 +229,7 @@ int fd_reserve(struct fd_table *table, int min, bool close_on_exec)
         spin_unlock_irq(&table->lock, irq);
         if (fits)
             return fd;
-        if (fd >= FDS_MAX)
+        if (fd >= limit)
             return -EMFILE;
         if (grow(table, fd) != 0)
             return -ENOMEM;
@@ -245,7 +258,7 @@ int fd_replace(struct fd_table *table, int fd, struct file *file, bool close_on_
     irq_state_t irq;
     int error = 0;
 
-    if (fd < 0 || fd >= FDS_MAX)
+    if (fd < 0 || fd >= (int)fd_limit())
         return -EBADF;
     if (fd >= size_of(table) && grow(table, fd) != 0)
         return -ENOMEM;
@@ -257,7 +270,7 @@ int fd_replace(struct fd_table *table, int fd, struct file *file, bool close_on_
         table->slots[fd] = (struct slot){file, true, close_on_exec};
     spin_unlock_irq(&table->lock, irq);
     if (error == 0)
-        file_put(old);
+        put_closed(table, old);
     return error;
 }
 

@@ -9,6 +9,7 @@
 #include <kernel/epoll.h>
 #include <kernel/errno.h>
 #include <kernel/file.h>
+#include <kernel/file_lock.h>
 #include <kernel/mount.h>
 #include <kernel/string.h>
 #include <linux/fcntl.h>
@@ -65,6 +66,8 @@ void file_put(struct file *file)
         epoll_forget(file);
     if (file->ops->release != NULL)
         file->ops->release(file);
+    if (file->inode != NULL && atomic_load(&file->inode->file_locks) != NULL)
+        file_locks_released(file->inode, file);
     file_free(file);
 }
 

@@ -14,6 +14,7 @@
 #include <kernel/clock.h>
 #include <kernel/credentials.h>
 #include <kernel/errno.h>
+#include <kernel/file.h>
 #include <kernel/mount.h>
 #include <kernel/realtime.h>
 #include <kernel/string.h>
@@ -287,7 +288,14 @@ int64_t inode_write(struct inode *inode, vaddr_t from, size_t nr_bytes, uint64_t
     mutex_lock(&inode->write_lock);
     if (is_append)
         *offset = inode->nr_bytes;
-    result = write_from(inode, &(struct place){.user = from}, nr_bytes, *offset);
+    /* The limit is of size: what is there can be written anew. */
+    result = nr_bytes > 0 && *offset + nr_bytes > inode->nr_bytes
+                 ? file_check_limit(*offset, &nr_bytes)
+                 : 0;
+    if (result == 0)
+        result = write_from(inode, &(struct place){.user = from}, nr_bytes, *offset);
+    if (unlikely(inode->mode & (S_ISUID | S_ISGID)) && result > 0)
+        inode_drop_privileges(inode);
     mutex_unlock(&inode->write_lock);
     return result;
 }
@@ -304,6 +312,7 @@ int64_t inode_write_kernel(struct inode *inode, const void *from, size_t nr_byte
 
 int inode_truncate(struct inode *inode, uint64_t nr_bytes)
 {
+    size_t one = 1;
     int error;
 
     if (!inode_is_regular(inode))
@@ -311,7 +320,11 @@ int inode_truncate(struct inode *inode, uint64_t nr_bytes)
     if (nr_bytes > FILE_BYTES_MAX)
         return -EFBIG;
     mutex_lock(&inode->write_lock);
-    error = inode->ops->resize(inode, nr_bytes);
+    error = nr_bytes > inode->nr_bytes ? file_check_limit(nr_bytes - 1, &one) : 0;
+    if (error == 0)
+        error = inode->ops->resize(inode, nr_bytes);
     mutex_unlock(&inode->write_lock);
+    if (error == 0)
+        inode_drop_privileges(inode);
     return error;
 }

@@ -35,6 +35,9 @@ int syscall_set_mask(vaddr_t mask_at, size_t mask_bytes) MUST_CHECK;
 struct file;
 int64_t syscall_install(struct file *file, bool close_on_exec) MUST_CHECK;
 
+/* fcntl()'s commands about locks (sys_lock.c). `file` is what `fd` stands for. */
+int64_t syscall_lock(struct file *file, int fd, int command, vaddr_t lock_at);
+
 /* After trace_set_events(): dispatch.c looks whether calls are to be recorded. */
 void syscall_trace_changed(void);
 

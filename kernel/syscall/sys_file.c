@@ -170,7 +170,7 @@ int64_t sys_getdents64(int fd, vaddr_t to, unsigned nr_bytes)
 /* The lowest free number from `min` on, for what `fd` refers to. */
 static int64_t duplicate(int fd, int min, bool close_on_exec)
 {
-    struct file *file = fd_get(files(), fd);
+    struct file *file = fd_get_any(files(), fd);
     int new_fd;
 
     if (file == NULL)
@@ -195,7 +195,7 @@ int64_t sys_dup3(int fd, int new_fd, unsigned flags)
 
     if (fd == new_fd || (flags & ~(unsigned)O_CLOEXEC))
         return -EINVAL;
-    file = fd_get(files(), fd);
+    file = fd_get_any(files(), fd);
     if (file == NULL)
         return -EBADF;
     error = fd_replace(files(), new_fd, file, flags & O_CLOEXEC);
@@ -210,7 +210,7 @@ int64_t sys_dup2(int fd, int new_fd)
 
     if (fd != new_fd)
         return sys_dup3(fd, new_fd, 0);
-    file = fd_get(files(), fd);
+    file = fd_get_any(files(), fd);
     file_put(file);
     return file != NULL ? fd : -EBADF;
 }
@@ -227,17 +227,32 @@ static int64_t set_flags(struct file *file, unsigned flags)
     return 0;
 }
 
+/* With O_PATH a file is there to be asked and duplicated, no more. */
+static bool is_for_paths(int command)
+{
+    return command == F_DUPFD || command == F_DUPFD_CLOEXEC || command == F_GETFD ||
+           command == F_SETFD || command == F_GETFL;
+}
+
 int64_t sys_fcntl(int fd, int command, uint64_t arg)
 {
-    struct file *file = fd_get(files(), fd);
+    struct file *file = is_for_paths(command) ? fd_get_any(files(), fd) : fd_get(files(), fd);
     int64_t result = -EINVAL;
 
     if (file == NULL)
         return -EBADF;
     switch (command) {
+    case F_GETLK:
+    case F_SETLK:
+    case F_SETLKW:
+    case F_OFD_GETLK:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+        result = syscall_lock(file, fd, command, arg);
+        break;
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
-        if (arg < FDS_MAX)
+        if (arg < fd_limit())
             result = duplicate(fd, (int)arg, command == F_DUPFD_CLOEXEC);
         break;
     case F_GETFD:

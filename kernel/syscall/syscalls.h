@@ -91,6 +91,7 @@ SYSCALL(__NR_renameat, renameat, (int from_fd, vaddr_t from_at, int to_fd, vaddr
 SYSCALL(__NR_renameat2, renameat2,
         (int from_fd, vaddr_t from_at, int to_fd, vaddr_t to_at, unsigned flags),
         "change a name, unless it is there, or exchange two")
+SYSCALL(__NR_flock, flock, (int fd, int operation), "lock an open file, or unlock it")
 SYSCALL(__NR_mount, mount,
         (vaddr_t source_at, vaddr_t path_at, vaddr_t type_at, uint64_t flags, vaddr_t options_at),
         "put a file system on a folder")
@@ -168,6 +169,28 @@ SYSCALL(__NR_setpriority, setpriority, (int which, int who, int nice), "set nice
 SYSCALL(__NR_nanosleep, nanosleep, (vaddr_t request_at, vaddr_t rest_at), "sleep for a time")
 SYSCALL(__NR_getpid, getpid, (void), "the process's number")
 SYSCALL(__NR_getppid, getppid, (void), "the parent process's number")
+SYSCALL(__NR_getuid, getuid, (void), "the real user")
+SYSCALL(__NR_geteuid, geteuid, (void), "the effective user")
+SYSCALL(__NR_getgid, getgid, (void), "the real group")
+SYSCALL(__NR_getegid, getegid, (void), "the effective group")
+SYSCALL(__NR_getresuid, getresuid, (vaddr_t uid_at, vaddr_t euid_at, vaddr_t suid_at),
+        "real, effective and saved user")
+SYSCALL(__NR_getresgid, getresgid, (vaddr_t gid_at, vaddr_t egid_at, vaddr_t sgid_at),
+        "real, effective and saved group")
+SYSCALL(__NR_setuid, setuid, (uint32_t uid), "become another user")
+SYSCALL(__NR_setgid, setgid, (uint32_t gid), "become of another group")
+SYSCALL(__NR_setreuid, setreuid, (uint32_t uid, uint32_t euid), "set real and effective user")
+SYSCALL(__NR_setregid, setregid, (uint32_t gid, uint32_t egid), "set real and effective group")
+SYSCALL(__NR_setresuid, setresuid, (uint32_t uid, uint32_t euid, uint32_t suid),
+        "set real, effective and saved user")
+SYSCALL(__NR_setresgid, setresgid, (uint32_t gid, uint32_t egid, uint32_t sgid),
+        "set real, effective and saved group")
+SYSCALL(__NR_setfsuid, setfsuid, (uint32_t uid), "set the user that files see")
+SYSCALL(__NR_setfsgid, setfsgid, (uint32_t gid), "set the group that files see")
+SYSCALL(__NR_getgroups, getgroups, (int nr_max, vaddr_t groups_at), "the supplementary groups")
+SYSCALL(__NR_setgroups, setgroups, (int nr, vaddr_t groups_at), "set the supplementary groups")
+SYSCALL(__NR_capget, capget, (vaddr_t header_at, vaddr_t data_at), "what a process may do")
+SYSCALL(__NR_capset, capset, (vaddr_t header_at, vaddr_t data_at), "set what the caller may do")
 SYSCALL(__NR_clone, clone,
         (uint64_t flags, vaddr_t sp, vaddr_t parent_tid_at, vaddr_t child_tid_at, uint64_t tls),
         "make an LWP or a process that goes on like the caller")

@@ -99,7 +99,7 @@ extern const struct file_ops regular_file_ops, dir_file_ops;
 
 /* ---- Descriptor tables (kernel/fs/fdtable.c) ------------------------------------------------ */
 
-#define FDS_MAX 1024 /* of a process */
+#define FDS_MAX 4096 /* of a process, whatever RLIMIT_NOFILE says */
 
 struct fd_table;
 
@@ -140,5 +140,16 @@ int fd_close(struct fd_table *table, int fd) MUST_CHECK;
 /* The close-on-exec bit: 0 or 1, -EBADF; and setting it. */
 int fd_get_close_on_exec(struct fd_table *table, int fd) MUST_CHECK;
 int fd_set_close_on_exec(struct fd_table *table, int fd, bool close_on_exec) MUST_CHECK;
+
+/* ---- Supplied by proc/credentials.c: the calling process's limits ----------------------------- */
+
+/* Numbers of descriptors are below this (RLIMIT_NOFILE). */
+unsigned fd_limit(void);
+
+/*
+ * A file is to be written at `offset`: how much of it may be (RLIMIT_FSIZE). -EFBIG: none, and the
+ * caller has been sent SIGXFSZ.
+ */
+int file_check_limit(uint64_t offset, size_t *nr_bytes) MUST_CHECK;
 
 #endif

@@ -14,6 +14,8 @@
 #include <proc/signal.h>
 #include <sched/lwp.h>
 
+#include <linux/resource.h>
+
 struct process;
 struct fd_table;
 struct inode;
@@ -72,6 +74,7 @@ struct process {
     struct inode *_Atomic root;            /* p to write  where paths begin; NULL: root_inode */
     atomic_uint umask;                     /* a */
     struct credentials credentials;        /* its own lock */
+    struct rlimit limits[RLIM_NLIMITS];    /* p to write; see process_limit() */
 
     int group, session;            /* f  numbers of the process group and the session */
     struct list_node all_link;     /* f  on the list of all processes */
@@ -221,6 +224,12 @@ int process_parent_pid(void);
  * over. */
 struct inode *process_get_cwd(struct process *process);
 void process_set_cwd(struct inode *dir);
+
+/* What setrlimit() has set last, the soft limit: RLIM_INFINITY, or a number. Any context. */
+static inline uint64_t process_limit(const struct process *process, unsigned which)
+{
+    return __atomic_load_n(&process->limits[which].rlim_cur, __ATOMIC_RELAXED);
+}
 
 /* chroot(): takes over the reference. */
 void process_set_root(struct inode *dir);
