@@ -2,7 +2,7 @@
  * The console: the list of sinks (serial line, screen), to which the kernel's log and the console
  * terminal write.
  *
- * Both share them. Each piece, a log line or what one call of console_write_some() takes, reaches a
+ * Both share them. Each piece, a log line or the bytes of one console_write(), reaches a
  * sink whole; but a program's escape sequence, or its character of UTF-8, may be spread over
  * several pieces. So the console follows what programs write just far enough to know whether it is
  * *between* sequences. The log waits for that with its lines (log.c): for CONSOLE_SEQUENCE_NS at
@@ -171,22 +171,30 @@ void console_write(const char *bytes, size_t nr_bytes)
     log_show_pending();
 }
 
-size_t console_write_some(const char *bytes, size_t nr_bytes)
+size_t console_room(void)
 {
     irq_state_t irq = irq_save();
     bool was_taken = console_lock_take();
+    size_t nr_bytes = SIZE_MAX;
     struct console_sink *sink;
 
     list_for_each_entry (sink, &sinks, link) {
         if (sink->room != NULL)
             nr_bytes = MIN(nr_bytes, sink->room(sink));
     }
-    if (nr_bytes > 0)
-        write_and_follow(bytes, nr_bytes);
     console_lock_release(was_taken);
     irq_restore(irq);
-    log_show_pending();
     return nr_bytes;
+}
+
+bool console_is_within_sequence(void)
+{
+    irq_state_t irq = irq_save();
+    bool was_taken = console_lock_take(), result = is_mid_sequence();
+
+    console_lock_release(was_taken);
+    irq_restore(irq);
+    return result;
 }
 
 void console_marker(const char *key, const char *value)

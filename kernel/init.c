@@ -28,6 +28,7 @@
 #include <kernel/realtime.h>
 #include <kernel/string.h>
 #include <kernel/test.h>
+#include <kernel/tty.h>
 #include <kernel/vnode.h>
 #include <mm/init.h>
 #include <mm/slab.h>
@@ -188,11 +189,11 @@ void kernel_main(void)
     futex_init();
     memory_devices_init();
     random_devices_init();
-    console_device_init();
     mount_init();
     file_init();
     pipe_init();
     epoll_init();
+    tty_init();
     init = kthread_create("init", KTHREAD_PRIORITY_DEFAULT, start_first_process, NULL);
     if (init == NULL)
         panic("init: no memory for the first kernel thread");

@@ -216,6 +216,7 @@ static void adopt(struct process *parent, struct process *child, int pid)
     child->parent = parent;
     process_set_name(&child->group, parent != NULL ? parent->group : child->pid);
     process_set_name(&child->session, parent != NULL ? parent->session : child->pid);
+    atomic_init(&child->has_left_terminal, parent != NULL && parent->has_left_terminal);
     if (parent != NULL)
         list_push_back(&parent->children, &child->sibling_link);
     else
@@ -322,6 +323,8 @@ void process_clear_up(struct process *process)
     if (process->team != NULL)
         sched_team_close(process->team);
     release_files(process);
+    if (process->session == process->pid)
+        process_session_ends(process->session);
     ustack_leave_space(process);
     space_put(process->space);
     process->space = NULL;

@@ -92,6 +92,20 @@ int process_visit(int pid, int (*visit)(struct process *process, void *arg), voi
     return error;
 }
 
+int process_group_session(int group)
+{
+    irq_state_t irq = spin_lock_irq(&family_lock);
+    struct process *process;
+    int session = -ESRCH;
+
+    list_for_each_entry (process, &all_processes, all_link) {
+        if (process->group == group)
+            session = process->session;
+    }
+    spin_unlock_irq(&family_lock, irq);
+    return session;
+}
+
 struct user_lwp *user_lwp_keep(int tid)
 {
     struct process *process;

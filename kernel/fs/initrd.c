@@ -16,10 +16,12 @@
 #include <kernel/format.h>
 #include <kernel/initrd.h>
 #include <kernel/log.h>
+#include <kernel/mount.h>
 #include <kernel/string.h>
 #include <kernel/vnode.h>
 #include <linux/fcntl.h>
 #include <linux/limits.h>
+#include <linux/mount.h>
 #include <linux/stat.h>
 #include <mm/frame.h>
 #include <mm/slab.h>
@@ -273,6 +275,10 @@ static void make_devices(void)
         snprintf(path, sizeof(path), "/dev/%s", node->name);
         make(path, S_IFCHR | node->permissions, node->device);
     }
+    make("/dev/pts", DIR_MODE, 0);
+    if (mount_new(NULL, "/dev/pts", "devpts", "devpts", MS_NOSUID | MS_NOEXEC,
+                  "mode=620,gid=5,ptmxmode=666") != 0)
+        log_error("initrd: /dev/pts cannot be mounted");
     make("/tmp", S_IFDIR | S_ISVTX | 0777, 0);
 }
 

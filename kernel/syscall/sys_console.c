@@ -5,6 +5,7 @@
 #include <drivers/acpi.h>
 #include <kernel/errno.h>
 #include <kernel/log.h>
+#include <kernel/tty.h>
 #include <linux/reboot.h>
 #include <proc/process.h>
 
@@ -22,6 +23,7 @@ int64_t sys_reboot(unsigned magic1, unsigned magic2, unsigned command)
     if (command != LINUX_REBOOT_CMD_POWER_OFF && command != LINUX_REBOOT_CMD_RESTART &&
         command != LINUX_REBOOT_CMD_HALT)
         return -EINVAL;
+    tty_console_drain();
     irq_disable();
     irq_stop_others(false);
     if (command == LINUX_REBOOT_CMD_POWER_OFF)

@@ -144,15 +144,6 @@ int64_t sys_lseek(int fd, int64_t offset, int whence)
 /* ---- Others -----------------------------------------------------------------------------------
  */
 
-int64_t sys_ioctl(int fd, unsigned request)
-{
-    struct file *file = fd_get(files(), fd);
-
-    (void)request;
-    file_put(file);
-    return file != NULL ? -ENOTTY : -EBADF;
-}
-
 int64_t sys_getdents64(int fd, vaddr_t to, unsigned nr_bytes)
 {
     struct file *file = fd_get(files(), fd);

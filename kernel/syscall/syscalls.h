@@ -26,7 +26,8 @@ SYSCALL(__NR_lstat, lstat, (vaddr_t path_at, vaddr_t stat_at), "as stat")
 SYSCALL(__NR_fstat, fstat, (int fd, vaddr_t stat_at), "what is known about an open file")
 SYSCALL(__NR_newfstatat, newfstatat, (int dir_fd, vaddr_t path_at, vaddr_t stat_at, int flags),
         "what is known about a file, seen from a folder")
-SYSCALL(__NR_ioctl, ioctl, (int fd, unsigned request), "what only a terminal could do")
+SYSCALL(__NR_ioctl, ioctl, (int fd, unsigned request, uint64_t arg),
+        "what only some kinds of files can do")
 SYSCALL(__NR_dup, dup, (int fd), "another number for an open file")
 SYSCALL(__NR_dup2, dup2, (int fd, int new_fd), "make a number refer to an open file")
 SYSCALL(__NR_dup3, dup3, (int fd, int new_fd, unsigned flags), "as dup2, with O_CLOEXEC")

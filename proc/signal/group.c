@@ -99,6 +99,7 @@ int process_set_session(void)
     if (result > 0) {
         process_set_name(&self->group, self->pid);
         process_set_name(&self->session, self->pid);
+        atomic_store(&self->has_left_terminal, false);
     }
     spin_unlock_irq(&family_lock, irq);
     return result;

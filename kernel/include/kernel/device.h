@@ -61,7 +61,6 @@ bool device_range_at(size_t n, uint32_t *first, unsigned *nr, const struct devic
 /* The drivers in kernel/fs: each registers itself. Once, while booting. */
 void memory_devices_init(void);
 void random_devices_init(void);
-void console_device_init(void);
 
 /*
  * Random bytes for user memory (kernel/fs/dev_random.c). How many: fewer when a signal comes after

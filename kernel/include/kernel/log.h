@@ -51,10 +51,11 @@ void console_add_sink(struct console_sink *sink);
 void console_write(const char *bytes, size_t nr_bytes);
 
 /*
- * Writes what all sinks take without waiting. How many bytes that was. For the console terminal
- * (kernel/tty/console.c).
+ * For the console's terminal (kernel/tty/console.c). How many bytes all sinks take without waiting;
+ * and whether what was written last is the beginning of an escape sequence. Any context.
  */
-size_t console_write_some(const char *bytes, size_t nr_bytes);
+size_t console_room(void);
+bool console_is_within_sequence(void);
 
 /* So long the log's lines wait for the end of an escape sequence that a program has begun. */
 #define CONSOLE_SEQUENCE_NS (100 * NSEC_PER_MSEC)

@@ -23,6 +23,7 @@ enum lock_rank {
     LOCK_RANK_FAMILY = 10,        /* proc/: parents, children, zombies */
     LOCK_RANK_PROCESS = 20,       /* struct process: its LWPs */
     LOCK_RANK_ACTIONS = 22,       /* proc/signal/: what processes do on signals */
+    LOCK_RANK_TTY_CONTROL = 24,   /* kernel/tty: sessions' terminals */
     LOCK_RANK_ID_TABLE = 25,      /* proc/id.c: pid and tid numbers */
     LOCK_RANK_CREDENTIALS = 26,   /* a process's users and groups */
     LOCK_RANK_FILES = 27,         /* a process's descriptors */

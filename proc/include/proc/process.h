@@ -77,6 +77,7 @@ struct process {
     struct rlimit limits[RLIM_NLIMITS];    /* p to write; see process_limit() */
 
     int group, session;            /* f  numbers of the process group and the session */
+    atomic_bool has_left_terminal; /* the session's controlling terminal is not its own */
     struct list_node all_link;     /* f  on the list of all processes */
     bool has_started_anew;         /* f  it has called exec since it was forked, or has ended */
     struct process *parent;        /* f  NULL: the kernel */
@@ -313,6 +314,17 @@ void user_lwp_visit_group(int group, unsigned flags, user_lwp_visitor visit, voi
  * other lock is held.
  */
 int process_visit(int pid, int (*visit)(struct process *process, void *arg), void *arg) MUST_CHECK;
+
+/*
+ * The session that the process group `group` is in, or -ESRCH. No lock of LOCK_RANK_FAMILY or above
+ * is held.
+ */
+int process_group_session(int group) MUST_CHECK;
+
+/* ---- Supplied by the kernel (kernel/tty/jobs.c) --------------------------------------------- */
+
+/* The leader of a session has ended. No lock is held. May sleep. */
+void process_session_ends(int session);
 
 /* ---- Supplied by the kernel (kernel/ipc/robust.c) ------------------------------------------- */
 

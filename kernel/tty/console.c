@@ -1,0 +1,209 @@
+/*
+ * The console's terminal: /dev/console and /dev/ttyS0. What is written goes to all sinks of the
+ * console, which it shares with the kernel's log; what is typed comes from the serial port.
+ *
+ * Output is pushed as far as the sinks take it without waiting, by whoever has something for it, or
+ * has found room: a writer, an echo, the serial port's interrupt. If the port is full, its
+ * interrupt goes on. A kernel thread stands behind that: while output waits it looks every few
+ * milliseconds, so that a lost interrupt costs time only; it polls for input where there is no
+ * interrupt; and it shows the log's lines that waited for the end of an escape sequence which does
+ * not come.
+ */
+
+#include <drivers/uart16550.h>
+#include <kernel/clock.h>
+#include <kernel/device.h>
+#include <kernel/errno.h>
+#include <kernel/log.h>
+#include <kernel/panic.h>
+#include <kernel/tty.h>
+#include <linux/eventpoll.h>
+#include <sched/kthread.h>
+
+#include "tty.h"
+
+#define TTY_MAJOR    4
+#define TTYAUX_MAJOR 5
+#define SERIAL_MINOR 64
+
+/* What is pushed at once with interrupts off, and between two looks at the room. */
+#define PUSH_BYTES  256
+#define CHUNK_BYTES 16
+
+/* How often the thread looks: for input, and whether a full port takes bytes again. */
+#define INPUT_POLL_NS  (10 * NSEC_PER_MSEC)
+#define OUTPUT_POLL_NS (20 * NSEC_PER_MSEC)
+
+static struct tty console;
+static struct waitq thread_waits; /* guard: console.lock */
+static bool is_polled;            /* c  the serial port has no interrupt */
+static bool is_within_sequence;   /* console.lock: so was left what was pushed last */
+
+/* ops->start. */
+static void push(struct tty *tty)
+{
+    struct ldisc *l = &tty->ldisc;
+    char chunk[CHUNK_BYTES];
+    size_t done = 0;
+
+    if (!ldisc_can_take(l))
+        return;
+    while (done < PUSH_BYTES && ldisc_can_take(l)) {
+        size_t nr = MIN(console_room(), sizeof(chunk));
+
+        if (nr == 0)
+            break;
+        nr = ldisc_take(l, (unsigned char *)chunk, nr);
+        console_write(chunk, nr);
+        done += nr;
+    }
+    uart16550_want_room(ldisc_can_take(l));
+    is_within_sequence = console_is_within_sequence();
+    if (is_within_sequence || ldisc_can_take(l))
+        waitq_wake_all(&thread_waits);
+    if (done > 0) {
+        waitq_wake_all(&tty->writable);
+        poll_notify_events(&tty->polls, EPOLLOUT | EPOLLWRNORM);
+    }
+}
+
+static void set_line_break(struct tty *tty, bool is_sent)
+{
+    (void)tty;
+    uart16550_set_break(is_sent);
+}
+
+static const struct tty_ops console_ops = {
+    .start = push,
+    .set_break = set_line_break,
+    /* The line is as the kernel's log needs it. */
+    .fixed_cflags = CBAUD | CIBAUD | CSIZE | CSTOPB | PARENB | PARODD | CREAD | CLOCAL | CRTSCTS,
+    .sends_by_itself = true,
+};
+
+/* ---- The serial port ------------------------------------------------------------------------ */
+
+static void receive(const uint8_t *bytes, size_t nr_bytes)
+{
+    tty_receive(&console, bytes, nr_bytes, false);
+}
+
+static void receive_bad(uint8_t byte, bool is_break)
+{
+    tty_receive_event(&console, byte, is_break ? LDISC_BREAK : LDISC_PARITY_ERROR);
+}
+
+static void go_on(void)
+{
+    irq_state_t irq = spin_lock_irq(&console.lock);
+
+    if (ldisc_can_take(&console.ldisc))
+        push(&console);
+    else
+        uart16550_want_room(false);
+    spin_unlock_irq(&console.lock, irq);
+}
+
+static const struct uart_client uart_client = {
+    .receive = receive,
+    .receive_bad = receive_bad,
+    .has_room = go_on,
+};
+
+/* ---- The thread ----------------------------------------------------------------------------- */
+
+/* Sleeps until there is something to look after. */
+static void wait_for_work(void)
+{
+    irq_state_t irq = spin_lock_irq(&console.lock);
+    uint64_t now_ns = clock_now_ns(), deadline_ns = WAITQ_FOREVER;
+    int error;
+
+    if (is_within_sequence)
+        deadline_ns = now_ns + CONSOLE_SEQUENCE_NS;
+    is_within_sequence = false;
+    if (ldisc_can_take(&console.ldisc))
+        deadline_ns = now_ns + OUTPUT_POLL_NS;
+    if (is_polled)
+        deadline_ns = now_ns + INPUT_POLL_NS;
+    error = waitq_sleep(&thread_waits, &console.lock, deadline_ns, false);
+    assert(error == 0 || error == -ETIMEDOUT);
+    spin_unlock_irq(&console.lock, irq);
+}
+
+static uint64_t look_after_console(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        irq_state_t irq;
+
+        wait_for_work();
+        if (is_polled) {
+            irq = irq_save();
+            uart16550_poll();
+            irq_restore(irq);
+        }
+        go_on();
+        log_show_pending();
+    }
+    return 0;
+}
+
+void tty_console_drain(void)
+{
+    if (tty_drain(&console, clock_now_ns() + NSEC_PER_SEC) != 0)
+        log_warn("tty: the console has not sent everything");
+}
+
+/* ---- The devices ---------------------------------------------------------------------------- */
+
+static int open_console(struct file *file, uint32_t device)
+{
+    int error = tty_open(tty_get(&console), file, device == DEVICE(TTYAUX_MAJOR, 1));
+
+    if (error != 0)
+        tty_put(&console);
+    return error;
+}
+
+static int open_own(struct file *file, uint32_t device)
+{
+    struct tty *tty = tty_of_caller();
+    int error;
+
+    (void)device;
+    if (tty == NULL)
+        return -ENXIO;
+    error = tty_open(tty, file, false);
+    if (error != 0)
+        tty_put(tty);
+    return error;
+}
+
+static const struct device_driver serial_driver = {"ttyS", &tty_file_ops, open_console};
+static const struct device_driver console_driver = {"/dev/console", &tty_file_ops, open_console};
+static const struct device_driver own_driver = {"/dev/tty", &tty_file_ops, open_own};
+
+void tty_console_init(void)
+{
+    struct kthread *thread;
+    int error;
+
+    tty_setup(&console, &console_ops, DEVICE(TTY_MAJOR, SERIAL_MINOR));
+    waitq_init(&thread_waits);
+    error = uart16550_listen(&uart_client);
+    is_polled = error == -EBUSY;
+    if (is_polled)
+        log_warn("serial: no interrupt to be had; looked at every %llu ms",
+                 (unsigned long long)(INPUT_POLL_NS / NSEC_PER_MSEC));
+    thread = kthread_create("console", KTHREAD_PRIORITY_DEFAULT, look_after_console, NULL);
+    if (thread == NULL)
+        panic("tty: no memory for the console's thread");
+    kthread_detach(thread);
+    device_register(DEVICE(TTY_MAJOR, SERIAL_MINOR), 1, &serial_driver);
+    device_add_node("ttyS0", 0620, DEVICE(TTY_MAJOR, SERIAL_MINOR));
+    device_register(DEVICE(TTYAUX_MAJOR, 0), 1, &own_driver);
+    device_add_node("tty", 0666, DEVICE(TTYAUX_MAJOR, 0));
+    device_register(DEVICE(TTYAUX_MAJOR, 1), 1, &console_driver);
+    device_add_node("console", 0600, DEVICE(TTYAUX_MAJOR, 1));
+}

@@ -1,0 +1,247 @@
+/*
+ * devpts: the folder of the pseudo-terminals, /dev/pts (devpts in Linux's filesystems/devpts.rst).
+ *
+ * Nothing is stored: a name is looked up in the table of pseudo-terminals (pty.c), and gets an
+ * inode that is made for it and goes with its last reference. So every mount shows the same
+ * terminals; there are no private instances. A terminal belongs to who opened its master, or to the
+ * group that the option gid= names; that, and the mode, cannot be changed.
+ *
+ * Options: mode= of the terminals (600), gid= of their group, ptmxmode= of the folder's own ptmx
+ * (000).
+ */
+
+#include <kernel/device.h>
+#include <kernel/errno.h>
+#include <kernel/format.h>
+#include <kernel/mount.h>
+#include <kernel/string.h>
+#include <linux/magic.h>
+#include <linux/stat.h>
+#include <mm/slab.h>
+
+#include "tty.h"
+
+#define INODE_ROOT  1
+#define INODE_PTMX  2
+#define INODE_FIRST 3 /* of pseudo-terminal 0 */
+
+/* Places in the folder: ".", "..", "ptmx", and from here on the terminals. */
+enum { POSITION_DOT, POSITION_DOTDOT, POSITION_PTMX, POSITION_FIRST };
+
+#define GID_OF_OPENER UINT32_MAX
+
+/* One mounted. */
+struct devpts {
+    atomic_uint nr_inodes; /* that are in use, without the root */
+    uint32_t mode, ptmx_mode, gid;
+};
+
+/* Shown to nobody: what TIOCGPTPEER opens is of this one. */
+static struct devpts hidden = {.mode = 0600, .gid = GID_OF_OPENER};
+static struct mount hidden_mount = {.private = &hidden};
+
+static const struct inode_ops node_ops, root_ops;
+
+static uint32_t node_mode(const struct devpts *devpts, bool is_ptmx)
+{
+    return S_IFCHR | (is_ptmx ? devpts->ptmx_mode : devpts->mode);
+}
+
+/* The inode of terminal `number`, or of ptmx: -1. NULL: out of memory. */
+static struct inode *make_node(struct mount *mount, int number, uint32_t uid, uint32_t gid)
+{
+    struct devpts *devpts = mount->private;
+    struct inode *inode = kmalloc_user(sizeof(*inode));
+    bool is_ptmx = number < 0;
+
+    if (inode == NULL)
+        return NULL;
+    inode_init(inode, &node_ops, mount, node_mode(devpts, is_ptmx), NULL);
+    inode->number = (uint64_t)(is_ptmx ? INODE_PTMX : INODE_FIRST + number);
+    inode->device = is_ptmx ? DEVICE(PTMX_MAJOR, PTMX_MINOR) : DEVICE(SLAVE_MAJOR, number);
+    inode->uid = uid;
+    inode->gid = devpts->gid != GID_OF_OPENER && !is_ptmx ? devpts->gid : gid;
+    atomic_fetch_add(&devpts->nr_inodes, 1);
+    return inode;
+}
+
+static struct inode *free_node(struct inode *inode)
+{
+    struct devpts *devpts = inode->mount->private;
+
+    kfree(inode);
+    atomic_fetch_sub(&devpts->nr_inodes, 1);
+    return NULL;
+}
+
+/* A decimal number without leading zeroes, up to PTYS_MAX; -1: it is none. */
+static int parse_number(const char *name, size_t length)
+{
+    int number = 0;
+
+    if (length == 0 || length > 4 || (name[0] == '0' && length > 1))
+        return -1;
+    for (size_t i = 0; i < length; i++) {
+        if (name[i] < '0' || name[i] > '9')
+            return -1;
+        number = number * 10 + (name[i] - '0');
+    }
+    return number < PTYS_MAX ? number : -1;
+}
+
+static int lookup(struct inode *dir, const char *name, size_t length, struct inode **found)
+{
+    bool is_ptmx = length == 4 && strncmp(name, "ptmx", 4) == 0;
+    int number = parse_number(name, length);
+    uint32_t uid = 0, gid = 0;
+
+    if (!is_ptmx && (number < 0 || pty_next(number, &uid, &gid) != number))
+        return -ENOENT;
+    *found = make_node(dir->mount, is_ptmx ? -1 : number, uid, gid);
+    return *found != NULL ? 0 : -ENOMEM;
+}
+
+static struct inode *parent_of_root(struct inode *inode)
+{
+    return inode_get(inode);
+}
+
+static int no_own_name(struct inode *inode, struct inode *parent, char name[NAME_BYTES_MAX + 1])
+{
+    (void)inode, (void)parent, (void)name;
+    return -ENOENT;
+}
+
+static int next_entry(struct inode *dir, uint64_t position, char name[NAME_BYTES_MAX + 1],
+                      struct dir_entry *entry)
+{
+    static const char *const names[] = {".", "..", "ptmx"};
+    const struct devpts *devpts = dir->mount->private;
+    uint32_t uid, gid;
+    int number;
+
+    entry->name = name;
+    entry->position = position + 1;
+    if (position < POSITION_FIRST) {
+        strlcpy(name, names[position], NAME_BYTES_MAX + 1);
+        entry->number = position == POSITION_PTMX ? INODE_PTMX : INODE_ROOT;
+        entry->mode = position == POSITION_PTMX ? node_mode(devpts, true) : (uint32_t)dir->mode;
+        return 1;
+    }
+    position -= POSITION_FIRST;
+    number = position < PTYS_MAX ? pty_next((int)position, &uid, &gid) : -1;
+    if (number < 0)
+        return 0;
+    snprintf(name, NAME_BYTES_MAX + 1, "%d", number);
+    entry->number = (uint64_t)(INODE_FIRST + number);
+    entry->mode = node_mode(devpts, false);
+    entry->position = (uint64_t)(POSITION_FIRST + number + 1);
+    return 1;
+}
+
+static struct inode *free_root(struct inode *inode)
+{
+    kfree(inode);
+    return NULL;
+}
+
+static const struct inode_ops node_ops = {.has_fixed_attributes = true, .free = free_node};
+
+static const struct inode_ops root_ops = {
+    .lookup = lookup,
+    .parent = parent_of_root,
+    .own_name = no_own_name,
+    .next_entry = next_entry,
+    .has_fixed_attributes = true,
+    .free = free_root,
+};
+
+/* ---- Mounting ------------------------------------------------------------------------------- */
+
+/* Reads "KEY=NUMBER" at *text, if that is the key. False: another key, or no number. */
+static bool read_option(const char **text, const char *key, unsigned base, uint32_t *value)
+{
+    const char *c = *text + strlen(key);
+    uint64_t number = 0;
+
+    if (strncmp(*text, key, strlen(key)) != 0 || *c < '0' || *c >= (char)('0' + base))
+        return false;
+    for (; *c >= '0' && *c < (char)('0' + base) && number < UINT32_MAX; c++)
+        number = number * base + (uint64_t)(*c - '0');
+    if (number >= UINT32_MAX || (*c != '\0' && *c != ','))
+        return false;
+    *value = (uint32_t)number;
+    *text = c + (*c == ',');
+    return true;
+}
+
+static int mount_devpts(struct mount *mount, const char *options)
+{
+    struct devpts read = {.mode = 0600, .gid = GID_OF_OPENER}, *devpts;
+
+    while (*options != '\0') {
+        if (!read_option(&options, "mode=", 8, &read.mode) &&
+            !read_option(&options, "ptmxmode=", 8, &read.ptmx_mode) &&
+            !read_option(&options, "gid=", 10, &read.gid))
+            return -EINVAL;
+    }
+    if (read.mode > 0777 || read.ptmx_mode > 0777)
+        return -EINVAL;
+    devpts = kzalloc_user(sizeof(*devpts));
+    mount->root = kmalloc_user(sizeof(*mount->root));
+    if (devpts == NULL || mount->root == NULL) {
+        kfree(devpts);
+        kfree(mount->root);
+        mount->root = NULL;
+        return -ENOMEM;
+    }
+    devpts->mode = read.mode;
+    devpts->ptmx_mode = read.ptmx_mode;
+    devpts->gid = read.gid;
+    mount->private = devpts;
+    inode_init(mount->root, &root_ops, mount, S_IFDIR | 0755, NULL);
+    mount->root->number = INODE_ROOT;
+    return 0;
+}
+
+static bool is_busy(struct mount *mount)
+{
+    const struct devpts *devpts = mount->private;
+
+    return atomic_load(&devpts->nr_inodes) > 0 || atomic_load(&mount->root->nr_refs) > 1;
+}
+
+static void unmount(struct mount *mount)
+{
+    inode_put(mount->root);
+    kfree(mount->private);
+}
+
+static struct file_system devpts_file_system = {
+    .name = "devpts",
+    .mount = mount_devpts,
+    .is_busy = is_busy,
+    .unmount = unmount,
+    .magic = DEVPTS_SUPER_MAGIC,
+};
+
+void devpts_init(void)
+{
+    file_system_register(&devpts_file_system);
+}
+
+int devpts_open(int number, unsigned flags, struct file **file)
+{
+    uint32_t uid, gid;
+    struct inode *inode;
+    int error;
+
+    if (pty_next(number, &uid, &gid) != number)
+        return -EIO;
+    inode = make_node(&hidden_mount, number, uid, gid);
+    if (inode == NULL)
+        return -ENOMEM;
+    error = file_open_inode(inode, flags, file);
+    inode_put(inode);
+    return error;
+}
