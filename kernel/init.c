@@ -19,6 +19,7 @@
 #include <kernel/futex.h>
 #include <kernel/init.h>
 #include <kernel/initrd.h>
+#include <kernel/kmsg.h>
 #include <kernel/log.h>
 #include <kernel/mount.h>
 #include <kernel/panic.h>
@@ -59,14 +60,18 @@ static void read_fw_cfg_cmdline(void)
 
 static void apply_log_option(void)
 {
-    static const char *const names[] = {"error", "warn", "info", "debug"};
+    static const struct {
+        const char *name;
+        enum log_level level;
+    } levels[] = {
+        {"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
     const char *wanted = cmdline_get("log");
 
     if (wanted == NULL)
         return;
-    for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
-        if (strcmp(names[i], wanted) == 0) {
-            log_set_level((enum log_level)i);
+    for (unsigned i = 0; i < ARRAY_LEN(levels); i++) {
+        if (strcmp(levels[i].name, wanted) == 0) {
+            log_set_level(levels[i].level);
             return;
         }
     }
@@ -189,6 +194,7 @@ void kernel_main(void)
     futex_init();
     memory_devices_init();
     random_devices_init();
+    kmsg_init();
     mount_init();
     file_init();
     pipe_init();

@@ -9,13 +9,13 @@
  * Lines go to the console right away, unless a program is just writing an escape sequence there
  * (console.c): then they are shown when that is over. Two locks, taken in this order:
  *
- *   log_lock      the ring and the level
+ *   ring_lock     the ring and the level
  *   console_lock  the sinks and their state (console.c)
  *
- * Who shows lines holds the log lock until they are on the console. So the console shows lines in
- * the ring's order, and a sink that is added in between gets each line exactly once: either in its
- * replay or after it. The price is that a CPU with something to log waits while another one's line
- * goes over the wire.
+ * Who shows lines holds the ring's lock until they are on the console. So the console shows lines
+ * in the ring's order, and a sink that is added in between gets each line exactly once: either in
+ * its replay or after it. The price is that a CPU with something to log waits while another one's
+ * line goes over the wire.
  *
  * A panic breaks the locks: their holder was perhaps stopped for good.
  */
@@ -23,34 +23,24 @@
 #include <kernel/clock.h>
 #include <kernel/console_impl.h>
 #include <kernel/format.h>
-#include <kernel/log.h>
+#include <kernel/log_impl.h>
 #include <kernel/spinlock.h>
 #include <kernel/string.h>
 
-#define LOG_RING_BYTES KIB(64)
+/* What precedes each text in the ring: the head of a message. */
+#define HEAD_BYTES offsetof(struct log_message, text)
 
-/* "[    0.001234] ", the text and "\r\n"; the seconds of 64-bit nanoseconds have up to 11 digits.
- */
-#define LOG_STAMP_MAX 24
-#define LOG_SHOWN_MAX (LOG_STAMP_MAX + LOG_LINE_MAX + 2)
-
-/* What precedes each text in the ring. */
-struct log_record {
-    uint64_t time_ns;
-    uint8_t level;
-    uint8_t text_bytes;
-};
+/* "\r\n" follows on the console. */
+#define LINE_MAX (LOG_SHOWN_MAX + 2)
 
 _Static_assert(LOG_LINE_MAX <= UINT8_MAX, "text_bytes is a byte");
 
-static struct spinlock log_lock = SPINLOCK_INIT("log", LOCK_RANK_LOG);
-static char ring[LOG_RING_BYTES];       /* log_lock */
-static uint64_t ring_first;             /* log_lock: where the oldest record starts */
-static uint64_t ring_next;              /* log_lock: where the next one goes */
-static uint64_t ring_unshown;           /* log_lock: where the first starts that is to be shown */
-static enum log_level shown = LOG_INFO; /* log_lock */
+static struct spinlock ring_lock = SPINLOCK_INIT("log", LOCK_RANK_LOG);
+static char ring[LOG_RING_BYTES]; /* ring_lock */
+struct log_ring log_ring;         /* ring_lock */
+static int shown = LOG_INFO;      /* ring_lock */
 
-/* ring_unshown may be less than ring_next. */
+/* log_ring.unshown may be less than log_ring.next. */
 static atomic_bool has_pending;
 
 static atomic_bool are_locks_broken;
@@ -63,15 +53,18 @@ bool log_lock_unless_broken(struct spinlock *spinlock)
     return true;
 }
 
-static bool lock(void)
+struct log_locked log_lock(void)
 {
-    return log_lock_unless_broken(&log_lock);
+    irq_state_t irq = irq_save();
+
+    return (struct log_locked){irq, log_lock_unless_broken(&ring_lock)};
 }
 
-static void unlock(bool was_taken)
+void log_unlock(struct log_locked locked)
 {
-    if (was_taken)
-        spin_unlock(&log_lock);
+    if (locked.was_taken)
+        spin_unlock(&ring_lock);
+    irq_restore(locked.irq);
 }
 
 static void ring_put(const void *from, size_t nr_bytes)
@@ -79,7 +72,7 @@ static void ring_put(const void *from, size_t nr_bytes)
     const char *bytes = from;
 
     for (size_t i = 0; i < nr_bytes; i++)
-        ring[ring_next++ % LOG_RING_BYTES] = bytes[i];
+        ring[log_ring.next++ % LOG_RING_BYTES] = bytes[i];
 }
 
 static void ring_get(uint64_t position, void *to, size_t nr_bytes)
@@ -90,36 +83,39 @@ static void ring_get(uint64_t position, void *to, size_t nr_bytes)
         bytes[i] = ring[position++ % LOG_RING_BYTES];
 }
 
-/* Appends a record, dropping the oldest ones in its way. */
-static void ring_append(const struct log_record *record, const char *text)
+uint64_t log_get_message(uint64_t position, struct log_message *message)
 {
-    uint64_t end = ring_next + sizeof(*record) + record->text_bytes;
-
-    while (end - ring_first > LOG_RING_BYTES) {
-        struct log_record oldest;
-
-        ring_get(ring_first, &oldest, sizeof(oldest));
-        ring_first += sizeof(oldest) + oldest.text_bytes;
-    }
-    ring_unshown = MAX(ring_unshown, ring_first);
-    ring_put(record, sizeof(*record));
-    ring_put(text, record->text_bytes);
+    ring_get(position, message, HEAD_BYTES);
+    ring_get(position + HEAD_BYTES, message->text, message->text_bytes);
+    return position + HEAD_BYTES + message->text_bytes;
 }
 
-/* Builds the line as it is shown; returns its length. */
-static size_t format_line(char line[LOG_SHOWN_MAX], const struct log_record *record,
-                          const char *text)
+/* Appends a message, dropping the oldest ones in its way. */
+static void ring_append(struct log_message *message)
 {
-    uint64_t time_us = record->time_ns / NSEC_PER_USEC;
+    uint64_t end = log_ring.next + HEAD_BYTES + message->text_bytes;
+
+    while (end - log_ring.first > LOG_RING_BYTES) {
+        uint8_t text_bytes;
+
+        ring_get(log_ring.first + offsetof(struct log_message, text_bytes), &text_bytes, 1);
+        log_ring.first += HEAD_BYTES + text_bytes;
+        log_ring.first_sequence++;
+    }
+    log_ring.unshown = MAX(log_ring.unshown, log_ring.first);
+    message->sequence = log_ring.next_sequence++;
+    ring_put(message, HEAD_BYTES + message->text_bytes);
+}
+
+size_t log_format(char line[LOG_SHOWN_MAX], const struct log_message *message)
+{
+    uint64_t time_us = message->time_ns / NSEC_PER_USEC;
     size_t nr_bytes = (size_t)snprintf(line, LOG_STAMP_MAX, "[%5llu.%06llu] ",
                                        (unsigned long long)(time_us / 1000000),
                                        (unsigned long long)(time_us % 1000000));
 
-    memcpy(line + nr_bytes, text, record->text_bytes);
-    nr_bytes += record->text_bytes;
-    line[nr_bytes++] = '\r';
-    line[nr_bytes++] = '\n';
-    return nr_bytes;
+    memcpy(line + nr_bytes, message->text, message->text_bytes);
+    return nr_bytes + message->text_bytes;
 }
 
 /*
@@ -137,94 +133,94 @@ void log_replace_controls(char *text, size_t nr_bytes)
 }
 
 /*
- * Reads the record at *position, and moves that behind it. The line as it is shown, or 0: not at
+ * Reads the message at *position, and moves that behind it. The line as it is shown, or 0: not at
  * this level.
  */
-static size_t next_line(uint64_t *position, char line[LOG_SHOWN_MAX])
+static size_t next_line(uint64_t *position, char line[LINE_MAX])
 {
-    struct log_record record;
-    char text[LOG_LINE_MAX];
+    struct log_message message;
+    size_t nr_bytes;
 
-    ring_get(*position, &record, sizeof(record));
-    ring_get(*position + sizeof(record), text, record.text_bytes);
-    *position += sizeof(record) + record.text_bytes;
-    return record.level <= shown ? format_line(line, &record, text) : 0;
+    *position = log_get_message(*position, &message);
+    if ((message.priority & LOG_LEVEL_MASK) > shown)
+        return 0;
+    nr_bytes = log_format(line, &message);
+    line[nr_bytes++] = '\r';
+    line[nr_bytes++] = '\n';
+    return nr_bytes;
 }
 
 /* Shows what has not been shown yet, if the console is for the log now. The log is locked. */
 static void show(void)
 {
     bool was_taken = console_lock_take();
-    char line[LOG_SHOWN_MAX];
+    char line[LINE_MAX];
 
     if (console_is_for_log() || !was_taken) {
-        while (ring_unshown < ring_next) {
-            size_t nr_bytes = next_line(&ring_unshown, line);
+        while (log_ring.unshown < log_ring.next) {
+            size_t nr_bytes = next_line(&log_ring.unshown, line);
 
             if (nr_bytes > 0)
                 console_write_line(line, nr_bytes);
         }
     }
     console_lock_release(was_taken);
-    atomic_store_explicit(&has_pending, ring_unshown < ring_next, memory_order_relaxed);
+    atomic_store_explicit(&has_pending, log_ring.unshown < log_ring.next, memory_order_relaxed);
 }
 
 void log_show_pending(void)
 {
-    irq_state_t irq;
-    bool was_taken;
+    struct log_locked locked;
 
     if (!atomic_load_explicit(&has_pending, memory_order_relaxed))
         return;
-    irq = irq_save();
-    was_taken = lock();
+    locked = log_lock();
     show();
-    unlock(was_taken);
-    irq_restore(irq);
+    log_unlock(locked);
+}
+
+void log_append(struct log_message *message)
+{
+    struct log_locked locked = log_lock();
+
+    log_replace_controls(message->text, message->text_bytes);
+    message->time_ns = clock_now_ns();
+    ring_append(message);
+    show();
+    log_unlock(locked);
 }
 
 void log_write(enum log_level level, const char *fmt, ...)
 {
-    struct log_record record = {.level = (uint8_t)level};
-    char text[LOG_LINE_MAX + 1];
-    irq_state_t irq;
-    bool was_taken;
+    struct log_message message = {.priority = (uint16_t)level};
     va_list args;
     int length;
 
     va_start(args, fmt);
-    length = vsnprintf(text, sizeof(text), fmt, args);
+    length = vsnprintf(message.text, sizeof(message.text), fmt, args);
     va_end(args);
-    record.text_bytes = (uint8_t)MIN(MAX(length, 0), LOG_LINE_MAX);
-    log_replace_controls(text, record.text_bytes);
-
-    irq = irq_save();
-    was_taken = lock();
-    record.time_ns = clock_now_ns();
-    ring_append(&record, text);
-    show();
-    unlock(was_taken);
-    irq_restore(irq);
+    message.text_bytes = (uint8_t)MIN(MAX(length, 0), LOG_LINE_MAX);
+    log_append(&message);
 }
 
-void log_set_level(enum log_level level)
+int log_set_level(int level)
 {
-    irq_state_t irq = irq_save();
-    bool was_taken = lock();
+    struct log_locked locked = log_lock();
+    int old = shown;
 
     shown = level;
-    unlock(was_taken);
-    irq_restore(irq);
+    log_unlock(locked);
+    return old;
 }
 
 void console_add_sink(struct console_sink *sink)
 {
-    irq_state_t irq = irq_save();
-    bool log_taken = lock(), console_taken = console_lock_take();
-    uint64_t position = ring_first;
-    char line[LOG_SHOWN_MAX];
+    struct log_locked locked = log_lock();
+    bool console_taken = console_lock_take();
+    uint64_t position = log_ring.first;
+    char line[LINE_MAX];
 
-    while (position < ring_unshown) {
+    while (position < log_ring.unshown) {
         size_t nr_bytes = next_line(&position, line);
 
         if (nr_bytes > 0)
@@ -232,8 +228,7 @@ void console_add_sink(struct console_sink *sink)
     }
     console_list_sink(sink);
     console_lock_release(console_taken);
-    unlock(log_taken);
-    irq_restore(irq);
+    log_unlock(locked);
 }
 
 void console_break_locks(void)

@@ -48,16 +48,16 @@ userland/lib/stdio.c    kernel/format.h     one formatter for kernel and program
 level_of() {
     case $1 in
         arch/* | kernel/include/abi/* | kernel/lib/* | kernel/boot/*) level=0 ;;
-        kernel/@(console|interrupts|log|panic|random|symbols|trace).c | kernel/sync/spinlock.c) level=0 ;;
-        kernel/include/kernel/@(bootinfo|bytes|chacha20|clock|cmdline|console_impl|errno|format|interrupts|list|log).h) level=0 ;;
+        kernel/@(console|interrupts|log|log_read|panic|random|symbols|trace).c | kernel/sync/spinlock.c) level=0 ;;
+        kernel/include/kernel/@(bootinfo|bytes|chacha20|clock|cmdline|console_impl|errno|format|interrupts|list|log|log_impl).h) level=0 ;;
         kernel/include/kernel/@(panic|perturb|random|rbtree|realtime|spinlock|string|symbols|trace|types).h) level=0 ;;
         mm/@(frame|init|kmap|kstack|reclaim|slab|tlb).c) level=1 ;;
         mm/include/mm/@(frame|init|kmap|kstack|reclaim|slab|tlb).h) level=1 ;;
         drivers/*) level=2 ;;
         sched/* | kernel/sync/@(condition|donation|mutex|perturb|semaphore|waitq).c) level=3 ;;
         kernel/include/kernel/@(condition|donation|mutex|poll|semaphore|waitq).h) level=3 ;;
-        mm/@(area.h|file_map.c|file_map_calls.c|space.c|user_copy.c) | mm/include/mm/@(file_map|space|user_copy).h) level=4 ;;
-        kernel/fs/* | kernel/include/kernel/@(cpio|credentials|device|epoll|file|file_lock|initrd|mount|vnode).h) level=5 ;;
+        mm/@(area.h|file_map.c|file_map_calls.c|space.c|user_copy.c) | mm/include/mm/@(file_map|space|user_copy).h | mm/@(fault|space|user_copy).c) level=4 ;;
+        kernel/fs/* | kernel/include/kernel/@(cpio|credentials|device|epoll|file|file_lock|initrd|kmsg|mount|vnode).h) level=5 ;;
         proc/*) level=6 ;;
         kernel/init.c | kernel/ipi.c | kernel/ipc/* | kernel/syscall/* | kernel/tty/*) level=7 ;;
         kernel/include/kernel/@(eventfd|futex|init|pipe|test|tty).h) level=7 ;;

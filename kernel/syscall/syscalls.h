@@ -236,6 +236,8 @@ SYSCALL(__NR_wait4, wait4, (int pid, vaddr_t status_at, int options, vaddr_t usa
 SYSCALL(__NR_waitid, waitid, (int which, int id, vaddr_t info_at, int options, vaddr_t usage_at),
         "wait for a child process to end, and perhaps leave it")
 SYSCALL(__NR_arch_prctl, arch_prctl, (int code, vaddr_t address), "set or get the FS base")
+SYSCALL(__NR_syslog, syslog, (int action, vaddr_t to, int nr_bytes),
+        "read or control the kernel log")
 SYSCALL(__NR_getrandom, getrandom, (vaddr_t to, size_t nr_bytes, unsigned flags), "random bytes")
 SYSCALL(__NR_reboot, reboot, (unsigned magic1, unsigned magic2, unsigned command),
         "switch the machine off, or restart it")

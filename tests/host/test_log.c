@@ -224,10 +224,57 @@ static void random_lines_survive_the_ring(void **state)
 
         forget(&first);
         now_ns = rng_one_in(&rng, 10) ? rng_next(&rng) : seed;
-        log_write((enum log_level)rng_below(&rng, 4), "%.*s", (int)rng_below(&rng, sizeof(text)),
+        log_write((enum log_level)rng_below(&rng, 8), "%.*s", (int)rng_below(&rng, sizeof(text)),
                   text);
     }
     now_ns = 0;
+}
+
+static void readers_see_what_is_in_the_ring(void **state)
+{
+    struct log_cursor cursor = log_end(), start = {0}, behind;
+    struct log_message message;
+    uint64_t oldest = log_oldest(), nr_messages = 0;
+
+    assert_false(log_read(&cursor, &message));
+    now_ns = 77;
+    log_warn("one %d", 1);
+    log_write_program(9 * 8 + LOG_INFO, "two\n", 4);
+    assert_true(log_read(&cursor, &message));
+    assert_int_equal(message.priority, LOG_WARN);
+    assert_int_equal(message.time_ns, 77);
+    assert_int_equal(message.text_bytes, 5);
+    assert_memory_equal(message.text, "one 1", 5);
+    assert_true(log_read(&cursor, &message));
+    assert_int_equal(message.priority, 9 * 8 + LOG_INFO);
+    assert_memory_equal(message.text, "two?", 4);
+    assert_false(log_read(&cursor, &message));
+    assert_int_equal(message.sequence + 1, log_end().sequence);
+
+    /* From the start: all there are, in order. */
+    assert_true(log_oldest() >= oldest && oldest > 0);
+    while (log_read(&start, &message)) {
+        assert_int_equal(message.sequence, log_oldest() + nr_messages);
+        nr_messages++;
+    }
+    assert_int_equal(log_oldest() + nr_messages, log_end().sequence);
+
+    /* Who is too slow goes on with the oldest. */
+    behind = log_end();
+    for (unsigned i = 0; i < 10000; i++)
+        log_debug("%u", i);
+    assert_true(log_read(&behind, &message));
+    assert_int_equal(message.sequence, log_oldest());
+    now_ns = 0;
+}
+
+static void level_minus_one_shows_nothing(void **state)
+{
+    assert_int_equal(log_set_level(-1), LOG_INFO);
+    forget(&first);
+    log_error("nobody sees it");
+    assert_int_equal(first.nr_bytes, 0);
+    assert_int_equal(log_set_level(LOG_INFO), -1);
 }
 
 /* The last test: locks stay broken. */
@@ -261,6 +308,8 @@ int main(void)
         cmocka_unit_test(markers_are_application_commands_and_open_no_line),
         cmocka_unit_test(a_full_ring_keeps_the_newest_lines),
         cmocka_unit_test(random_lines_survive_the_ring),
+        cmocka_unit_test(readers_see_what_is_in_the_ring),
+        cmocka_unit_test(level_minus_one_shows_nothing),
         cmocka_unit_test(a_panic_writes_although_the_locks_are_held),
     };
     host_reset();

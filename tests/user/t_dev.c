@@ -37,7 +37,7 @@ static bool nodes_are_there(void)
 {
     return is_device("/dev/null", 0666, 0x103) && is_device("/dev/zero", 0666, 0x105) &&
            is_device("/dev/full", 0666, 0x107) && is_device("/dev/random", 0666, 0x108) &&
-           is_device("/dev/urandom", 0666, 0x109);
+           is_device("/dev/urandom", 0666, 0x109) && is_device("/dev/kmsg", 0644, 0x10b);
 }
 
 static bool null_swallows(void)

@@ -14,7 +14,10 @@
 #include <kernel/list.h>
 #include <kernel/types.h>
 
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+/* As syslog(3) numbers them; programs use the others, too. */
+enum log_level { LOG_ERROR = 3, LOG_WARN = 4, LOG_INFO = 6, LOG_DEBUG = 7 };
+
+#define LOG_LEVEL_MASK 7
 
 #define LOG_LINE_MAX 240
 
@@ -25,8 +28,53 @@ void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 #define log_info(...)  log_write(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
 
-/* Messages above this level stay in the ring and are not shown (`log=` on the command line). */
-void log_set_level(enum log_level level);
+/*
+ * A message of a program: `priority` is its facility (never 0, the kernel's) times 8, and its
+ * level. What is longer than LOG_LINE_MAX is cut.
+ */
+void log_write_program(unsigned priority, const char *text, size_t nr_bytes);
+
+/*
+ * Messages above this level stay in the ring and are not shown (`log=` on the command line); -1:
+ * none are. log_set_level() returns what it was.
+ */
+int log_set_level(int level);
+
+/* ---- Reading the ring ------------------------------------------------------------------------ */
+
+struct log_message {
+    uint64_t sequence; /* counts all messages that ever were, from 0 */
+    uint64_t time_ns;
+    uint16_t priority; /* facility times 8, and level */
+    uint8_t text_bytes;
+    char text[LOG_LINE_MAX + 1]; /* a NUL may follow */
+};
+
+/* Where a reader is; zeroes: before the first message. */
+struct log_cursor {
+    uint64_t sequence, position;
+};
+
+/*
+ * Copies the message at the cursor, or the oldest there is if that one has been pushed out, and
+ * moves the cursor behind it. False: there is none yet. Any context.
+ */
+bool log_read(struct log_cursor *cursor, struct log_message *message);
+
+/* Behind the last message; its sequence is the number that the next one gets. */
+struct log_cursor log_end(void);
+
+/* The sequence of the oldest message. */
+uint64_t log_oldest(void);
+
+/* "[    0.001234] " and the text; the seconds of 64-bit nanoseconds have up to 11 digits. */
+#define LOG_STAMP_MAX 24
+#define LOG_SHOWN_MAX (LOG_STAMP_MAX + LOG_LINE_MAX)
+
+/* The line as the console shows it, without its end; its length. */
+size_t log_format(char line[LOG_SHOWN_MAX], const struct log_message *message);
+
+#define LOG_RING_BYTES KIB(64)
 
 /*
  * A place where characters go. Its functions are called with the console lock held and interrupts
