@@ -13,10 +13,11 @@
  *
  * Locks: a page is asked for with the address space locked, so an inode's lock comes after that of
  * a space. sources_lock guards the lists of areas of all sources: an area is put in and taken out
- * with its space locked, sources_lock inside. Cutting needs it the other way round, and so goes from
- * space to space: it finds an area that it has not seen, makes sure that the space stays, lets go
- * of sources_lock, and then locks the space. Areas that come meanwhile are either parts of others
- * that it sees, or new and touched after the source has become shorter; it need not see those.
+ * with its space locked, sources_lock inside. Cutting needs it the other way round, and so goes
+ * from space to space: it finds an area that it has not seen, makes sure that the space stays, lets
+ * go of sources_lock, and then locks the space. Areas that come meanwhile are either parts of
+ * others that it sees, or new and touched after the source has become shorter; it need not see
+ * those.
  */
 
 #include <arch/mmu.h>
@@ -148,8 +149,7 @@ static struct space *next_space(struct area_source *source)
     irq_state_t irq = spin_lock_irq(&sources_lock);
     struct area *area = source->areas;
 
-    while (area != NULL &&
-           (area->nr_cuts_seen == source->nr_cuts || !get_living(area->space)))
+    while (area != NULL && (area->nr_cuts_seen == source->nr_cuts || !get_living(area->space)))
         area = area->next;
     if (area != NULL)
         area->nr_cuts_seen = source->nr_cuts;

@@ -158,7 +158,8 @@ static int64_t remap(struct space *space, vaddr_t va, size_t old_bytes, size_t n
     if (flags & SPACE_FIXED)
         return remap_fixed(space, va, old_bytes, new_bytes, new_va);
     if (new_bytes <= old_bytes && old_bytes != 0) {
-        error = new_bytes < old_bytes ? area_remove_range(space, va + new_bytes, va + old_bytes) : 0;
+        error =
+            new_bytes < old_bytes ? area_remove_range(space, va + new_bytes, va + old_bytes) : 0;
         return error != 0 ? error : (int64_t)va;
     }
     if (old_bytes != 0 && grow_in_place(space, area, va + old_bytes, va + new_bytes) == 0)
