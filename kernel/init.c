@@ -13,6 +13,7 @@
 #include <kernel/clock.h>
 #include <kernel/cmdline.h>
 #include <kernel/epoll.h>
+#include <kernel/devfs.h>
 #include <kernel/device.h>
 #include <kernel/errno.h>
 #include <kernel/file.h>
@@ -140,6 +141,7 @@ static uint64_t start_first_process(void *unused)
     (void)unused;
     if (test != NULL)
         run_kernel_test(test);
+    devfs_init();
     initrd_unpack();
     if (path == NULL)
         path = "/bin/init";

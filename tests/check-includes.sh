@@ -57,7 +57,7 @@ level_of() {
         sched/* | kernel/sync/@(condition|donation|mutex|perturb|semaphore|waitq).c) level=3 ;;
         kernel/include/kernel/@(condition|donation|mutex|poll|semaphore|waitq).h) level=3 ;;
         mm/@(area.h|file_map.c|file_map_calls.c|space.c|user_copy.c) | mm/include/mm/@(file_map|space|user_copy).h) level=4 ;;
-        kernel/fs/* | kernel/include/kernel/@(cpio|credentials|device|epoll|file|file_lock|initrd|kmsg|mount|vnode).h) level=5 ;;
+        kernel/fs/* | kernel/include/kernel/@(cpio|credentials|devfs|device|epoll|file|file_lock|initrd|kmsg|mount|vnode).h) level=5 ;;
         proc/*) level=6 ;;
         kernel/init.c | kernel/ipi.c | kernel/ipc/* | kernel/syscall/* | kernel/tty/*) level=7 ;;
         kernel/include/kernel/@(eventfd|futex|init|pipe|test|tty).h) level=7 ;;

@@ -11,12 +11,9 @@
 #include <drivers/fw_cfg.h>
 #include <kernel/bootinfo.h>
 #include <kernel/cpio.h>
-#include <kernel/device.h>
 #include <kernel/errno.h>
-#include <kernel/format.h>
 #include <kernel/initrd.h>
 #include <kernel/log.h>
-#include <kernel/mount.h>
 #include <kernel/string.h>
 #include <kernel/vnode.h>
 #include <linux/fcntl.h>
@@ -259,34 +256,12 @@ static void unpack_overlay(void)
     kfree(bytes);
 }
 
-static void make(const char *path, uint32_t mode, uint32_t device)
-{
-    if (path_make(NULL, path, mode, device) != 0)
-        log_error("initrd: %s cannot be made", path);
-}
-
-static void make_devices(void)
-{
-    const struct device_node *node;
-    char path[NAME_BYTES_MAX + 1];
-
-    make("/dev", DIR_MODE, 0);
-    for (size_t i = 0; (node = device_node_at(i)) != NULL; i++) {
-        snprintf(path, sizeof(path), "/dev/%s", node->name);
-        make(path, S_IFCHR | node->permissions, node->device);
-    }
-    make("/dev/pts", DIR_MODE, 0);
-    if (mount_new(NULL, "/dev/pts", "devpts", "devpts", MS_NOSUID | MS_NOEXEC,
-                  "mode=620,gid=5,ptmxmode=666") != 0)
-        log_error("initrd: /dev/pts cannot be mounted");
-    make("/tmp", S_IFDIR | S_ISVTX | 0777, 0);
-}
-
 void initrd_unpack(void)
 {
     bool is_there = false;
 
-    make_devices();
+    if (path_make(NULL, "/tmp", S_IFDIR | S_ISVTX | 0777, 0) != 0)
+        log_error("initrd: /tmp cannot be made");
     for (size_t i = 0; i < boot_info.nr_modules; i++) {
         const struct boot_module *m = &boot_info.modules[i];
         struct used_memory memory = {ROUND_UP(m->range.start, PAGE_SIZE),

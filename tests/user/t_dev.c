@@ -40,15 +40,20 @@ static bool nodes_are_there(void)
            is_device("/dev/urandom", 0666, 0x109) && is_device("/dev/kmsg", 0644, 0x10b);
 }
 
-static bool null_swallows(void)
+static bool null_is_at(const char *path)
 {
-    int fd = open("/dev/null", O_RDWR);
+    int fd = open(path, O_RDWR);
 
     return KTAP_TRUE(fd >= 0) && KTAP_EQUAL(read(fd, buffer, 5), 0) &&
            KTAP_EQUAL(write(fd, buffer, sizeof(buffer)), sizeof(buffer)) &&
            KTAP_EQUAL(pread(fd, buffer, 5, 100), 0) && KTAP_EQUAL(lseek(fd, 77, SEEK_SET), 0) &&
            KTAP_EQUAL(lseek(fd, -5, SEEK_CUR), 0) && FAILS(ftruncate(fd, 10), EINVAL) &&
            KTAP_EQUAL(close(fd), 0);
+}
+
+static bool null_swallows(void)
+{
+    return null_is_at("/dev/null");
 }
 
 static bool zero_has_no_end(void)
@@ -84,6 +89,32 @@ static bool modes_are_kept(void)
            FAILS(open("/dev/null/x", O_RDONLY), ENOTDIR);
 }
 
+/* /dev is a file system of its own, in which names come and go as elsewhere. */
+static bool names_come_and_go(void)
+{
+    struct stat root, dev, node;
+    char target[32] = "";
+
+    return KTAP_EQUAL(stat("/", &root), 0) && KTAP_EQUAL(stat("/dev", &dev), 0) &&
+           KTAP_TRUE(root.st_dev != dev.st_dev) &&
+           KTAP_EQUAL(mknod("/dev/nil", S_IFCHR | 0640, 0x103), 0) &&
+           KTAP_EQUAL(stat("/dev/nil", &node), 0) && KTAP_EQUAL(node.st_rdev, 0x103) &&
+           KTAP_EQUAL(unlink("/dev/nil"), 0) && FAILS(stat("/dev/nil", &node), ENOENT) &&
+           FAILS(mknod("/dev/null", S_IFCHR | 0666, 0x103), EEXIST) &&
+           KTAP_EQUAL(stat("/dev/shm", &node), 0) && KTAP_EQUAL(node.st_mode, S_IFDIR | 01777) &&
+           KTAP_EQUAL(stat("/dev/pts", &node), 0) && KTAP_EQUAL(node.st_mode, S_IFDIR | 0755) &&
+           KTAP_EQUAL(readlink("/dev/fd", target, sizeof(target)), 13) &&
+           KTAP_TRUE(strcmp(target, "/proc/self/fd") == 0);
+}
+
+static bool devices_of_nobody_are_enxio(void)
+{
+    return KTAP_EQUAL(mknod("/tmp/nobody", S_IFCHR | 0666, 0x6363), 0) &&
+           FAILS(open("/tmp/nobody", O_RDWR), ENXIO) && KTAP_EQUAL(unlink("/tmp/nobody"), 0) &&
+           KTAP_EQUAL(mknod("/tmp/nil", S_IFCHR | 0666, 0x103), 0) && null_is_at("/tmp/nil") &&
+           KTAP_EQUAL(unlink("/tmp/nil"), 0);
+}
+
 /* What a shell does at every `> /dev/null`. */
 static bool null_may_be_truncated(void)
 {
@@ -98,6 +129,8 @@ static const struct ktap_test tests[] = {
     {"zero gives zeroes for ever", zero_has_no_end},
     {"full takes nothing", full_is_full},
     {"a device is used as it was opened", modes_are_kept},
+    {"/dev is a tmpfs that begins with the devices", names_come_and_go},
+    {"a node is the device of its number, wherever it is", devices_of_nobody_are_enxio},
     {"null may be opened as a file that is to be written anew", null_may_be_truncated},
 };
 
