@@ -154,6 +154,9 @@ static int build_stack(struct space *space, const struct elf_image *image, const
     random_bytes(random, sizeof(random));
     push_word(&b, args->argc);
     environment = push_pointers(&b, args, args->strings, args->argc);
+    start->image.args = b.strings_va;
+    start->image.environment = b.strings_va + (vaddr_t)(environment - args->strings);
+    start->image.strings_end = SPACE_STACK_TOP;
     push_pointers(&b, args, environment, args->envc);
     push_auxv(&b, image, start);
 
@@ -218,6 +221,7 @@ int image_load(struct space *space, struct inode *cwd, const char *path,
     struct elf_image image;
     int error = path_find(cwd, path, &file);
 
+    start->image.file = NULL;
     if (error != 0)
         return error;
     if (!inode_is_regular(file) || (atomic_load(&file->mount->flags) & MS_NOEXEC))
@@ -230,14 +234,17 @@ int image_load(struct space *space, struct inode *cwd, const char *path,
         error = read_headers(file, path, &image);
     if (error == 0)
         error = map_segments(space, &image, file);
-    inode_put(file);
     if (error == 0)
         error = map_stack(space);
     if (error == 0)
         error = map_stub(space, &start->exit_stub);
     if (error == 0)
         error = build_stack(space, &image, path, args, start);
-    if (error == 0)
-        start->pc = image.entry;
-    return error;
+    if (error != 0) {
+        inode_put(file);
+        return error;
+    }
+    start->image.file = file;
+    start->pc = image.entry;
+    return 0;
 }

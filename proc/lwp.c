@@ -27,6 +27,7 @@
 
 #include <arch/cpu.h>
 #include <arch/mmu.h>
+#include <kernel/clock.h>
 #include <kernel/errno.h>
 #include <kernel/panic.h>
 #include <kernel/string.h>
@@ -103,6 +104,9 @@ static void user_lwp_exited(struct lwp *l)
     context_destroy(&l->context);
     spin_lock(&process->lock);
     process->run_ns += l->run_ns;
+    process->nr_faults += lwp->nr_faults;
+    process->nr_waits += l->nr_waits;
+    process->nr_switches += l->nr_switches;
     lwp->is_zombie = true;
     is_last = --process->nr_present == 0;
     waitq_wake_all(&lwp->ended);
@@ -185,6 +189,7 @@ static struct user_lwp *user_lwp_alloc(struct process *process, const struct lwp
     lwp->lwp.mmu = &process->space->mmu;
     lwp->process = process;
     signal_lwp_init(lwp, user_lwp_running());
+    lwp->started_ns = clock_now_ns();
     lwp->is_detached = start->is_detached;
     lwp->stack = start->stack;
     lwp->clear_tid_address = start->clear_tid_address;

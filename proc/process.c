@@ -28,6 +28,7 @@
 
 #include <arch/context.h>
 #include <asm/signal.h>
+#include <kernel/clock.h>
 #include <kernel/errno.h>
 #include <kernel/file.h>
 #include <kernel/log.h>
@@ -82,6 +83,7 @@ static struct process *process_create(const char *name, struct space *space)
     waitq_init(&process->others_gone);
     waitq_init(&process->child_ended);
     strlcpy(process->name, name, sizeof(process->name));
+    process->started_ns = clock_now_ns();
     atomic_fetch_add(&nr_processes, 1);
     return process;
 }
@@ -134,6 +136,16 @@ static int inherit_files(struct process *child, struct process *parent)
     return parent != NULL ? 0 : open_console(child);
 }
 
+static void inherit_image(struct process *child, struct process *parent)
+{
+    irq_state_t irq = spin_lock_irq(&parent->lock);
+
+    child->image = parent->image;
+    if (child->image.file != NULL)
+        inode_get(child->image.file);
+    spin_unlock_irq(&parent->lock, irq);
+}
+
 /* A child's contention scope is its parent's (NULL: the kernel). 0 or -ENOMEM. */
 static int inherit_scope(struct process *child, const struct process *parent)
 {
@@ -165,14 +177,21 @@ void process_set_team(struct process *process, struct sched_team **team)
         sched_lwp_set_team(&lwp->lwp, is_team ? process->team : NULL);
 }
 
+/* Others may be looking: what they find is there, or is not. */
 static void release_files(struct process *process)
 {
-    fd_table_release(process->files);
-    inode_put(process->cwd);
-    inode_put(process->root);
+    irq_state_t irq = spin_lock_irq(&process->lock);
+    struct fd_table *files = process->files;
+    struct inode *const inodes[] = {process->cwd, process->root, process->image.file};
+
     process->files = NULL;
     process->cwd = NULL;
     process->root = NULL;
+    process->image.file = NULL;
+    spin_unlock_irq(&process->lock, irq);
+    fd_table_release(files);
+    for (unsigned i = 0; i < ARRAY_LEN(inodes); i++)
+        inode_put(inodes[i]);
 }
 
 static void process_free(struct process *process)
@@ -250,6 +269,7 @@ int process_spawn(struct process *parent, const char *path, const struct program
     (void)credentials_exec(&process->credentials, start.set_bits, start.uid, start.gid);
     fd_table_close_on_exec(process->files);
     process->exit_stub = start.exit_stub;
+    process->image = start.image;
     first = user_lwp_create(process, &(struct lwp_start){.pc = start.pc, .sp = start.sp}, &error);
     if (first == NULL) {
         process_free(process);
@@ -310,6 +330,7 @@ static void give_children_away(struct process *process)
 void process_clear_up(struct process *process)
 {
     irq_state_t irq = spin_lock_irq(&process->lock);
+    struct space *space;
 
     process->is_ending = true; /* also when the last LWP left by itself */
     signal_process_gone(process);
@@ -326,8 +347,11 @@ void process_clear_up(struct process *process)
     if (process->session == process->pid)
         process_session_ends(process->session);
     ustack_leave_space(process);
-    space_put(process->space);
+    irq = spin_lock_irq(&process->lock);
+    space = process->space;
     process->space = NULL;
+    spin_unlock_irq(&process->lock, irq);
+    space_put(space);
     give_children_away(process);
 }
 
@@ -472,6 +496,7 @@ int process_wait(int pid, unsigned flags, struct process_wait_info *info)
         spin_unlock_irq(&family_lock, irq);
         return result;
     }
+    process_inherit_usage(process_current(), child);
     forget(child);
     spin_unlock_irq(&family_lock, irq);
     process_free(child);
@@ -525,6 +550,7 @@ int process_fork(const struct lwp_start *start, unsigned flags, int exit_signal)
         return -ENOMEM;
     child->exit_stub = parent->exit_stub;
     child->exit_signal = exit_signal;
+    inherit_image(child, parent);
     if (!shares)
         ustack_inherit(child, parent);
     error = signal_process_init(child, parent, actions_of_child(flags));
@@ -589,6 +615,7 @@ static void replace_image(struct user_lwp *self, struct space *space, const char
 {
     struct process *process = self->process;
     struct space *old = process->space;
+    struct inode *old_file;
     irq_state_t irq;
 
     user_lwp_leaves_space();
@@ -601,6 +628,8 @@ static void replace_image(struct user_lwp *self, struct space *space, const char
     user_lwp_become_first(self);
     process->space = space;
     process->exit_stub = start->exit_stub;
+    old_file = process->image.file;
+    process->image = start->image;
     process->nr_kept_stacks = 0;
     strlcpy(process->name, name, sizeof(process->name));
     strlcpy(self->lwp.name, name, sizeof(self->lwp.name));
@@ -609,6 +638,7 @@ static void replace_image(struct user_lwp *self, struct space *space, const char
     process->exec_by = NULL;
     spin_unlock_irq(&process->lock, irq);
     space_put(old);
+    inode_put(old_file);
     context_restart(&self->lwp.context);
     trap_user_start(context_user_frame(&self->lwp.context), start->pc, start->sp, 0, 0);
 }
@@ -641,6 +671,7 @@ int process_exec(const char *path, const struct program_args *args)
     if (error == 0)
         error = end_siblings(self);
     if (error != 0) {
+        inode_put(start.image.file);
         space_put(space);
         return error;
     }

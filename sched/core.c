@@ -249,6 +249,7 @@ static void leave(struct runqueue *rq, enum leave why, uint64_t now_ns)
     if (why == LEAVE_BLOCKED) {
         rq_dequeue(rq, self, SCHED_DEQUEUE_BLOCKED, now_ns);
         set_state(self, LWP_BLOCKED, now_ns);
+        self->nr_waits++;
     } else if (why == LEAVE_EXITED) {
         rq_dequeue(rq, self, SCHED_DEQUEUE_EXITED, now_ns);
         set_state(self, LWP_ZOMBIE, now_ns);

@@ -184,7 +184,7 @@ check_core_size() {
         kernel/@(log|panic|symbols).c \
         kernel/include/kernel/@(clock|condition|errno|list|log|mutex|panic).h \
         kernel/include/kernel/@(semaphore|spinlock|string|symbols|types|waitq).h; do
-        [[ $file == @(sched/classes/*|sched/control/*|arch/*/boot/*|arch/*/@(random|signal).c|arch/include/arch/signal.h|mm/file_map*.c|mm/include/mm/file_map.h|proc/@(credentials|elf|image|visit).c|proc/signal/*|proc/include/proc/@(elf|image|signal*).h) ]] || files+=("$file")
+        [[ $file == @(sched/classes/*|sched/control/*|arch/*/boot/*|arch/*/@(random|signal).c|arch/include/arch/signal.h|mm/file_map*.c|mm/include/mm/file_map.h|proc/@(credentials|elf|image|report|visit).c|proc/signal/*|proc/include/proc/@(elf|image|report|signal*).h) ]] || files+=("$file")
     done
     nr_lines=$(cat "${files[@]}" | wc -l)
     nr_code_lines=$(awk '

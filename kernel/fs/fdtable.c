@@ -173,6 +173,19 @@ struct file *fd_get(struct fd_table *table, int fd)
     return NULL;
 }
 
+int fd_next(struct fd_table *table, int from)
+{
+    irq_state_t irq = spin_lock_irq(&table->lock);
+    int fd = MAX(from, 0);
+
+    while (fd < table->nr_slots && table->slots[fd].file == NULL)
+        fd++;
+    if (fd >= table->nr_slots)
+        fd = -1;
+    spin_unlock_irq(&table->lock, irq);
+    return fd;
+}
+
 /* ---- Taking numbers ------------------------------------------------------------------------- */
 
 /* Makes room for number `fd` < FDS_MAX. 0 or -ENOMEM. Not locked. */

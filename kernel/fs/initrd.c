@@ -18,7 +18,6 @@
 #include <kernel/vnode.h>
 #include <linux/fcntl.h>
 #include <linux/limits.h>
-#include <linux/mount.h>
 #include <linux/stat.h>
 #include <mm/frame.h>
 #include <mm/slab.h>

@@ -51,6 +51,7 @@ bool trap_page_fault(struct trap_frame *frame, vaddr_t addr, unsigned access,
     struct process *process = process_current();
     int error;
 
+    user_lwp_current()->nr_faults++;
     trace_event(THRUM_TRACE_FAULT, lwp_current()->trace_id, addr, trap_pc(frame), access);
     error = space_fault(process->space, addr, access);
     if (likely(error == 0))

@@ -122,6 +122,9 @@ void fd_table_close_on_exec(struct fd_table *table);
 struct file *fd_get(struct fd_table *table, int fd) MUST_CHECK;
 struct file *fd_get_any(struct fd_table *table, int fd) MUST_CHECK;
 
+/* The least number from `from` on of a descriptor; -1: there is none. Any context. */
+int fd_next(struct fd_table *table, int from) MUST_CHECK;
+
 /*
  * Reserves the lowest free number that is at least `min`: fd_install() makes it a descriptor,
  * fd_cancel() frees it. The number, -EMFILE or -ENOMEM.

@@ -12,12 +12,13 @@ struct image_start {
     vaddr_t exit_stub; /* where a function of an LWP returns to */
     /* Which of S_ISUID and S_ISGID count, and whose the file is: for credentials_exec(). */
     uint32_t set_bits, uid, gid;
+    struct process_image image;
 };
 
 /*
  * Loads the program at `path`, seen from folder `cwd`, into the empty `space`, with the stack that
- * a new program finds. 0, -ENOENT, -ENOTDIR, -EACCES, -ENOEXEC (logged with the reason), -ENOMEM.
- * May sleep.
+ * a new program finds. Without success start->image.file is NULL. 0, -ENOENT, -ENOTDIR, -EACCES,
+ * -ENOEXEC (logged with the reason), -ENOMEM. May sleep.
  */
 int image_load(struct space *space, struct inode *cwd, const char *path,
                const struct program_args *args, struct image_start *start) MUST_CHECK;

@@ -26,6 +26,20 @@ struct ustack {
     size_t nr_bytes; /* with the guard page */
 };
 
+/* The program that a process runs: its file, with a reference, and where its strings are. */
+struct process_image {
+    struct inode *file; /* NULL: none */
+    vaddr_t args, environment, strings_end;
+};
+
+/* Since a process began, of all LWPs that it has and had (proc/report.c). */
+struct process_usage {
+    uint64_t run_ns;
+    uint64_t nr_faults;   /* pages that were made accessible when they were touched */
+    uint64_t nr_waits;    /* how often its LWPs gave a CPU up to wait, */
+    uint64_t nr_switches; /* and how often they got one */
+};
+
 /* How many of them a process keeps for its next LWPs. */
 #define USTACKS_KEPT_MAX 32
 
@@ -42,6 +56,8 @@ struct user_lwp {
     struct user_lwp *joiner;     /* p  who is joining it */
     struct user_lwp *joining;    /* p  whom it is joining */
     struct waitq ended;          /* p  the joiner waits here */
+    uint64_t started_ns;         /* c  clock_now_ns() */
+    uint64_t nr_faults;          /* o to write */
     struct ustack stack;         /* c  the user stack that the kernel made for it */
     vaddr_t clear_tid_address;   /* o  set_tid_address(): see user_lwp_leaves_space() */
     vaddr_t set_tid_address;     /* o  0, or where it stores its number before it is in user mode */
@@ -85,7 +101,11 @@ struct process {
     struct list_node sibling_link; /* f  on parent->children */
     bool is_zombie;                /* f  all that is left is the status */
     struct waitq child_ended;      /* f  wait4() waits here */
-    uint64_t run_ns;               /* p  of LWPs that are gone */
+    uint64_t started_ns;           /* c  clock_now_ns() */
+    struct process_image image;    /* p */
+    uint64_t run_ns;               /* p  of LWPs that are gone; so are these: */
+    uint64_t nr_faults, nr_waits, nr_switches;
+    struct process_usage children_usage; /* p  of children that have been waited for */
 
     struct process_signals signals;    /* (its own) */
     int exit_signal;                   /* f  what the parent gets when it ends; 0: nothing */

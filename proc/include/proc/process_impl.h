@@ -24,6 +24,9 @@ void process_end_locked(struct process *process, int status);
 /* The LWP that runs on this CPU; NULL: none of a process does. Any context. */
 struct user_lwp *user_lwp_running(void);
 
+/* What a child has used, and its children, counts among what the parent's have. It has ended. */
+void process_inherit_usage(struct process *parent, struct process *child);
+
 /* Once, while booting. */
 void user_lwp_init(void);
 

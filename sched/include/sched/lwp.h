@@ -101,6 +101,7 @@ struct lwp {
     uint64_t since_ns;      /* q  when it entered `state` */
     uint64_t run_ns;        /* q  time on a CPU, */
     uint64_t wait_ns;       /* q  and time waiting for one */
+    uint64_t nr_waits;      /* q  times it gave it up to wait */
     uint64_t nr_switches;   /* q  times it was given a CPU, */
     uint64_t nr_migrations; /* q  and times that was another one than before */
 };

@@ -1,0 +1,65 @@
+#ifndef PROC_REPORT_H
+#define PROC_REPORT_H
+
+/*
+ * What is known of any process and LWP, for whoever lists them (proc/report.c). A process may end
+ * at any time: each function says so by -ESRCH or NULL. Any context that may sleep, no lock held.
+ */
+
+#include <kernel/credentials.h>
+#include <proc/process.h>
+
+struct file;
+
+/* What a process has used up to now. */
+void process_usage(struct process *process, struct process_usage *usage);
+
+/* What its children have that it has waited for, and theirs. */
+void process_children_usage(struct process *process, struct process_usage *usage);
+
+/* Of the LWPs' states, the one that says most: running, ready, blocked, in this order. */
+struct process_report {
+    int pid, parent, group, session; /* parent 0: the kernel */
+    char name[LWP_NAME_MAX];
+    enum lwp_state state; /* LWP_ZOMBIE: only the status is left */
+    int status;
+    unsigned nr_lwps;
+    unsigned cpu;
+    int nice;
+    uint64_t affinity;
+    uint64_t started_ns;
+    uint32_t uid[4], gid[4]; /* real, effective, saved, files' */
+    unsigned nr_groups;
+    uint32_t groups[GROUPS_MAX];
+    uint32_t umask;
+    vaddr_t args, environment, strings_end;
+    struct process_usage usage;
+    struct process_usage children; /* that have been waited for */
+};
+
+/* The least number from `from` on of a process, also of one that has ended; 0: there is none. */
+int process_next(int from);
+
+/* With tid != 0, state, name and the like, and usage, are that LWP's. 0 or -ESRCH. */
+int process_report(int pid, int tid, struct process_report *report) MUST_CHECK;
+
+/* The least number from `from` on of an LWP of the process; 0: there is none. */
+int process_next_lwp(int pid, int from);
+
+/* What scheduling knows of an LWP. 0 or -ESRCH. */
+struct thrum_sched_lwp;
+int process_read_lwp(int pid, int tid, struct thrum_sched_lwp *record) MUST_CHECK;
+
+/* Gives an LWP another name. 0 or -ESRCH. */
+int process_set_lwp_name(int pid, int tid, const char *name) MUST_CHECK;
+
+/* Things of the process's, with a reference; NULL: it has none any more. */
+struct space *process_get_space(int pid);
+struct file *process_get_file(int pid, int fd);
+struct inode *process_get_program(int pid);
+struct inode *process_get_folder(int pid, bool is_root);
+
+/* The least open descriptor from `fd` on; -1: there is none. */
+int process_next_fd(int pid, int fd);
+
+#endif
