@@ -18,8 +18,8 @@
 #define NR_WEIGHED  1000 /* LWPs whose memory is measured */
 #define CACHE_LINE  64
 
-/* By then, every yielder has had a turn. */
-#define ALL_HAVE_RUN_NS 100000000
+/* How often somebody looks whether all yielders are asleep. */
+#define ALL_SLEEP_NS 1000000
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t expected)
 {
@@ -227,8 +227,23 @@ static uint64_t yield_among_eight(unsigned nr_ops)
     return monotonic_ns() - start_ns;
 }
 
-/* These yield while the gate is open, and sleep while it is closed. */
-static _Atomic uint64_t nr_yields;
+/*
+ * These yield while the gate is open, and sleep while it is closed. They take the time themselves:
+ * a class that is fair would let all of them catch up with whoever else did before it ran again.
+ */
+static uint64_t nr_yields, nr_yields_first, nr_yields_last; /* there is one CPU */
+static uint64_t first_yield_ns, last_yield_ns;
+
+static void count_yield(void)
+{
+    nr_yields++;
+    if (nr_yields == nr_yields_first) {
+        first_yield_ns = monotonic_ns();
+    } else if (nr_yields == nr_yields_last) {
+        last_yield_ns = monotonic_ns();
+        gate = 0;
+    }
+}
 
 static void *yield_while_open(void *arg)
 {
@@ -236,16 +251,15 @@ static void *yield_while_open(void *arg)
         nr_at_gate++;
         while (gate == 0)
             futex_wait(&gate, 0);
-        for (; gate != 0; nr_yields++)
+        for (; gate != 0; count_yield())
             yield();
     }
     return arg;
 }
 
 /*
- * The yielders stay for all rounds of a row. An operation is one yield, of whomever; there are as
- * many as fit into a microsecond for each. This LWP sleeps meanwhile: classes that are fair to it
- * would let the others catch up with it first.
+ * The yielders stay for all rounds of a row. An operation is one yield, of whomever, after each has
+ * had a turn.
  */
 static uint64_t yield_among(unsigned nr_lwps, unsigned nr_ops)
 {
@@ -255,16 +269,16 @@ static uint64_t yield_among(unsigned nr_lwps, unsigned nr_ops)
         BENCH_CHECK(thread_create(&sleepers[i], yield_while_open, NULL) == 0);
     are_there = true;
     while (nr_at_gate < nr_lwps)
-        yield();
+        sleep_ns(ALL_SLEEP_NS);
+    nr_yields = 0;
     nr_at_gate = 0;
+    nr_yields_first = 2 * nr_lwps;
+    nr_yields_last = nr_yields_first + nr_ops;
     gate = 1;
     futex_wake(&gate, INT_MAX);
-    sleep_ns(ALL_HAVE_RUN_NS);
-    uint64_t start_ns = monotonic_ns(), nr_before = nr_yields;
-    sleep_ns(nr_ops * 1000ull);
-    uint64_t taken_ns = monotonic_ns() - start_ns, nr_done = nr_yields - nr_before;
-    gate = 0;
-    return taken_ns * nr_ops / nr_done;
+    while (gate != 0)
+        sleep_ns(ALL_SLEEP_NS);
+    return last_yield_ns - first_yield_ns;
 }
 
 static uint64_t yield_among_few(unsigned nr_ops)
