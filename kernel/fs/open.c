@@ -21,7 +21,7 @@
 /* With O_PATH nothing else counts. */
 #define FLAGS_WITH_PATH (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-static const struct file_ops path_ops; /* can do nothing */
+static const struct file_ops path_ops, fifo_ops; /* can do nothing */
 
 static bool wants_write(unsigned flags)
 {
@@ -105,6 +105,8 @@ static const struct file_ops *ops_of(const struct inode *inode, unsigned flags,
         return &dir_file_ops;
     if (inode_is_regular(inode))
         return &regular_file_ops;
+    if (S_ISFIFO(inode->mode))
+        return &fifo_ops; /* fifo_open() sets others */
     if (!S_ISCHR(inode->mode))
         return NULL;
     *error = atomic_load(&inode->mount->flags) & MS_NODEV ? -EACCES : -ENXIO;
@@ -130,6 +132,8 @@ int file_open_inode(struct inode *inode, unsigned flags, struct file **file)
     /* It may have been remounted since the permissions were looked at: now it is counted. */
     if (wants_write(flags) && inode_is_regular(inode) && is_read_only(inode))
         error = -EROFS;
+    else if (ops == &fifo_ops)
+        error = fifo_open(*file);
     else if (driver != NULL && driver->open != NULL)
         error = driver->open(*file, inode->device);
     else if (inode->ops->open != NULL && !(flags & O_PATH))

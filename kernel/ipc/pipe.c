@@ -19,6 +19,10 @@
  * can go on; who finds that somebody else was faster sleeps again, and is woken by that one's end.
  * With room for less than PIPE_BUF bytes any of the writers may be the one for which it is enough:
  * then all are woken.
+ *
+ * A FIFO is a pipe that an inode leads to while files are open on it: any number of either end, or
+ * of both. Who opens one end waits for somebody at the other (POSIX); that this one may be gone
+ * again by the time he sees it makes no difference, so the number of openings is what is watched.
  */
 
 #include <arch/mmu.h>
@@ -42,16 +46,19 @@
 #define NR_PAGES       (CAPACITY_BYTES / PAGE_SIZE + 1)
 
 struct end {
-    bool is_open;
-    bool is_busy; /* somebody has the turn */
+    unsigned nr_open;   /* files; one, unless it is a FIFO */
+    unsigned nr_opened; /* how often it has been opened: who waits for that sees it change */
+    bool is_busy;       /* somebody has the turn */
     struct waitq waiting;
     struct poll_queue polled;
 };
 
 struct pipe {
     struct spinlock lock;
-    struct end reader, writer;    /* lock */
-    uint64_t nr_read, nr_written; /* lock; each is moved by who has its end's turn */
+    struct end reader, writer;     /* lock */
+    struct poll_queue both_polled; /* of files that are both */
+    uint64_t nr_read, nr_written;  /* lock; each is moved by who has its end's turn */
+    unsigned nr_files;             /* of a FIFO: its inode's lock; files that are or will be open */
     size_t least_needed;      /* lock; no writer that waits can go on with less room than this */
     paddr_t frames[NR_PAGES]; /* up to byte nr_written the reader's, from there on the writer's */
 };
@@ -76,12 +83,19 @@ static size_t room(const struct pipe *pipe)
 
 static bool can_read(const struct pipe *pipe)
 {
-    return nr_stored(pipe) > 0 || !pipe->writer.is_open;
+    return nr_stored(pipe) > 0 || pipe->writer.nr_open == 0;
 }
 
 static bool can_write(const struct pipe *pipe, size_t nr_bytes)
 {
-    return room(pipe) >= MIN(nr_bytes, (size_t)PIPE_BUF) || !pipe->reader.is_open;
+    return room(pipe) >= MIN(nr_bytes, (size_t)PIPE_BUF) || pipe->reader.nr_open == 0;
+}
+
+/* Something has happened that who watches this end, or both, may wait for. Locked. */
+static void notify(struct pipe *pipe, struct end *end)
+{
+    poll_notify(&end->polled);
+    poll_notify(&pipe->both_polled);
 }
 
 /* Wakes who can go on. Locked. */
@@ -155,7 +169,7 @@ static void end_read(struct pipe *pipe, size_t nr_bytes)
     pipe->nr_read += nr_bytes;
     wake(pipe);
     if (room(pipe) >= PIPE_BUF)
-        poll_notify(&pipe->writer.polled);
+        notify(pipe, &pipe->writer);
     spin_unlock_irq(&pipe->lock, irq);
 }
 
@@ -206,7 +220,7 @@ static int64_t begin_write(struct file *file, size_t nr_bytes)
             result = waitq_sleep(&pipe->writer.waiting, &pipe->lock, WAITQ_FOREVER, true);
         }
     }
-    if (result == 0 && !pipe->reader.is_open) {
+    if (result == 0 && pipe->reader.nr_open == 0) {
         result = -EPIPE;
         wake(pipe); /* the next one that was waiting for a turn */
     } else if (result == 0) {
@@ -224,7 +238,7 @@ static void end_write(struct pipe *pipe, size_t nr_bytes)
     pipe->writer.is_busy = false;
     pipe->nr_written += nr_bytes;
     wake(pipe);
-    poll_notify(&pipe->reader.polled);
+    notify(pipe, &pipe->reader);
     spin_unlock_irq(&pipe->lock, irq);
 }
 
@@ -273,28 +287,49 @@ static int64_t pipe_write(struct file *file, vaddr_t from, size_t nr_bytes, uint
 
 /* ---- The ends ------------------------------------------------------------------------------- */
 
-/* The last descriptor of an end is gone: whoever waits at the other end sees it. */
-static void pipe_release(struct file *file)
+static bool has_reader(const struct file *file)
 {
-    struct pipe *pipe = file->private;
-    struct end *end = file->ops == &reader_ops ? &pipe->reader : &pipe->writer;
-    irq_state_t irq = spin_lock_irq(&pipe->lock);
-    bool is_last;
+    return (atomic_load(&file->flags) & O_ACCMODE) != O_WRONLY;
+}
 
-    end->is_open = false;
-    is_last = !pipe->reader.is_open && !pipe->writer.is_open;
-    waitq_wake_all(&pipe->reader.waiting);
-    waitq_wake_all(&pipe->writer.waiting);
-    poll_notify(&pipe->reader.polled);
-    poll_notify(&pipe->writer.polled);
-    spin_unlock_irq(&pipe->lock, irq);
-    if (!is_last)
-        return;
+static bool has_writer(const struct file *file)
+{
+    return (atomic_load(&file->flags) & O_ACCMODE) != O_RDONLY;
+}
+
+static void pipe_free(struct pipe *pipe)
+{
     for (unsigned i = 0; i < NR_PAGES; i++) {
         if (pipe->frames[i] != PADDR_NONE)
             frame_free(pipe->frames[i]);
     }
     slab_free(pipe_cache, pipe);
+}
+
+/* What the file was to the pipe ends; whoever waits at the other end sees it. True: it was the last
+ * one. */
+static bool leave(struct pipe *pipe, bool is_reader, bool is_writer)
+{
+    irq_state_t irq = spin_lock_irq(&pipe->lock);
+    bool is_last;
+
+    pipe->reader.nr_open -= is_reader;
+    pipe->writer.nr_open -= is_writer;
+    is_last = pipe->reader.nr_open == 0 && pipe->writer.nr_open == 0;
+    waitq_wake_all(&pipe->reader.waiting);
+    waitq_wake_all(&pipe->writer.waiting);
+    notify(pipe, &pipe->reader);
+    notify(pipe, &pipe->writer);
+    spin_unlock_irq(&pipe->lock, irq);
+    return is_last;
+}
+
+static void pipe_release(struct file *file)
+{
+    struct pipe *pipe = file->private;
+
+    if (leave(pipe, has_reader(file), has_writer(file)))
+        pipe_free(pipe);
 }
 
 static unsigned poll_reader(struct file *file, struct poll_watcher *watcher)
@@ -303,7 +338,7 @@ static unsigned poll_reader(struct file *file, struct poll_watcher *watcher)
     irq_state_t irq = spin_lock_irq(&pipe->lock);
     unsigned events = nr_stored(pipe) > 0 ? EPOLLIN | EPOLLRDNORM : 0;
 
-    if (!pipe->writer.is_open)
+    if (pipe->writer.nr_open == 0)
         events |= EPOLLHUP;
     poll_watch(&pipe->reader.polled, watcher);
     spin_unlock_irq(&pipe->lock, irq);
@@ -317,7 +352,7 @@ static unsigned poll_writer(struct file *file, struct poll_watcher *watcher)
     irq_state_t irq = spin_lock_irq(&pipe->lock);
     unsigned events = room(pipe) >= PIPE_BUF ? EPOLLOUT | EPOLLWRNORM : 0;
 
-    if (!pipe->reader.is_open)
+    if (pipe->reader.nr_open == 0)
         events |= EPOLLERR;
     poll_watch(&pipe->writer.polled, watcher);
     spin_unlock_irq(&pipe->lock, irq);
@@ -344,32 +379,150 @@ static const struct file_ops writer_ops = {
     .release = pipe_release,
 };
 
-int pipe_create(unsigned flags, struct file **reader, struct file **writer)
+/* An empty pipe, open nowhere; NULL: out of memory. */
+static struct pipe *create(void)
 {
     struct pipe *pipe = slab_alloc(pipe_cache);
 
     if (pipe == NULL)
-        return -ENOMEM;
+        return NULL;
     memset(pipe, 0, sizeof(*pipe));
     spin_init(&pipe->lock, "pipe", LOCK_RANK_WAIT);
     waitq_init(&pipe->reader.waiting);
     waitq_init(&pipe->writer.waiting);
     poll_queue_init(&pipe->reader.polled, &pipe->lock);
     poll_queue_init(&pipe->writer.polled, &pipe->lock);
+    poll_queue_init(&pipe->both_polled, &pipe->lock);
     pipe->least_needed = PIPE_BUF;
     for (unsigned i = 0; i < NR_PAGES; i++)
         pipe->frames[i] = PADDR_NONE;
+    return pipe;
+}
+
+int pipe_create(unsigned flags, struct file **reader, struct file **writer)
+{
+    struct pipe *pipe = create();
+
+    if (pipe == NULL)
+        return -ENOMEM;
     *reader = file_create(&reader_ops, O_RDONLY | flags, NULL, pipe);
     if (*reader == NULL) {
         slab_free(pipe_cache, pipe);
         return -ENOMEM;
     }
-    pipe->reader.is_open = true;
+    pipe->reader.nr_open = 1;
     *writer = file_create(&writer_ops, O_WRONLY | flags, NULL, pipe);
     if (*writer == NULL) {
         file_put(*reader);
         return -ENOMEM;
     }
-    pipe->writer.is_open = true;
+    pipe->writer.nr_open = 1;
+    return 0;
+}
+
+/* ---- FIFOs ---------------------------------------------------------------------------------- */
+
+/* The pipe of a FIFO, which is there as long as anybody has it open, or is about to. */
+static struct pipe *fifo_get(struct inode *inode)
+{
+    struct pipe *pipe;
+
+    mutex_lock(&inode->lock);
+    if (inode->endpoint == NULL)
+        inode->endpoint = create();
+    pipe = inode->endpoint;
+    if (pipe != NULL)
+        pipe->nr_files++;
+    mutex_unlock(&inode->lock);
+    return pipe;
+}
+
+static void fifo_put(struct inode *inode, struct pipe *pipe)
+{
+    bool is_last;
+
+    mutex_lock(&inode->lock);
+    is_last = --pipe->nr_files == 0;
+    if (is_last)
+        inode->endpoint = NULL;
+    mutex_unlock(&inode->lock);
+    if (is_last)
+        pipe_free(pipe);
+}
+
+static void fifo_release(struct file *file)
+{
+    (void)leave(file->private, has_reader(file), has_writer(file));
+    fifo_put(file->inode, file->private);
+}
+
+/*
+ * Counts the file in, and waits until the other end has been opened too, unless it is open, or
+ * nobody is to wait. 0, -ENXIO (O_WRONLY, and nobody reads), -ERESTARTSYS.
+ */
+static int fifo_join(struct pipe *pipe, struct file *file)
+{
+    bool reads = has_reader(file), writes = has_writer(file);
+    struct end *own = reads ? &pipe->reader : &pipe->writer;
+    struct end *other = reads ? &pipe->writer : &pipe->reader;
+    irq_state_t irq = spin_lock_irq(&pipe->lock);
+    unsigned nr_opened = other->nr_opened;
+    int error = 0;
+
+    if (!reads && is_nonblocking(file) && pipe->reader.nr_open == 0)
+        error = -ENXIO;
+    if (error == 0) {
+        pipe->reader.nr_open += reads;
+        pipe->reader.nr_opened += reads;
+        pipe->writer.nr_open += writes;
+        pipe->writer.nr_opened += writes;
+        waitq_wake_all(&pipe->reader.waiting);
+        waitq_wake_all(&pipe->writer.waiting);
+        while (error == 0 && !(reads && writes) && !is_nonblocking(file) && other->nr_open == 0 &&
+               other->nr_opened == nr_opened)
+            error = waitq_sleep(&own->waiting, &pipe->lock, WAITQ_FOREVER, true);
+        if (error != 0) {
+            pipe->reader.nr_open -= reads;
+            pipe->writer.nr_open -= writes;
+        }
+    }
+    spin_unlock_irq(&pipe->lock, irq);
+    return error;
+}
+
+/* Both ends: no end of it, and nobody's lack of it, is ever seen. */
+static unsigned poll_both(struct file *file, struct poll_watcher *watcher)
+{
+    struct pipe *pipe = file->private;
+    irq_state_t irq = spin_lock_irq(&pipe->lock);
+    unsigned events = nr_stored(pipe) > 0 ? EPOLLIN | EPOLLRDNORM : 0;
+
+    if (room(pipe) >= PIPE_BUF)
+        events |= EPOLLOUT | EPOLLWRNORM;
+    poll_watch(&pipe->both_polled, watcher);
+    spin_unlock_irq(&pipe->lock, irq);
+    return events;
+}
+
+static const struct file_ops fifo_ops[] = {
+    [O_RDONLY] = {.read = pipe_read, .poll = poll_reader, .release = fifo_release},
+    [O_WRONLY] = {.write = pipe_write, .poll = poll_writer, .release = fifo_release},
+    [O_RDWR] = {.read = pipe_read, .write = pipe_write, .poll = poll_both, .release = fifo_release},
+};
+
+int fifo_open(struct file *file)
+{
+    struct pipe *pipe = fifo_get(file->inode);
+    int error;
+
+    if (pipe == NULL)
+        return -ENOMEM;
+    error = fifo_join(pipe, file);
+    if (error != 0) {
+        fifo_put(file->inode, pipe);
+        return error;
+    }
+    file->private = pipe;
+    file->ops = &fifo_ops[atomic_load(&file->flags) & O_ACCMODE];
     return 0;
 }

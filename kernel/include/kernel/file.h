@@ -20,7 +20,7 @@ struct epoll_item;
 struct poll_watcher;
 
 struct file {
-    const struct file_ops *ops; /* constant */
+    const struct file_ops *ops; /* constant once it is open */
     atomic_uint nr_refs;
     atomic_uint flags;   /* as open() has them: access mode, O_APPEND, O_NONBLOCK */
     struct inode *inode; /* constant; a reference; NULL: none (pipes) */
@@ -146,7 +146,8 @@ int fd_close(struct fd_table *table, int fd) MUST_CHECK;
 int fd_get_close_on_exec(struct fd_table *table, int fd) MUST_CHECK;
 int fd_set_close_on_exec(struct fd_table *table, int fd, bool close_on_exec) MUST_CHECK;
 
-/* ---- Supplied by proc/credentials.c: the calling process's limits ----------------------------- */
+/* ---- Supplied by proc/credentials.c: the calling process's limits -----------------------------
+ */
 
 /* Numbers of descriptors are below this (RLIMIT_NOFILE). */
 unsigned fd_limit(void);
@@ -156,5 +157,11 @@ unsigned fd_limit(void);
  * caller has been sent SIGXFSZ.
  */
 int file_check_limit(uint64_t offset, size_t *nr_bytes) MUST_CHECK;
+
+/* ---- Supplied by kernel/ipc/pipe.c ------------------------------------------------------------
+ */
+
+/* The file has a FIFO's inode: gives it its ops. 0, -ENXIO, -ENOMEM, -ERESTARTSYS. May sleep. */
+int fifo_open(struct file *file) MUST_CHECK;
 
 #endif
