@@ -9,7 +9,6 @@
 
 #include <arch/context.h>
 #include <arch/cpu.h>
-#include <asm/siginfo.h>
 #include <kernel/string.h>
 #include <x86/cpu.h>
 #include <x86/fpu.h>
@@ -99,35 +98,4 @@ void x86_fpu_clear(void *area)
     memset(area, 0, x86_features.fpu_area_bytes);
     *(uint16_t *)area = FCW_INITIAL;
     *(uint32_t *)((char *)area + 24) = MXCSR_INITIAL;
-}
-
-/*
- * What is raised and not masked. The order is Linux's: a stack fault comes with `invalid`. (Intel
- * SDM vol. 1, 8.1.3 and 10.2.3: both units have the flags in the same places.)
- */
-int x86_fpu_exception_code(bool is_simd)
-{
-    enum { INVALID = 1, DENORMAL = 2, ZERO_DIVIDE = 4, OVERFLOW = 8, UNDERFLOW = 16, INEXACT = 32 };
-    unsigned raised;
-
-    if (is_simd) {
-        uint32_t mxcsr;
-
-        __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
-        raised = mxcsr & ~(mxcsr >> 7);
-    } else {
-        uint16_t control, status;
-
-        __asm__ volatile("fnstcw %0; fnstsw %1" : "=m"(control), "=m"(status));
-        raised = status & ~(unsigned)control;
-    }
-    if (raised & INVALID)
-        return FPE_FLTINV;
-    if (raised & ZERO_DIVIDE)
-        return FPE_FLTDIV;
-    if (raised & OVERFLOW)
-        return FPE_FLTOVF;
-    if (raised & (UNDERFLOW | DENORMAL))
-        return FPE_FLTUND;
-    return raised & INEXACT ? FPE_FLTRES : SI_KERNEL;
 }

@@ -20,6 +20,7 @@
 #include <arch/signal.h>
 #include <arch/trap.h>
 #include <asm/sigcontext.h>
+#include <asm/siginfo.h>
 #include <asm/ucontext.h>
 #include <kernel/errno.h>
 #include <kernel/string.h>
@@ -278,4 +279,35 @@ int signal_frame_pop(struct trap_frame *f, signal_set *mask, struct signal_stack
         .flags = (unsigned)context.uc_stack.ss_flags & SS_AUTODISARM,
     };
     return 0;
+}
+
+/*
+ * What is raised and not masked. The order is Linux's: a stack fault comes with `invalid`. (Intel
+ * SDM vol. 1, 8.1.3 and 10.2.3: both units have the flags in the same places.)
+ */
+int x86_fpu_exception_code(bool is_simd)
+{
+    enum { INVALID = 1, DENORMAL = 2, ZERO_DIVIDE = 4, OVERFLOW = 8, UNDERFLOW = 16, INEXACT = 32 };
+    unsigned raised;
+
+    if (is_simd) {
+        uint32_t mxcsr;
+
+        __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+        raised = mxcsr & ~(mxcsr >> 7);
+    } else {
+        uint16_t control, status;
+
+        __asm__ volatile("fnstcw %0; fnstsw %1" : "=m"(control), "=m"(status));
+        raised = status & ~(unsigned)control;
+    }
+    if (raised & INVALID)
+        return FPE_FLTINV;
+    if (raised & ZERO_DIVIDE)
+        return FPE_FLTDIV;
+    if (raised & OVERFLOW)
+        return FPE_FLTOVF;
+    if (raised & (UNDERFLOW | DENORMAL))
+        return FPE_FLTUND;
+    return raised & INEXACT ? FPE_FLTRES : SI_KERNEL;
 }

@@ -8,7 +8,7 @@ void x86_fpu_load(const void *area);
 /* Saves and loads at once; NULL: that side has none. */
 void x86_fpu_switch(void *from, const void *to);
 
-/* Why the running program's x87 or SSE unit raised an exception: FPE_* (siginfo.h). */
+/* Why the running program's x87 or SSE unit raised an exception: FPE_* (signal.c). */
 int x86_fpu_exception_code(bool is_simd);
 
 void x86_fpu_clear(void *area); /* the state in which a program starts */
