@@ -272,7 +272,7 @@ void signal_lwp_link(struct user_lwp *lwp)
 void signal_lwp_leaves(struct user_lwp *lwp)
 {
     lwp->signals.is_leaving = true;
-    signal_stop_never(lwp);
+    signal_stop_settle(lwp);
     signal_pass_on(lwp->process, lwp, ~lwp->signals.blocked);
 }
 

@@ -56,7 +56,7 @@ void signal_stop_begin(struct process *process, int signal)
     }
 }
 
-void signal_stop_never(struct user_lwp *lwp)
+void signal_stop_settle(struct user_lwp *lwp)
 {
     struct process_signals *signals = &lwp->process->signals;
 
@@ -81,8 +81,9 @@ void signal_stop_here(struct user_lwp *self)
     struct process *process = self->process;
     struct process_signals *signals = &process->signals;
 
-    signal_stop_never(self);
     while (!has_to_go(self)) {
+        /* It may go on and be stopped again before this LWP sees it: so it is counted again. */
+        signal_stop_settle(self);
         if (signals->tell_parent != 0) {
             spin_unlock(&process->lock);
             irq_enable();

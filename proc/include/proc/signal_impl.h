@@ -91,8 +91,8 @@ void signal_stop_begin(struct process *process, int signal);
 /* The calling LWP has come to its stop. Returns when it may go on, or has to end. Locked. */
 void signal_stop_here(struct user_lwp *self);
 
-/* The LWP will not come to a stop: it ends, or goes on. Locked. */
-void signal_stop_never(struct user_lwp *lwp);
+/* The LWP is not waited for any more: it has come to its stop, or ends. Locked. */
+void signal_stop_settle(struct user_lwp *lwp);
 
 /* As process_group_is_orphaned(), as if `but` were not there. family_lock is held. */
 bool signal_group_is_orphaned(int group, const struct process *but);
