@@ -122,12 +122,6 @@ static int grow_in_place(struct space *space, struct area *area, vaddr_t end, va
     return 0;
 }
 
-/* Whether `area` may be made longer: shared memory without a source has all its frames already. */
-static bool may_grow(const struct area *area)
-{
-    return area->source != NULL || !(area->prot & AREA_SHARED);
-}
-
 static int64_t remap_fixed(struct space *space, vaddr_t va, size_t old_bytes, size_t new_bytes,
                            vaddr_t to)
 {
@@ -151,10 +145,8 @@ static int64_t remap(struct space *space, vaddr_t va, size_t old_bytes, size_t n
 
     if (area == NULL)
         return -EFAULT;
-    if (old_bytes == 0 && (area->source == NULL || !(area->prot & AREA_SHARED)))
+    if (old_bytes == 0 && !(area->prot & AREA_SHARED))
         return -EINVAL;
-    if (new_bytes > old_bytes && !may_grow(area))
-        return -ENOMEM;
     if (flags & SPACE_FIXED)
         return remap_fixed(space, va, old_bytes, new_bytes, new_va);
     if (new_bytes <= old_bytes && old_bytes != 0) {
@@ -205,18 +197,48 @@ int area_grow_down(struct space *space, struct area *area, vaddr_t va)
 
 /* ---- Contents ------------------------------------------------------------------------------- */
 
-int space_discard(struct space *space, vaddr_t va, vaddr_t end)
+/* Whether areas cover all of [va, end), if must_be_anonymous without a source. Locked. */
+static int check_range(const struct space *space, vaddr_t va, vaddr_t end, bool must_be_anonymous)
+{
+    struct area *area;
+
+    if (!area_is_covered(space, va, end))
+        return -ENOMEM;
+    for (area = area_find(space, va); area != NULL && area->start < end; area = area_next(area)) {
+        if (must_be_anonymous && area->source != NULL)
+            return -EINVAL;
+    }
+    return 0;
+}
+
+int space_discard(struct space *space, vaddr_t va, vaddr_t end, bool is_anonymous_only)
+{
+    int error;
+
+    mutex_lock(&space->lock);
+    error = check_range(space, va, end, is_anonymous_only);
+    if (error != -EINVAL)
+        area_discard_pages(space, va, end); /* what is shared is still in its source */
+    mutex_unlock(&space->lock);
+    return error;
+}
+
+int space_set_fork(struct space *space, vaddr_t va, vaddr_t end, unsigned set, unsigned clear)
 {
     struct area *area;
     int error;
 
     mutex_lock(&space->lock);
-    error = area_is_covered(space, va, end) ? 0 : -ENOMEM;
-    for (area = area_find(space, va); area != NULL && area->start < end; area = area_next(area)) {
-        /* Shared memory keeps what it has; without a source its frames must stay mapped. */
-        if (area->source != NULL || !(area->prot & AREA_SHARED))
-            area_discard_pages(space, MAX(va, area->start), MIN(end, area->end));
-    }
+    error = check_range(space, va, end, set == AREA_WIPE_ON_FORK);
+    if (error == 0)
+        error = area_split(space, va);
+    if (error == 0)
+        error = area_split(space, end);
+    area = error == 0 ? area_find(space, va) : NULL;
+    for (; area != NULL && area->start < end; area = area_next(area))
+        area->prot = (area->prot | set) & ~clear;
+    if (error == 0)
+        area_merge_range(space, va, end);
     mutex_unlock(&space->lock);
     return error;
 }

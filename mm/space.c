@@ -11,8 +11,8 @@
  * let go of it, makes the page writable.
  *
  * That is not so in shared areas (AREA_SHARED), whose frames are mapped as the area allows in every
- * space that has them. They need nobody to keep track of what is behind them: all frames come when
- * the area is made, so whoever copies the space finds every page mapped.
+ * space that has them. They come from a source, such as a file (mm/file_map.c), which some private
+ * areas show as well.
  *
  * A space may belong to several processes; the last one destroys it.
  *
@@ -374,12 +374,17 @@ static int clone_areas(struct space *from, struct space *to)
 {
     for (struct rb_node *node = rb_first(&from->areas); node != NULL; node = rb_next(node)) {
         const struct area *area = area_of(node);
-        struct area *copy = area_add(to, area->start, area->end, area->prot, area->guard_bytes);
+        struct area *copy;
         int error;
 
+        if (area->prot & AREA_NO_FORK)
+            continue;
+        copy = area_add(to, area->start, area->end, area->prot, area->guard_bytes);
         if (copy == NULL)
             return -ENOMEM;
         area_inherit(to, copy, area);
+        if (area->prot & AREA_WIPE_ON_FORK)
+            continue;
         error = mmu_share(from->mmu.root, to->mmu.root, area->start, area->end,
                           area->prot & AREA_SHARED, frame_ref);
         if (error != 0)
@@ -442,19 +447,6 @@ int64_t area_choose_address(struct space *space, vaddr_t va, size_t nr_bytes, un
     return va != 0 ? (int64_t)va : -ENOMEM;
 }
 
-/* Gives a new shared area all its frames; on failure it is gone. Locked. 0 or -ENOMEM. */
-static int populate(struct space *space, const struct area *area)
-{
-    vaddr_t start = area->start, end = area->end;
-    int error = (end - start) / PAGE_SIZE > frame_get_stats().nr_free ? -ENOMEM : 0;
-
-    for (vaddr_t va = start; va < end && error == 0; va += PAGE_SIZE)
-        error = area_map_new_page(space, area, va);
-    if (error != 0 && area_remove_range(space, start, end) != 0)
-        panic("removing one whole area needs no memory");
-    return error;
-}
-
 int64_t space_map(struct space *space, vaddr_t va, size_t nr_bytes, unsigned prot, unsigned flags,
                   size_t guard_bytes)
 {
@@ -471,7 +463,7 @@ int64_t space_map(struct space *space, vaddr_t va, size_t nr_bytes, unsigned pro
     if (start >= 0) {
         area =
             area_add(space, (vaddr_t)start, (vaddr_t)start + nr_bytes, prot, (uint32_t)guard_bytes);
-        if (area == NULL || (prot & AREA_SHARED && populate(space, area) != 0))
+        if (area == NULL)
             start = -ENOMEM;
         else
             area_merge(space, area);

@@ -312,6 +312,7 @@ int64_t inode_write_kernel(struct inode *inode, const void *from, size_t nr_byte
 
 int inode_truncate(struct inode *inode, uint64_t nr_bytes)
 {
+    bool is_shorter;
     size_t one = 1;
     int error;
 
@@ -320,9 +321,12 @@ int inode_truncate(struct inode *inode, uint64_t nr_bytes)
     if (nr_bytes > FILE_BYTES_MAX)
         return -EFBIG;
     mutex_lock(&inode->write_lock);
+    is_shorter = nr_bytes < inode->nr_bytes;
     error = nr_bytes > inode->nr_bytes ? file_check_limit(nr_bytes - 1, &one) : 0;
     if (error == 0)
         error = inode->ops->resize(inode, nr_bytes);
+    if (error == 0 && is_shorter)
+        inode_unmap(inode, ROUND_UP(nr_bytes, PAGE_SIZE) / PAGE_SIZE, UINT64_MAX, false);
     mutex_unlock(&inode->write_lock);
     if (error == 0)
         inode_drop_privileges(inode);

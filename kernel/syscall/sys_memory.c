@@ -1,7 +1,12 @@
-/* System calls about memory. */
+/* System calls that map and unmap memory. */
 
-#include <linux/mman.h>
 #include <kernel/errno.h>
+#include <kernel/file.h>
+#include <kernel/vnode.h>
+#include <linux/fcntl.h>
+#include <linux/mman.h>
+#include <mm/file_map.h>
+#include <mm/frame.h>
 #include <mm/space.h>
 #include <proc/process.h>
 
@@ -10,7 +15,10 @@
 /* Flags of mmap() that mean something here, or that may be given and mean nothing. */
 #define KNOWN_FLAGS                                                                                \
     (MAP_TYPE | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK |      \
-     MAP_POPULATE | MAP_GROWSDOWN)
+     MAP_POPULATE | MAP_NONBLOCK | MAP_GROWSDOWN | MAP_LOCKED | MAP_DENYWRITE | MAP_EXECUTABLE |   \
+     MAP_UNINITIALIZED)
+
+#define DEV_ZERO (1u << 8 | 5) /* as Linux numbers /dev/zero */
 
 static bool is_valid_prot(int prot)
 {
@@ -24,22 +32,104 @@ static unsigned area_prot(int prot)
            (prot & PROT_EXEC ? AREA_EXEC : 0u);
 }
 
+/* What mmap() was asked for, but for the file. */
+struct request {
+    vaddr_t va;
+    size_t nr_bytes;
+    unsigned prot, flags; /* AREA_*, SPACE_* */
+    uint64_t offset;
+};
+
+/*
+ * Memory that shows no file. To share it, it needs something that has its pages: a file that has no
+ * name. There is no such file for what cannot be in memory together.
+ */
+static int64_t map_anonymous(const struct request *r)
+{
+    struct space *space = process_current()->space;
+    struct inode *inode;
+    int64_t result;
+    int error;
+
+    if (!(r->prot & AREA_SHARED))
+        return space_map(space, r->va, r->nr_bytes, r->prot, r->flags, 0);
+    if (r->nr_bytes == 0)
+        return -EINVAL;
+    if (r->nr_bytes / PAGE_SIZE > frame_get_stats().nr_free)
+        return -ENOMEM;
+    error = inode_create_unnamed(0600, ROUND_UP(r->nr_bytes, PAGE_SIZE), &inode);
+    if (error != 0)
+        return -ENOMEM;
+    result = inode_map(inode, space, r->va, r->nr_bytes, r->prot, r->flags, 0);
+    inode_put(inode);
+    return result;
+}
+
+static int64_t map_file(struct file *file, struct request *r)
+{
+    unsigned access = atomic_load(&file->flags) & O_ACCMODE;
+    struct inode *inode = file->inode;
+
+    if (atomic_load(&file->flags) & O_PATH)
+        return -EBADF;
+    if (inode == NULL || (!inode_is_regular(inode) && inode->device != DEV_ZERO))
+        return -ENODEV;
+    if (access == O_WRONLY)
+        return -EACCES;
+    if (r->prot & AREA_SHARED && access != O_RDWR) {
+        if (r->prot & AREA_WRITE)
+            return -EACCES;
+        r->prot |= AREA_NEVER_WRITE;
+    }
+    if (!inode_is_regular(inode))
+        return map_anonymous(r);
+    return inode_map(inode, process_current()->space, r->va, r->nr_bytes, r->prot, r->flags,
+                     r->offset);
+}
+
+static int64_t map_fd(int fd, struct request *r)
+{
+    struct file *file = fd_get(process_current()->files, fd);
+    int64_t result;
+
+    if (file == NULL)
+        return -EBADF;
+    result = map_file(file, r);
+    file_put(file);
+    return result;
+}
+
 int64_t sys_mmap(vaddr_t va, size_t nr_bytes, int prot, int flags, int fd, uint64_t offset)
 {
-    unsigned map_flags = 0, shared = (flags & MAP_TYPE) == MAP_SHARED ? AREA_SHARED : 0;
+    struct request r = {.va = va, .nr_bytes = nr_bytes, .prot = area_prot(prot), .offset = offset};
+    int type = flags & MAP_TYPE;
+    int64_t result;
 
-    (void)fd;
-    if ((!shared && (flags & MAP_TYPE) != MAP_PRIVATE) || (flags & ~KNOWN_FLAGS) ||
+    if ((type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE) ||
         !is_valid_prot(prot) || !IS_ALIGNED(offset, PAGE_SIZE))
         return -EINVAL;
-    if (!(flags & MAP_ANONYMOUS))
-        return -EBADF;
+    if (flags & ~KNOWN_FLAGS)
+        return type == MAP_SHARED_VALIDATE ? -EOPNOTSUPP : -EINVAL;
+    if (type != MAP_PRIVATE)
+        r.prot |= AREA_SHARED;
+    if (flags & MAP_GROWSDOWN) {
+        if (type != MAP_PRIVATE || !(flags & MAP_ANONYMOUS))
+            return -EINVAL;
+        r.prot |= AREA_GROWS;
+    }
     if (flags & MAP_FIXED_NOREPLACE)
-        map_flags = SPACE_EXACT;
+        r.flags = SPACE_EXACT;
     else if (flags & MAP_FIXED)
-        map_flags = SPACE_FIXED;
-    return space_map(process_current()->space, va, nr_bytes, area_prot(prot) | shared, map_flags,
-                     0);
+        r.flags = SPACE_FIXED;
+    result = flags & MAP_ANONYMOUS ? map_anonymous(&r) : map_fd(fd, &r);
+    if (result >= 0 && flags & (MAP_POPULATE | MAP_LOCKED) && !(flags & MAP_NONBLOCK)) {
+        /* What is not there by now comes when it is touched. */
+        int error = space_populate(process_current()->space, (vaddr_t)result,
+                                   (vaddr_t)result + ROUND_UP(nr_bytes, PAGE_SIZE));
+
+        (void)error;
+    }
+    return result;
 }
 
 int64_t sys_mprotect(vaddr_t va, size_t nr_bytes, int prot)

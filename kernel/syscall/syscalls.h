@@ -143,6 +143,26 @@ SYSCALL(__NR_mmap, mmap,
 SYSCALL(__NR_mprotect, mprotect, (vaddr_t va, size_t nr_bytes, int prot),
         "change the permissions of mapped memory")
 SYSCALL(__NR_munmap, munmap, (vaddr_t va, size_t nr_bytes), "unmap memory")
+SYSCALL(__NR_mremap, mremap,
+        (vaddr_t va, size_t old_bytes, size_t new_bytes, unsigned flags, vaddr_t new_va),
+        "move memory, or change its size")
+SYSCALL(__NR_msync, msync, (vaddr_t va, size_t nr_bytes, int flags), "write mapped files back")
+SYSCALL(__NR_madvise, madvise, (vaddr_t va, size_t nr_bytes, int advice), "how memory is used")
+SYSCALL(__NR_mincore, mincore, (vaddr_t va, size_t nr_bytes, vaddr_t present_at),
+        "which pages are there")
+SYSCALL(__NR_mlock, mlock, (vaddr_t va, size_t nr_bytes), "have memory present")
+SYSCALL(__NR_mlock2, mlock2, (vaddr_t va, size_t nr_bytes, int flags), "as mlock")
+SYSCALL(__NR_munlock, munlock, (vaddr_t va, size_t nr_bytes), "undo mlock")
+SYSCALL(__NR_mlockall, mlockall, (int flags), "have all memory present")
+SYSCALL(__NR_munlockall, munlockall, (void), "undo mlockall")
+SYSCALL(__NR_membarrier, membarrier, (int command, unsigned flags, int cpu),
+        "a memory barrier on all CPUs")
+SYSCALL(__NR_memfd_create, memfd_create, (vaddr_t name_at, unsigned flags),
+        "a file that is only memory")
+SYSCALL(__NR_pkey_mprotect, pkey_mprotect, (vaddr_t va, size_t nr_bytes, int prot, int key),
+        "as mprotect")
+SYSCALL(__NR_pkey_alloc, pkey_alloc, (unsigned flags, unsigned rights), "ENOSPC: there are none")
+SYSCALL(__NR_pkey_free, pkey_free, (int key), "EINVAL: there are none")
 SYSCALL(__NR_brk, brk, (vaddr_t end), "move the end of the heap")
 SYSCALL(__NR_sched_yield, sched_yield, (void), "let other LWPs run")
 SYSCALL(__NR_sched_setscheduler, sched_setscheduler, (int tid, int policy, vaddr_t param_at),

@@ -64,6 +64,8 @@ enum direction {
 };
 
 /* One pointer argument of one system call, all other arguments being right. */
+#define PROGRAM_START 0x400000 /* userland/lib/thrum.ld */
+
 struct pointer_argument {
     const char *name;
     long number;
@@ -90,6 +92,16 @@ static const struct pointer_argument pointer_arguments[] = {
      .direction = WRITES,
      .may_be_null = true, /* EINVAL */
      .may_stop_early = true},
+    {.name = "mincore: vector",
+     .number = __NR_mincore,
+     .argument = {PROGRAM_START, 4096},
+     .index = 2,
+     .nr_bytes = 1,
+     .direction = WRITES},
+    {.name = "memfd_create: name",
+     .number = __NR_memfd_create,
+     .index = 0,
+     .direction = READS_STRING},
     {.name = "getrandom: buffer",
      .number = __NR_getrandom,
      .argument = {0, 16},

@@ -10,8 +10,9 @@
  *
  * Lock order: mount->rename_lock; folders' locks, one before those below it, and two of which
  * neither is below the other by address (only with rename_lock held); locks of other inodes. An
- * inode's write_lock comes before its lock, both before an address space's. Neither a folder's lock
- * nor inode->lock is ever held while user memory is touched.
+ * inode's write_lock comes before an address space's, which comes before its lock. Neither a
+ * folder's lock nor inode->lock is ever held while user memory is touched, or an address space
+ * locked.
  */
 
 #include <stdatomic.h>
@@ -19,6 +20,7 @@
 #include <asm/stat.h>
 #include <kernel/mutex.h>
 #include <kernel/types.h>
+#include <mm/file_map.h>
 
 struct inode_ops;
 
@@ -48,6 +50,7 @@ struct inode {
     _Atomic uint64_t accessed_ns; /* a  these three: CLOCK_REALTIME */
     uint64_t modified_ns;         /* l  contents */
     uint64_t changed_ns;          /* l  anything */
+    struct area_source source;    /* memory that shows a regular file (kernel/fs/mapping.c) */
     void *endpoint;               /* l  of a FIFO or socket: who is there; NULL: nobody */
 };
 
@@ -246,10 +249,20 @@ int64_t inode_write_kernel(struct inode *inode, const void *from, size_t nr_byte
 int inode_truncate(struct inode *inode, uint64_t nr_bytes) MUST_CHECK;
 
 /*
+ * Maps a regular file, as space_map_source(). Files that get shorter, or lose pages, unmap pages
+ * [first, end) wherever they are mapped (source_cut(); with write_lock held, after the change).
+ */
+int64_t inode_map(struct inode *inode, struct space *space, vaddr_t va, size_t nr_bytes,
+                  unsigned prot, unsigned flags, uint64_t offset) MUST_CHECK;
+void inode_unmap(struct inode *inode, uint64_t first, uint64_t end, bool is_shared_only);
+
+/* A regular file without a name, of nr_bytes zeroes, in the root of all. 0, -ENOSPC, -EFBIG. */
+int inode_create_unnamed(uint32_t mode, uint64_t nr_bytes, struct inode **created) MUST_CHECK;
+
+/*
  * Copies part of a file into mapped memory of `space`, page by page, as space_write(). 0, or what
  * that says; -ENOEXEC when the file ends before.
  */
-struct space;
 int inode_read_into(struct inode *inode, uint64_t offset, struct space *space, vaddr_t va,
                     size_t nr_bytes) MUST_CHECK;
 

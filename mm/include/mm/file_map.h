@@ -57,8 +57,18 @@ static inline bool source_is_mapped(const struct area_source *source)
 int64_t space_remap(struct space *space, vaddr_t va, size_t old_bytes, size_t new_bytes,
                     unsigned flags, vaddr_t new_va) MUST_CHECK;
 
-/* Forgets the contents of [va, end): fresh ones come. 0; -ENOMEM when not all is mapped. */
-int space_discard(struct space *space, vaddr_t va, vaddr_t end) MUST_CHECK;
+/*
+ * Forgets the contents of [va, end): fresh ones come. 0; -ENOMEM when not all is mapped; with
+ * is_anonymous_only, -EINVAL where it shows a source.
+ */
+int space_discard(struct space *space, vaddr_t va, vaddr_t end, bool is_anonymous_only) MUST_CHECK;
+
+/*
+ * What a copy of the space has of [va, end): sets and clears AREA_NO_FORK and AREA_WIPE_ON_FORK. 0;
+ * -ENOMEM; -EINVAL: AREA_WIPE_ON_FORK where it shows a source.
+ */
+int space_set_fork(struct space *space, vaddr_t va, vaddr_t end, unsigned set,
+                   unsigned clear) MUST_CHECK;
 
 /*
  * Makes all pages of [va, end) present that the program may access. 0, -ENOMEM (or not all is

@@ -19,9 +19,11 @@ enum area_prot {
     AREA_WRITE = 2,
     AREA_EXEC = 4,
     AREA_ACCESS = 7,
-    AREA_SHARED = 8,       /* a copy of the address space has the same memory */
-    AREA_NEVER_WRITE = 16, /* space_protect() may not allow it */
-    AREA_GROWS = 32,       /* downward, when what is just below is touched */
+    AREA_SHARED = 8, /* space_map_source() only: a copy of the address space has the same memory */
+    AREA_NEVER_WRITE = 16,   /* space_protect() may not allow it */
+    AREA_GROWS = 32,         /* downward, when what is just below is touched */
+    AREA_NO_FORK = 64,       /* a copy of the address space lacks it ... */
+    AREA_WIPE_ON_FORK = 128, /* ... or has fresh memory there */
 };
 
 enum space_map_flags {
