@@ -210,7 +210,7 @@ static int64_t poll_until(vaddr_t polled_at, unsigned nr, uint64_t deadline_ns)
     struct entry few[NR_ENTRIES_ON_STACK], *entries;
     int64_t result;
 
-    if (nr > FDS_MAX)
+    if (nr > fd_limit())
         return -EINVAL;
     entries = make_entries(few, nr);
     if (entries == NULL)
