@@ -766,8 +766,12 @@ static int writable_frame(struct space *space, vaddr_t va, paddr_t *frame)
     *frame = mmu_walk(space->mmu.root, va).frame;
     if (*frame != PADDR_NONE && frame_refs(*frame) == 1)
         return 0;
-    error = *frame == PADDR_NONE ? area_map_new_page(space, area, va)
-                                 : unshare_page(space, area, va, *frame);
+    if (*frame != PADDR_NONE)
+        error = unshare_page(space, area, va, *frame);
+    else if (area->source != NULL)
+        error = source_map_page(space, area, va, true);
+    else
+        error = area_map_new_page(space, area, va);
     *frame = mmu_walk(space->mmu.root, va).frame;
     return error;
 }

@@ -31,20 +31,45 @@
 /* The page that every program has mapped: arch_user_stub. One frame for all. */
 static paddr_t stub_frame = PADDR_NONE;
 
+void image_put_file(struct inode *file)
+{
+    if (file == NULL)
+        return;
+    inode_put_runner(file);
+    inode_put(file);
+}
+
+/* The page in which the file's part of a segment ends: what follows is zeroes. */
+static int clear_tail(struct space *space, vaddr_t from)
+{
+    static const unsigned char zeroes[PAGE_SIZE];
+
+    return space_write(space, from, zeroes, ROUND_UP(from, PAGE_SIZE) - from);
+}
+
+/*
+ * Pages of the file, copied where the program writes to them, and then zeroes. They come as they
+ * are touched; a segment that can never fit is refused now.
+ */
 static int map_segment(struct space *space, const struct elf_segment *s, struct inode *file)
 {
-    vaddr_t first = ROUND_DOWN(s->va, PAGE_SIZE);
+    vaddr_t first = ROUND_DOWN(s->va, PAGE_SIZE), file_end = s->va + s->nr_file_bytes;
+    vaddr_t zeroes = s->nr_file_bytes > 0 ? ROUND_UP(file_end, PAGE_SIZE) : first;
+    vaddr_t end = ROUND_UP(s->va + s->nr_bytes, PAGE_SIZE);
     unsigned prot =
         AREA_READ | (s->is_writable ? AREA_WRITE : 0) | (s->is_executable ? AREA_EXEC : 0);
-    int64_t at;
+    int64_t at = 0;
 
-    /* A segment comes page by page as it is touched; one that can never fit is refused now. */
     if (s->nr_bytes >> PAGE_SHIFT > frame_get_stats().nr_user_max)
         return -ENOMEM;
-    at = space_map(space, first, s->va + s->nr_bytes - first, prot, SPACE_EXACT, 0);
+    if (zeroes > first)
+        at = inode_map(file, space, first, zeroes - first, prot, SPACE_EXACT,
+                       ROUND_DOWN(s->file_offset, PAGE_SIZE));
+    if (at >= 0 && end > zeroes)
+        at = space_map(space, zeroes, end - zeroes, prot, SPACE_EXACT, 0);
     if (at < 0)
         return (int)at;
-    return inode_read_into(file, s->file_offset, space, s->va, s->nr_file_bytes);
+    return zeroes > file_end && s->is_writable && zeroes > first ? clear_tail(space, file_end) : 0;
 }
 
 static int map_segments(struct space *space, const struct elf_image *image, struct inode *file)
@@ -214,24 +239,20 @@ static void find_set_bits(const struct inode *file, struct image_start *start)
     start->gid = file->gid;
 }
 
-int image_load(struct space *space, struct inode *cwd, const char *path,
-               const struct program_args *args, struct image_start *start)
+static int check_file(struct inode *file)
 {
-    struct inode *file;
-    struct elf_image image;
-    int error = path_find(cwd, path, &file);
-
-    start->image.file = NULL;
-    if (error != 0)
-        return error;
     if (!inode_is_regular(file) || (atomic_load(&file->mount->flags) & MS_NOEXEC))
-        error = -EACCES;
-    else
-        error = inode_may(file, MAY_EXEC);
-    if (error == 0)
-        find_set_bits(file, start);
-    if (error == 0)
-        error = read_headers(file, path, &image);
+        return -EACCES;
+    return inode_may(file, MAY_EXEC);
+}
+
+static int load_file(struct space *space, struct inode *file, const char *path,
+                     const struct program_args *args, struct image_start *start)
+{
+    struct elf_image image;
+    int error = read_headers(file, path, &image);
+
+    find_set_bits(file, start);
     if (error == 0)
         error = map_segments(space, &image, file);
     if (error == 0)
@@ -240,11 +261,31 @@ int image_load(struct space *space, struct inode *cwd, const char *path,
         error = map_stub(space, &start->exit_stub);
     if (error == 0)
         error = build_stack(space, &image, path, args, start);
+    if (error == 0)
+        start->pc = image.entry;
+    return error;
+}
+
+int image_load(struct space *space, struct inode *cwd, const char *path,
+               const struct program_args *args, struct image_start *start)
+{
+    struct inode *file;
+    int error = path_find(cwd, path, &file);
+
+    start->image.file = NULL;
+    if (error != 0)
+        return error;
+    error = check_file(file);
+    if (error == 0)
+        error = inode_get_runner(file);
     if (error != 0) {
         inode_put(file);
         return error;
     }
-    start->image.file = file;
-    start->pc = image.entry;
-    return 0;
+    error = load_file(space, file, path, args, start);
+    if (error != 0)
+        image_put_file(file);
+    else
+        start->image.file = file;
+    return error;
 }

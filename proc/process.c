@@ -142,7 +142,7 @@ static void inherit_image(struct process *child, struct process *parent)
 
     child->image = parent->image;
     if (child->image.file != NULL)
-        inode_get(child->image.file);
+        inode_add_runner(inode_get(child->image.file));
     spin_unlock_irq(&parent->lock, irq);
 }
 
@@ -182,7 +182,7 @@ static void release_files(struct process *process)
 {
     irq_state_t irq = spin_lock_irq(&process->lock);
     struct fd_table *files = process->files;
-    struct inode *const inodes[] = {process->cwd, process->root, process->image.file};
+    struct inode *cwd = process->cwd, *root = process->root, *program = process->image.file;
 
     process->files = NULL;
     process->cwd = NULL;
@@ -190,8 +190,9 @@ static void release_files(struct process *process)
     process->image.file = NULL;
     spin_unlock_irq(&process->lock, irq);
     fd_table_release(files);
-    for (unsigned i = 0; i < ARRAY_LEN(inodes); i++)
-        inode_put(inodes[i]);
+    inode_put(cwd);
+    inode_put(root);
+    image_put_file(program);
 }
 
 static void process_free(struct process *process)
@@ -638,7 +639,7 @@ static void replace_image(struct user_lwp *self, struct space *space, const char
     process->exec_by = NULL;
     spin_unlock_irq(&process->lock, irq);
     space_put(old);
-    inode_put(old_file);
+    image_put_file(old_file);
     context_restart(&self->lwp.context);
     trap_user_start(context_user_frame(&self->lwp.context), start->pc, start->sp, 0, 0);
 }
@@ -671,7 +672,7 @@ int process_exec(const char *path, const struct program_args *args)
     if (error == 0)
         error = end_siblings(self);
     if (error != 0) {
-        inode_put(start.image.file);
+        image_put_file(start.image.file);
         space_put(space);
         return error;
     }

@@ -73,8 +73,10 @@ void file_put(struct file *file)
 
 void file_free(struct file *file)
 {
-    if (file->inode != NULL && wants_write(atomic_load(&file->flags)))
+    if (file->inode != NULL && wants_write(atomic_load(&file->flags))) {
         atomic_fetch_sub(&file->inode->mount->nr_writers, 1);
+        inode_put_writer(file->inode);
+    }
     inode_put(file->inode);
     slab_free(file_cache, file);
 }

@@ -196,29 +196,6 @@ int64_t inode_read_kernel(struct inode *inode, void *to, size_t nr_bytes, uint64
     return read_to(inode, &(struct place){.kernel = to}, nr_bytes, offset);
 }
 
-int inode_read_into(struct inode *inode, uint64_t offset, struct space *space, vaddr_t va,
-                    size_t nr_bytes)
-{
-    if (offset > inode_size(inode) || nr_bytes > inode_size(inode) - offset)
-        return -ENOEXEC;
-    while (nr_bytes > 0) {
-        size_t nr = MIN(nr_bytes, PAGE_SIZE - offset % PAGE_SIZE);
-        paddr_t frame;
-        int error = inode->ops->page(inode, offset / PAGE_SIZE, false, &frame);
-
-        if (error == 0 && frame != PADDR_NONE) {
-            error = space_write(space, va, (char *)phys_to_virt(frame) + offset % PAGE_SIZE, nr);
-            frame_unref(frame);
-        }
-        if (error != 0)
-            return error;
-        offset += nr;
-        va += nr;
-        nr_bytes -= nr;
-    }
-    return 0;
-}
-
 /* ---- Writing -------------------------------------------------------------------------------- */
 
 static int copy_in(char *to, const struct place *from, size_t done, size_t nr)
@@ -310,6 +287,43 @@ int64_t inode_write_kernel(struct inode *inode, const void *from, size_t nr_byte
     return result;
 }
 
+/* Adds `step`, 1 or -1, unless the count is on the other side of 0. */
+static int count_writer(struct inode *inode, int step)
+{
+    int seen = atomic_load(&inode->nr_writers);
+
+    do {
+        if (seen * step < 0)
+            return -ETXTBSY;
+    } while (!atomic_compare_exchange_weak(&inode->nr_writers, &seen, seen + step));
+    return 0;
+}
+
+int inode_get_writer(struct inode *inode)
+{
+    return count_writer(inode, 1);
+}
+
+void inode_put_writer(struct inode *inode)
+{
+    atomic_fetch_sub(&inode->nr_writers, 1);
+}
+
+int inode_get_runner(struct inode *inode)
+{
+    return count_writer(inode, -1);
+}
+
+void inode_add_runner(struct inode *inode)
+{
+    atomic_fetch_sub(&inode->nr_writers, 1);
+}
+
+void inode_put_runner(struct inode *inode)
+{
+    atomic_fetch_add(&inode->nr_writers, 1);
+}
+
 int inode_truncate(struct inode *inode, uint64_t nr_bytes)
 {
     bool is_shorter;
@@ -320,6 +334,9 @@ int inode_truncate(struct inode *inode, uint64_t nr_bytes)
         return -EINVAL;
     if (nr_bytes > FILE_BYTES_MAX)
         return -EFBIG;
+    error = inode_get_writer(inode);
+    if (error != 0)
+        return error;
     mutex_lock(&inode->write_lock);
     is_shorter = nr_bytes < inode->nr_bytes;
     error = nr_bytes > inode->nr_bytes ? file_check_limit(nr_bytes - 1, &one) : 0;
@@ -328,6 +345,7 @@ int inode_truncate(struct inode *inode, uint64_t nr_bytes)
     if (error == 0 && is_shorter)
         inode_unmap(inode, ROUND_UP(nr_bytes, PAGE_SIZE) / PAGE_SIZE, UINT64_MAX, false);
     mutex_unlock(&inode->write_lock);
+    inode_put_writer(inode);
     if (error == 0)
         inode_drop_privileges(inode);
     return error;

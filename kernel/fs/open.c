@@ -123,8 +123,15 @@ int file_open_inode(struct inode *inode, unsigned flags, struct file **file)
 
     if (ops == NULL)
         return error;
+    if (wants_write(flags)) {
+        error = inode_get_writer(inode);
+        if (error != 0)
+            return error;
+    }
     *file = file_create(ops, flags & (FLAGS_KEPT | O_NOCTTY), inode_get(inode), NULL);
     if (*file == NULL) {
+        if (wants_write(flags))
+            inode_put_writer(inode);
         inode_put(inode);
         return -ENOMEM;
     }

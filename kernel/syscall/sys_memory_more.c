@@ -236,11 +236,10 @@ int64_t sys_memfd_create(vaddr_t name_at, unsigned flags)
     error = inode_create_unnamed(0777, 0, &inode);
     if (error != 0)
         return error;
-    file = file_create(&regular_file_ops, O_RDWR | O_LARGEFILE, inode, NULL);
-    if (file == NULL) {
-        inode_put(inode);
-        return -ENOMEM;
-    }
+    error = file_open_inode(inode, O_RDWR | O_LARGEFILE, &file);
+    inode_put(inode);
+    if (error != 0)
+        return error;
     return syscall_install(file, flags & MFD_CLOEXEC);
 }
 

@@ -4,6 +4,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -504,6 +505,27 @@ static bool exec_in_vfork_child(void)
            ktap_check_exits(status, CHILD_IS_WELL, __FILE__, __LINE__);
 }
 
+/* A program that runs is not written to, and one that is being written does not run. */
+
+static bool running_program_is_not_written(void)
+{
+    return FAILS(open(ktap_program(), O_WRONLY), ETXTBSY) &&
+           FAILS(open(ktap_program(), O_RDONLY | O_TRUNC), ETXTBSY) &&
+           FAILS(truncate(ktap_program(), 0), ETXTBSY);
+}
+
+static bool open_for_writing_does_not_run(void)
+{
+    char *const argv[] = {"text", NULL};
+    int fd = open("/tmp/t_exec", O_WRONLY | O_CREAT, 0755);
+    bool refused =
+        KTAP_TRUE(fd >= 0) && KTAP_EQUAL(raw_execve("/tmp/t_exec", argv, argv), -ETXTBSY);
+
+    close(fd);
+    refused = refused && KTAP_EQUAL(raw_execve("/tmp/t_exec", argv, argv), -ENOEXEC);
+    return KTAP_EQUAL(unlink("/tmp/t_exec"), 0) && refused;
+}
+
 static const struct ktap_test tests[] = {
     {"the new program finds its arguments and its environment", arguments_arrive},
     {"the new program finds its memory new", memory_is_new},
@@ -520,6 +542,8 @@ static const struct ktap_test tests[] = {
     {"the new program waits for the old one's children", children_stay},
     {"exec in a child of vfork works", exec_in_vfork_child},
     {"the frames of the old program come back", frames_come_back},
+    {"a program that runs cannot be written to", running_program_is_not_written},
+    {"a program that is open for writing cannot be run", open_for_writing_does_not_run},
 };
 
 static const struct ktap_role roles[] = {

@@ -60,8 +60,8 @@ struct file_ops {
 void file_init(void);
 
 /*
- * A new open file with one reference; takes over the caller's reference to `inode`. NULL: out of
- * memory, and the caller keeps it.
+ * A new open file with one reference; takes over the caller's reference to `inode` and, if it is
+ * for writing, its inode_get_writer(). NULL: out of memory, and the caller keeps them.
  */
 struct file *file_create(const struct file_ops *ops, unsigned flags, struct inode *inode,
                          void *private);

@@ -51,6 +51,7 @@ struct inode {
     uint64_t modified_ns;         /* l  contents */
     uint64_t changed_ns;          /* l  anything */
     struct area_source source;    /* memory that shows a regular file (kernel/fs/mapping.c) */
+    atomic_int nr_writers;        /* a  > 0: so many write to it; < 0: so many run it */
     void *endpoint;               /* l  of a FIFO or socket: who is there; NULL: nobody */
 };
 
@@ -245,7 +246,19 @@ int64_t inode_write(struct inode *inode, vaddr_t from, size_t nr_bytes, uint64_t
 int64_t inode_write_kernel(struct inode *inode, const void *from, size_t nr_bytes,
                            uint64_t offset) MUST_CHECK;
 
-/* Sets the size. 0, -EINVAL (no regular file), -EFBIG. */
+/*
+ * A regular file is written to, or a program runs from it, whose memory shows the file: not both.
+ * 0 or -ETXTBSY; each ends with its put. Any context.
+ */
+int inode_get_writer(struct inode *inode) MUST_CHECK;
+void inode_put_writer(struct inode *inode);
+int inode_get_runner(struct inode *inode) MUST_CHECK;
+void inode_put_runner(struct inode *inode);
+
+/* One more that runs it, where there is one. */
+void inode_add_runner(struct inode *inode);
+
+/* Sets the size. 0, -EINVAL (no regular file), -EFBIG, -ETXTBSY. */
 int inode_truncate(struct inode *inode, uint64_t nr_bytes) MUST_CHECK;
 
 /*
@@ -258,13 +271,6 @@ void inode_unmap(struct inode *inode, uint64_t first, uint64_t end, bool is_shar
 
 /* A regular file without a name, of nr_bytes zeroes, in the root of all. 0, -ENOSPC, -EFBIG. */
 int inode_create_unnamed(uint32_t mode, uint64_t nr_bytes, struct inode **created) MUST_CHECK;
-
-/*
- * Copies part of a file into mapped memory of `space`, page by page, as space_write(). 0, or what
- * that says; -ENOEXEC when the file ends before.
- */
-int inode_read_into(struct inode *inode, uint64_t offset, struct space *space, vaddr_t va,
-                    size_t nr_bytes) MUST_CHECK;
 
 extern struct inode *root_inode; /* the first root: a tmpfs; c once it runs */
 

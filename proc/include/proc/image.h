@@ -23,4 +23,7 @@ struct image_start {
 int image_load(struct space *space, struct inode *cwd, const char *path,
                const struct program_args *args, struct image_start *start) MUST_CHECK;
 
+/* Gives back what image_load() has put into image.file; NULL is allowed. May sleep. */
+void image_put_file(struct inode *file);
+
 #endif
