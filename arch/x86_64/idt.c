@@ -196,6 +196,8 @@ static ALWAYS_INLINE void page_fault(struct trap_frame *frame)
     access |= frame->error_code & PF_PRESENT ? TRAP_ACCESS_PRESENT : 0;
     if (trap_page_fault(frame, addr, access, &fault))
         return;
+    fault.number = VECTOR_PAGE_FAULT;
+    fault.error = frame->error_code;
     if (from_user)
         trap_user_fault(frame, &fault);
     else
@@ -206,7 +208,8 @@ static ALWAYS_INLINE void page_fault(struct trap_frame *frame)
 static void user_exception(struct trap_frame *frame)
 {
     const struct exception *e = &exceptions[frame->vector];
-    struct trap_fault fault = {e->signal, e->code, exception_name(frame), 0};
+    struct trap_fault fault = {e->signal, e->code,       exception_name(frame),
+                               0,         frame->vector, frame->error_code};
 
     if (e->signal == 0) {
         fault.signal = SIGSEGV;

@@ -29,9 +29,10 @@
 #include <x86/fpu.h>
 #include <x86/regs.h>
 
-#define RED_ZONE_BYTES 128
-#define FXSAVE_BYTES   512
-#define XHEADER_BYTES  64
+#define RED_ZONE_BYTES    128
+#define VECTOR_PAGE_FAULT 14
+#define FXSAVE_BYTES      512
+#define XHEADER_BYTES     64
 
 /* AC OF DF TF SF ZF AF PF CF RF (Intel SDM vol. 1, 3.4.3). */
 #define RFLAGS_OF_PROGRAMS 0x50dd5ull
@@ -152,7 +153,8 @@ static int load_fpu(vaddr_t at)
 
 /* ---- Frames --------------------------------------------------------------------------------- */
 
-static void save_registers(struct sigcontext *to, const struct trap_frame *f, vaddr_t fault_at)
+static void save_registers(struct sigcontext *to, const struct trap_frame *f,
+                           const struct trap_fault *fault)
 {
     to->r8 = f->r8;
     to->r9 = f->r9;
@@ -174,11 +176,9 @@ static void save_registers(struct sigcontext *to, const struct trap_frame *f, va
     to->eflags = f->rflags;
     to->cs = (uint16_t)f->cs;
     to->ss = (uint16_t)f->ss;
-    if (f->vector < 32) {
-        to->trapno = f->vector;
-        to->err = f->error_code;
-    }
-    to->cr2 = fault_at;
+    to->trapno = fault->number;
+    to->err = fault->error;
+    to->cr2 = fault->number == VECTOR_PAGE_FAULT ? fault->addr : 0;
 }
 
 static void load_registers(struct trap_frame *f, const struct sigcontext *from)
@@ -240,7 +240,7 @@ int signal_frame_push(struct trap_frame *f, const struct signal_call *call)
     frame.context.uc_stack.ss_size = call->stack->nr_bytes;
     frame.context.uc_stack.ss_flags = (int)signal_stack_flags(call->stack, f->rsp);
     frame.context.uc_sigmask = call->mask;
-    save_registers(&frame.context.uc_mcontext, f, call->fault_at);
+    save_registers(&frame.context.uc_mcontext, f, call->fault);
     frame.context.uc_mcontext.oldmask = call->mask;
     frame.context.uc_mcontext.fpstate = (struct _fpstate *)fpu_at;
     if (user_copy_to(frame_at, &frame, sizeof(frame)) != 0)

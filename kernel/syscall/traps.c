@@ -37,11 +37,11 @@ static struct trap_fault access_fault(vaddr_t addr, int error)
 {
     switch (error) {
     case -EACCES:
-        return (struct trap_fault){SIGSEGV, SEGV_ACCERR, "forbidden access", addr};
+        return (struct trap_fault){SIGSEGV, SEGV_ACCERR, "forbidden access", addr, 0, 0};
     case -EFAULT:
-        return (struct trap_fault){SIGSEGV, SEGV_MAPERR, "access where nothing is", addr};
+        return (struct trap_fault){SIGSEGV, SEGV_MAPERR, "access where nothing is", addr, 0, 0};
     default: /* a file that is mapped there does not reach so far, or cannot be read */
-        return (struct trap_fault){SIGBUS, BUS_ADRERR, "access beyond a file", addr};
+        return (struct trap_fault){SIGBUS, BUS_ADRERR, "access beyond a file", addr, 0, 0};
     }
 }
 
@@ -75,7 +75,7 @@ void trap_user_fault(struct trap_frame *frame, const struct trap_fault *fault)
     info.si_signo = fault->signal;
     info.si_code = fault->code;
     info.si_addr = (void *)fault->addr;
-    self->signals.fault_at = fault->addr;
+    self->signals.fault = *fault;
     if (signal_fault(&info))
         log_info("proc: %s (pid %d, tid %d): %s at pc 0x%lx, address 0x%lx", self->process->name,
                  self->process->pid, self->tid, fault->what, trap_pc(frame), fault->addr);

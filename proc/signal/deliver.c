@@ -168,7 +168,7 @@ static void call_handler(struct user_lwp *self, struct trap_frame *frame, int si
         .stack = &signals->stack,
         .switches_stack = action->flags & SA_ONSTACK && signals->stack.nr_bytes != 0,
         .mask = signals->has_saved_mask ? signals->saved_mask : signals->blocked,
-        .fault_at = signals->fault_at,
+        .fault = &signals->fault,
     };
     signal_set blocked = signals->blocked | action->mask;
 

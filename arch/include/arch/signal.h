@@ -11,6 +11,7 @@
 #include <kernel/types.h>
 
 struct trap_frame;
+struct trap_fault;
 
 typedef uint64_t signal_set; /* bit n - 1: signal n */
 
@@ -42,9 +43,9 @@ struct signal_call {
     const siginfo_t *info;
     vaddr_t handler, restorer; /* the function, and where it returns to: rt_sigreturn() */
     const struct signal_stack *stack;
-    bool switches_stack; /* to *stack, unless the program is on it */
-    signal_set mask;     /* to be had again after the handler */
-    vaddr_t fault_at;    /* the last address whose use was a fault */
+    bool switches_stack;            /* to *stack, unless the program is on it */
+    signal_set mask;                /* to be had again after the handler */
+    const struct trap_fault *fault; /* the program's last one */
 };
 
 /*

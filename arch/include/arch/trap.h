@@ -62,6 +62,7 @@ struct trap_fault {
     int signal, code;
     const char *what;
     vaddr_t addr;
+    uint64_t number, error; /* as the CPU has them: for the handler's context */
 };
 
 /*

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 #include <arch/signal.h>
+#include <arch/trap.h>
 #include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <kernel/list.h>
@@ -20,7 +21,6 @@
 #include <kernel/types.h>
 #include <kernel/waitq.h>
 
-struct trap_frame;
 struct process;
 struct user_lwp;
 
@@ -59,7 +59,7 @@ struct lwp_signals {
     bool is_leaving;                /* p  it takes no signals any more */
     struct pending_signals pending; /* p */
     struct signal_stack stack;      /* o  sigaltstack() */
-    vaddr_t fault_at;               /* o  the last address whose use was a fault */
+    struct trap_fault fault;        /* o  the last one */
 };
 
 struct signal_timers;
