@@ -145,6 +145,16 @@ void fd_table_close_on_exec(struct fd_table *table)
         put_closed(table, take(table, fd, true));
 }
 
+void fd_close_range(struct fd_table *table, unsigned first, unsigned last, bool only_on_exec)
+{
+    for (unsigned fd = first; fd <= last && fd < (unsigned)size_of(table); fd++) {
+        if (only_on_exec)
+            (void)fd_set_close_on_exec(table, (int)fd, true);
+        else
+            (void)fd_close(table, (int)fd);
+    }
+}
+
 int fd_close(struct fd_table *table, int fd)
 {
     struct file *file = take(table, fd, false);

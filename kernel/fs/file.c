@@ -129,6 +129,30 @@ int64_t file_write(struct file *file, vaddr_t from, size_t nr_bytes)
     return result;
 }
 
+int64_t file_write_pieces(struct file *file, const struct io_piece *pieces, unsigned nr,
+                          uint64_t *at)
+{
+    bool is_append = atomic_load(&file->flags) & O_APPEND;
+    int64_t result = check_write(file);
+
+    if (result != 0)
+        return result;
+    if (at == NULL)
+        mutex_lock(&file->offset_lock);
+    result =
+        inode_write_pieces(file->inode, pieces, nr, at != NULL ? at : &file->offset, is_append);
+    if (at == NULL && result > 0)
+        file->offset += (uint64_t)result;
+    if (at == NULL)
+        mutex_unlock(&file->offset_lock);
+    return result;
+}
+
+bool file_writes_pieces(const struct file *file)
+{
+    return file->ops == &regular_file_ops;
+}
+
 static int check_offset(const struct file *file, int64_t offset)
 {
     if (offset < 0)
@@ -157,6 +181,25 @@ int64_t file_write_at(struct file *file, vaddr_t from, size_t nr_bytes, int64_t 
                       : file->ops->write(file, from, MIN(nr_bytes, TRANSFER_BYTES_MAX), &at);
 }
 
+/* To where a regular file goes on with data, or with a hole; others have data all over. */
+static int64_t seek_extent(struct file *file, int64_t offset, int whence)
+{
+    struct inode *inode = file->inode;
+    int64_t result;
+
+    if (offset < 0)
+        return -ENXIO;
+    if (inode == NULL || inode->ops->next_page == NULL)
+        return -EINVAL;
+    mutex_lock(&file->offset_lock);
+    result = whence == SEEK_DATA ? inode_find_data(inode, (uint64_t)offset)
+                                 : inode_find_hole(inode, (uint64_t)offset);
+    if (result >= 0)
+        file->offset = (uint64_t)result;
+    mutex_unlock(&file->offset_lock);
+    return result;
+}
+
 int64_t file_seek(struct file *file, int64_t offset, int whence)
 {
     int64_t base = 0, result;
@@ -165,6 +208,8 @@ int64_t file_seek(struct file *file, int64_t offset, int whence)
         return file->ops->seek(file, offset, whence);
     if (!file->ops->is_seekable)
         return -ESPIPE;
+    if (whence == SEEK_DATA || whence == SEEK_HOLE)
+        return seek_extent(file, offset, whence);
     if (whence != SEEK_SET && whence != SEEK_CUR && whence != SEEK_END)
         return -EINVAL;
     mutex_lock(&file->offset_lock);

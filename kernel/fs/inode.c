@@ -25,8 +25,6 @@
 #include <mm/space.h>
 #include <mm/user_copy.h>
 
-#define FILE_BYTES_MAX (1ull << 48)
-
 /* Where bytes come from or go to: user memory, unless `kernel` is set. */
 struct place {
     char *kernel;
@@ -257,24 +255,45 @@ static int64_t write_from(struct inode *inode, const struct place *from, size_t 
     return (int64_t)done;
 }
 
-int64_t inode_write(struct inode *inode, vaddr_t from, size_t nr_bytes, uint64_t *offset,
-                    bool is_append)
+/* Within the limit of the caller's, which is one of sizes: what is there can be written anew. */
+static int64_t write_piece_of_user(struct inode *inode, struct io_piece piece, uint64_t offset)
 {
-    int64_t result;
+    int error = 0;
+
+    if (piece.nr_bytes > 0 && offset + piece.nr_bytes > inode->nr_bytes)
+        error = file_check_limit(offset, &piece.nr_bytes);
+    return error != 0
+               ? error
+               : write_from(inode, &(struct place){.user = piece.at}, piece.nr_bytes, offset);
+}
+
+int64_t inode_write_pieces(struct inode *inode, const struct io_piece *pieces, unsigned nr,
+                           uint64_t *offset, bool is_append)
+{
+    int64_t result = 0;
+    size_t done = 0;
 
     mutex_lock(&inode->write_lock);
     if (is_append)
         *offset = inode->nr_bytes;
-    /* The limit is of size: what is there can be written anew. */
-    result = nr_bytes > 0 && *offset + nr_bytes > inode->nr_bytes
-                 ? file_check_limit(*offset, &nr_bytes)
-                 : 0;
-    if (result == 0)
-        result = write_from(inode, &(struct place){.user = from}, nr_bytes, *offset);
-    if (unlikely(inode->mode & (S_ISUID | S_ISGID)) && result > 0)
-        inode_drop_privileges(inode);
+    for (unsigned i = 0; i < nr; i++) {
+        result = write_piece_of_user(inode, pieces[i], *offset + done);
+        if (result < 0)
+            break;
+        done += (size_t)result;
+        if ((size_t)result < pieces[i].nr_bytes)
+            break;
+    }
     mutex_unlock(&inode->write_lock);
-    return result;
+    if (unlikely(inode->mode & (S_ISUID | S_ISGID)) && done > 0)
+        inode_drop_privileges(inode);
+    return done > 0 || result >= 0 ? (int64_t)done : result;
+}
+
+int64_t inode_write(struct inode *inode, vaddr_t from, size_t nr_bytes, uint64_t *offset,
+                    bool is_append)
+{
+    return inode_write_pieces(inode, &(struct io_piece){from, nr_bytes}, 1, offset, is_append);
 }
 
 int64_t inode_write_kernel(struct inode *inode, const void *from, size_t nr_bytes, uint64_t offset)

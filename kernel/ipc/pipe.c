@@ -526,3 +526,10 @@ int fifo_open(struct file *file)
     file->ops = &fifo_ops[atomic_load(&file->flags) & O_ACCMODE];
     return 0;
 }
+
+int64_t pipe_set_capacity(const struct file *file, uint64_t nr_bytes)
+{
+    if (file->ops->release != pipe_release && file->ops->release != fifo_release)
+        return -EBADF;
+    return nr_bytes <= CAPACITY_BYTES ? CAPACITY_BYTES : -EPERM;
+}

@@ -8,7 +8,9 @@
 #include <kernel/errno.h>
 #include <kernel/file.h>
 #include <kernel/pipe.h>
+#include <linux/close_range.h>
 #include <linux/fcntl.h>
+#include <linux/fs.h>
 #include <linux/limits.h>
 #include <linux/stat.h>
 #include <linux/uio.h>
@@ -91,42 +93,149 @@ int64_t sys_pwrite64(int fd, vaddr_t from, size_t nr_bytes, int64_t offset)
     return result;
 }
 
-/* Reads or writes one piece after the other, until one is not done whole. */
-static int64_t transfer_pieces(int fd, vaddr_t pieces_at, int nr_pieces,
-                               int64_t (*transfer)(struct file *, vaddr_t, size_t))
+#define PIECES_AT_ONCE 8
+
+/* The pieces of readv() and its kin, in kernel memory. */
+struct pieces {
+    struct io_piece few[PIECES_AT_ONCE];
+    struct io_piece *all; /* `few`, or memory of their own */
+    unsigned nr;
+};
+
+_Static_assert(sizeof(struct io_piece) == sizeof(struct iovec) &&
+                   offsetof(struct io_piece, nr_bytes) == offsetof(struct iovec, iov_len),
+               "pieces are copied as they are");
+
+static void put_pieces(struct pieces *pieces)
+{
+    if (pieces->all != pieces->few)
+        kfree(pieces->all);
+}
+
+/* Together they are cut to what one call moves. 0 or -errno; then nothing is held. */
+static int get_pieces(vaddr_t at, int nr, struct pieces *pieces)
+{
+    size_t left = (size_t)INT32_MAX & ~(PAGE_SIZE - 1);
+    int error = 0;
+
+    if (nr < 0 || nr > UIO_MAXIOV)
+        return -EINVAL;
+    pieces->nr = (unsigned)nr;
+    pieces->all = pieces->few;
+    if (nr > PIECES_AT_ONCE)
+        pieces->all = kmalloc_user((unsigned)nr * sizeof(struct io_piece));
+    if (pieces->all == NULL)
+        return -ENOMEM;
+    if (user_copy_from(pieces->all, at, (unsigned)nr * sizeof(struct io_piece)) != 0)
+        error = -EFAULT;
+    for (int i = 0; i < nr && error == 0; i++) {
+        if (pieces->all[i].nr_bytes > INT64_MAX)
+            error = -EINVAL;
+        pieces->all[i].nr_bytes = MIN(pieces->all[i].nr_bytes, left);
+        left -= pieces->all[i].nr_bytes;
+    }
+    if (error != 0)
+        put_pieces(pieces);
+    return error;
+}
+
+/* One piece at *at, or where the file is. */
+static int64_t transfer_piece(struct file *file, const struct io_piece *piece, bool is_write,
+                              const uint64_t *at)
+{
+    if (at == NULL)
+        return is_write ? file_write(file, piece->at, piece->nr_bytes)
+                        : file_read(file, piece->at, piece->nr_bytes);
+    return is_write ? file_write_at(file, piece->at, piece->nr_bytes, (int64_t)*at)
+                    : file_read_at(file, piece->at, piece->nr_bytes, (int64_t)*at);
+}
+
+/* One piece after the other, until one is not done whole. */
+static int64_t transfer_pieces(struct file *file, const struct pieces *pieces, bool is_write,
+                               uint64_t *at)
+{
+    int64_t done = 0, result = 0;
+
+    if (is_write && file_writes_pieces(file))
+        return file_write_pieces(file, pieces->all, pieces->nr, at);
+    for (unsigned i = 0; i < pieces->nr; i++) {
+        result = transfer_piece(file, &pieces->all[i], is_write, at);
+        if (result < 0)
+            break;
+        done += result;
+        if (at != NULL)
+            *at += (uint64_t)result;
+        if ((size_t)result < pieces->all[i].nr_bytes)
+            break;
+    }
+    return done > 0 || result >= 0 ? done : result;
+}
+
+/* `offset`: where, or NULL: where the file is. */
+static int64_t transfer(int fd, vaddr_t pieces_at, int nr_pieces, bool is_write,
+                        const int64_t *offset)
 {
     struct file *file = fd_get(files(), fd);
-    int64_t done = 0, result = 0;
-    struct iovec piece;
+    uint64_t at = offset != NULL ? (uint64_t)*offset : 0;
+    struct pieces pieces;
+    int64_t result = 0;
 
     if (file == NULL)
         return -EBADF;
-    if (nr_pieces < 0 || nr_pieces > UIO_MAXIOV)
-        result = -EINVAL;
-    for (int i = 0; i < nr_pieces && result >= 0; i++) {
-        if (user_copy_from(&piece, pieces_at + (unsigned)i * sizeof(piece), sizeof(piece)) != 0)
-            result = -EFAULT;
-        else if (piece.iov_len > INT64_MAX)
-            result = -EINVAL;
-        else
-            result = transfer(file, (vaddr_t)piece.iov_base, piece.iov_len);
-        if (result > 0)
-            done += result;
-        if (result >= 0 && (size_t)result < piece.iov_len)
-            break;
+    if (offset != NULL)
+        result = *offset < 0 ? -EINVAL : file->ops->is_seekable ? 0 : -ESPIPE;
+    if (result == 0)
+        result = get_pieces(pieces_at, nr_pieces, &pieces);
+    if (result == 0) {
+        result = transfer_pieces(file, &pieces, is_write, offset != NULL ? &at : NULL);
+        put_pieces(&pieces);
     }
     file_put(file);
-    return done > 0 || result >= 0 ? done : result;
+    return result;
 }
 
 int64_t sys_readv(int fd, vaddr_t pieces_at, int nr_pieces)
 {
-    return transfer_pieces(fd, pieces_at, nr_pieces, file_read);
+    return transfer(fd, pieces_at, nr_pieces, false, NULL);
 }
 
 int64_t sys_writev(int fd, vaddr_t pieces_at, int nr_pieces)
 {
-    return transfer_pieces(fd, pieces_at, nr_pieces, file_write);
+    return transfer(fd, pieces_at, nr_pieces, true, NULL);
+}
+
+/* The high half of the offset is for machines where it has two registers. */
+int64_t sys_preadv(int fd, vaddr_t pieces_at, int nr_pieces, int64_t offset, uint64_t unused)
+{
+    (void)unused;
+    return transfer(fd, pieces_at, nr_pieces, false, &offset);
+}
+
+int64_t sys_pwritev(int fd, vaddr_t pieces_at, int nr_pieces, int64_t offset, uint64_t unused)
+{
+    (void)unused;
+    return transfer(fd, pieces_at, nr_pieces, true, &offset);
+}
+
+/* Flags that change nothing where no data is on its way to anywhere. */
+#define RWF_WITHOUT_EFFECT (RWF_HIPRI | RWF_DSYNC | RWF_SYNC)
+
+int64_t sys_preadv2(int fd, vaddr_t pieces_at, int nr_pieces, int64_t offset, uint64_t unused,
+                    int flags)
+{
+    (void)unused;
+    if (flags & ~RWF_WITHOUT_EFFECT)
+        return -EOPNOTSUPP;
+    return transfer(fd, pieces_at, nr_pieces, false, offset != -1 ? &offset : NULL);
+}
+
+int64_t sys_pwritev2(int fd, vaddr_t pieces_at, int nr_pieces, int64_t offset, uint64_t unused,
+                     int flags)
+{
+    (void)unused;
+    if (flags & ~RWF_WITHOUT_EFFECT)
+        return -EOPNOTSUPP;
+    return transfer(fd, pieces_at, nr_pieces, true, offset != -1 ? &offset : NULL);
 }
 
 int64_t sys_lseek(int fd, int64_t offset, int whence)
@@ -172,6 +281,15 @@ static int64_t duplicate(int fd, int min, bool close_on_exec)
     else
         file_put(file);
     return new_fd;
+}
+
+int64_t sys_close_range(unsigned first, unsigned last, unsigned flags)
+{
+    if (first > last || (flags & ~(unsigned)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)))
+        return -EINVAL;
+    /* No other process has the table: there is nothing to unshare. */
+    fd_close_range(files(), first, last, flags & CLOSE_RANGE_CLOEXEC);
+    return 0;
 }
 
 int64_t sys_dup(int fd)
@@ -251,6 +369,10 @@ int64_t sys_fcntl(int fd, int command, uint64_t arg)
         break;
     case F_SETFD:
         result = fd_set_close_on_exec(files(), fd, arg & FD_CLOEXEC);
+        break;
+    case F_GETPIPE_SZ:
+    case F_SETPIPE_SZ:
+        result = pipe_set_capacity(file, command == F_SETPIPE_SZ ? arg : 0);
         break;
     case F_GETFL:
         result = atomic_load(&file->flags);

@@ -18,7 +18,7 @@
 /* What is done as asked, or makes no difference here: nothing is ever written to a device. */
 #define FLAGS_KNOWN                                                                                \
     (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_RELATIME | MS_NODIRATIME |     \
-     MS_SILENT | MS_SYNCHRONOUS | MS_DIRSYNC | MS_LAZYTIME | MS_MGC_MSK)
+     MS_SILENT | MS_SYNCHRONOUS | MS_DIRSYNC | MS_LAZYTIME)
 
 /* A string of less than MOUNT_TEXT_MAX bytes; NULL is an empty one. 0, -EFAULT, -EINVAL. */
 static int get_text(vaddr_t at, char text[MOUNT_TEXT_MAX])

@@ -92,6 +92,38 @@ SYSCALL(__NR_renameat, renameat, (int from_fd, vaddr_t from_at, int to_fd, vaddr
 SYSCALL(__NR_renameat2, renameat2,
         (int from_fd, vaddr_t from_at, int to_fd, vaddr_t to_at, unsigned flags),
         "change a name, unless it is there, or exchange two")
+SYSCALL(__NR_preadv, preadv,
+        (int fd, vaddr_t pieces_at, int nr_pieces, int64_t offset, uint64_t unused),
+        "read into several buffers at an offset")
+SYSCALL(__NR_pwritev, pwritev,
+        (int fd, vaddr_t pieces_at, int nr_pieces, int64_t offset, uint64_t unused),
+        "write from several buffers at an offset")
+SYSCALL(__NR_preadv2, preadv2,
+        (int fd, vaddr_t pieces_at, int nr_pieces, int64_t offset, uint64_t unused, int flags),
+        "the same, with flags")
+SYSCALL(__NR_pwritev2, pwritev2,
+        (int fd, vaddr_t pieces_at, int nr_pieces, int64_t offset, uint64_t unused, int flags),
+        "the same, with flags")
+SYSCALL(__NR_sendfile, sendfile, (int to_fd, int from_fd, vaddr_t offset_at, size_t nr_bytes),
+        "copy from a file to a descriptor")
+SYSCALL(__NR_copy_file_range, copy_file_range,
+        (int from_fd, vaddr_t from_offset_at, int to_fd, vaddr_t to_offset_at, size_t nr_bytes,
+         unsigned flags),
+        "copy from a file to another")
+SYSCALL(__NR_fallocate, fallocate, (int fd, int mode, int64_t offset, int64_t nr_bytes),
+        "make sure that a file has room, or make a hole in it")
+SYSCALL(__NR_sync, sync, (void), "nothing: files are in memory")
+SYSCALL(__NR_fsync, fsync, (int fd), "nothing, if the descriptor is open on a file")
+SYSCALL(__NR_fdatasync, fdatasync, (int fd), "as fsync")
+SYSCALL(__NR_syncfs, syncfs, (int fd), "as fsync")
+SYSCALL(__NR_sync_file_range, sync_file_range,
+        (int fd, int64_t offset, int64_t nr_bytes, unsigned flags), "as fsync")
+SYSCALL(__NR_fadvise64, fadvise64, (int fd, int64_t offset, int64_t nr_bytes, int advice),
+        "say how a file will be used")
+SYSCALL(__NR_readahead, readahead, (int fd, int64_t offset, size_t nr_bytes),
+        "say that a file will be read")
+SYSCALL(__NR_close_range, close_range, (unsigned first, unsigned last, unsigned flags),
+        "close descriptors")
 SYSCALL(__NR_flock, flock, (int fd, int operation), "lock an open file, or unlock it")
 SYSCALL(__NR_mount, mount,
         (vaddr_t source_at, vaddr_t path_at, vaddr_t type_at, uint64_t flags, vaddr_t options_at),

@@ -4,6 +4,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -43,6 +46,8 @@
 static const char *const no_strings[] = {NULL};
 static uint32_t futex_word;
 static uint64_t a_register;
+static char buffer[512];
+static const char zeroes[64];
 static const struct timespec no_time;
 static const struct itimerspec no_timer;
 static const uint64_t no_mask[2];
@@ -199,6 +204,7 @@ static const struct pointer_argument pointer_arguments[] = {
      .nr_bytes = sizeof(char *),
      .direction = READS_STRINGS,
      .may_be_null = true},
+#include "t_syscall_files.h"
     {.name = "stat: numbers",
      .number = THRUM_SYS_stat,
      .argument = {0, sizeof(struct thrum_stat)},

@@ -84,6 +84,15 @@ void file_free(struct file *file);
 /* As read(), write(), lseek(), fstat() and getdents64(). */
 int64_t file_read(struct file *file, vaddr_t to, size_t nr_bytes) MUST_CHECK;
 int64_t file_write(struct file *file, vaddr_t from, size_t nr_bytes) MUST_CHECK;
+
+/*
+ * Whether writing several pieces is one step, which file_write_pieces() does: at *at, or, if that
+ * is NULL, at the file's offset, which it moves. Together the pieces are below 2 GiB.
+ */
+bool file_writes_pieces(const struct file *file);
+int64_t file_write_pieces(struct file *file, const struct io_piece *pieces, unsigned nr,
+                          uint64_t *at) MUST_CHECK;
+
 int64_t file_read_at(struct file *file, vaddr_t to, size_t nr_bytes, int64_t offset) MUST_CHECK;
 int64_t file_write_at(struct file *file, vaddr_t from, size_t nr_bytes, int64_t offset) MUST_CHECK;
 int64_t file_seek(struct file *file, int64_t offset, int whence) MUST_CHECK;
@@ -138,6 +147,9 @@ void fd_cancel(struct fd_table *table, int fd);
  * -EBADF (no such number), -EBUSY (another LWP is just opening it), -ENOMEM.
  */
 int fd_replace(struct fd_table *table, int fd, struct file *file, bool close_on_exec) MUST_CHECK;
+
+/* Closes the open ones from `first` to `last`, or only sets their close-on-exec bit. */
+void fd_close_range(struct fd_table *table, unsigned first, unsigned last, bool only_on_exec);
 
 /* 0 or -EBADF. */
 int fd_close(struct fd_table *table, int fd) MUST_CHECK;

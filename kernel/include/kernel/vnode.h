@@ -261,6 +261,31 @@ void inode_add_runner(struct inode *inode);
 /* Sets the size. 0, -EINVAL (no regular file), -EFBIG, -ETXTBSY. */
 int inode_truncate(struct inode *inode, uint64_t nr_bytes) MUST_CHECK;
 
+/* Pieces of user memory. */
+struct io_piece {
+    vaddr_t at;
+    size_t nr_bytes;
+};
+
+/* As inode_write(), one piece after the other, with no other write in between. */
+int64_t inode_write_pieces(struct inode *inode, const struct io_piece *pieces, unsigned nr,
+                           uint64_t *offset, bool is_append) MUST_CHECK;
+
+/* Of regular files (kernel/fs/extents.c); sizes and offsets need not be those of pages. */
+
+#define FILE_BYTES_MAX (1ull << 48)
+
+/* Makes sure that writing there does not fail for lack of room. 0, -ENOSPC, -EFBIG. */
+int inode_allocate(struct inode *inode, uint64_t offset, uint64_t nr_bytes,
+                   bool keeps_size) MUST_CHECK;
+
+/* Makes it zeroes, and holes as far as possible. ops->punch is not NULL. */
+void inode_punch(struct inode *inode, uint64_t offset, uint64_t nr_bytes);
+
+/* As SEEK_DATA and SEEK_HOLE: the offset, or -ENXIO. */
+int64_t inode_find_data(struct inode *inode, uint64_t offset) MUST_CHECK;
+int64_t inode_find_hole(struct inode *inode, uint64_t offset) MUST_CHECK;
+
 /*
  * Maps a regular file, as space_map_source(). Files that get shorter, or lose pages, unmap pages
  * [first, end) wherever they are mapped (source_cut(); with write_lock held, after the change).
