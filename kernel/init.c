@@ -25,7 +25,9 @@
 #include <kernel/mount.h>
 #include <kernel/panic.h>
 #include <kernel/perturb.h>
+#include <kernel/loadavg.h>
 #include <kernel/pipe.h>
+#include <kernel/procfs.h>
 #include <kernel/random.h>
 #include <kernel/realtime.h>
 #include <kernel/string.h>
@@ -143,6 +145,9 @@ static uint64_t start_first_process(void *unused)
         run_kernel_test(test);
     devfs_init();
     initrd_unpack();
+#ifdef THRUM_PROCFS
+    procfs_init();
+#endif
     if (path == NULL)
         path = "/bin/init";
     add_string(&first.args, path, "");
@@ -189,6 +194,7 @@ void kernel_main(void)
     smp_start((unsigned)max_cpus);
     log_info("smp: %u CPU%s", nr_cpus_online, nr_cpus_online == 1 ? "" : "s");
     trace_apply_options();
+    load_init();
 
     cmdline_u64("tid_max", 2, TID_MAX_DEFAULT, &tid_max);
     if (process_init((unsigned)tid_max) != 0)

@@ -157,6 +157,11 @@ bool trace_parse_events(const char *list, unsigned *events)
     return true;
 }
 
+const char *trace_kind_name(unsigned kind)
+{
+    return kind < THRUM_TRACE_NR_KINDS ? names[kind] : "?";
+}
+
 /* ---- Reading -------------------------------------------------------------------------------- */
 
 enum copied { IS_COPIED, IS_TO_COME, IS_GONE };

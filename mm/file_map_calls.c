@@ -307,3 +307,19 @@ struct space_size space_size(struct space *space)
     mutex_unlock(&space->lock);
     return size;
 }
+
+/* ---- Looking -------------------------------------------------------------------------------- */
+
+bool space_next_area(struct space *space, vaddr_t va, struct space_area *found)
+{
+    const struct area *area = area_find(space, va);
+
+    if (area != NULL)
+        *found = (struct space_area){.start = area->start,
+                                     .end = area->end,
+                                     .prot = area->prot,
+                                     .guard_bytes = area->guard_bytes,
+                                     .source = area->source,
+                                     .offset = area->offset};
+    return area != NULL;
+}

@@ -504,15 +504,6 @@ void space_unmap_stacks(struct space *space, const vaddr_t low[], unsigned nr, s
     mutex_unlock(&space->lock);
 }
 
-bool space_next_area(struct space *space, vaddr_t va, struct space_area *found)
-{
-    const struct area *area = area_find(space, va);
-
-    if (area != NULL)
-        *found = (struct space_area){area->start, area->end, area->prot, area->guard_bytes};
-    return area != NULL;
-}
-
 bool space_has_area(struct space *space, vaddr_t low, size_t nr_bytes, size_t guard_bytes)
 {
     const struct area *area;

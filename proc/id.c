@@ -168,3 +168,13 @@ void id_free(int id)
     id_set_owner(id, (struct id_owner){0});
     id_unuse(id);
 }
+
+unsigned id_max(void)
+{
+    return max_id;
+}
+
+unsigned id_last(void)
+{
+    return __atomic_load_n(&last_id, __ATOMIC_RELAXED);
+}

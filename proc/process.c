@@ -51,7 +51,7 @@ static struct process *first_process; /* c once it runs; children of ended proce
 struct list all_processes = LIST_INIT(all_processes);
 static struct slab_cache *process_cache;
 
-atomic_uint nr_processes, nr_user_lwps;
+atomic_uint nr_processes, nr_user_lwps, nr_processes_ever;
 
 int process_init(unsigned tid_max)
 {
@@ -85,6 +85,7 @@ static struct process *process_create(const char *name, struct space *space)
     strlcpy(process->name, name, sizeof(process->name));
     process->started_ns = clock_now_ns();
     atomic_fetch_add(&nr_processes, 1);
+    atomic_fetch_add_explicit(&nr_processes_ever, 1, memory_order_relaxed);
     return process;
 }
 

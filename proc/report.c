@@ -191,6 +191,20 @@ static void report_credentials(const struct process *process, struct process_rep
     report->umask = process->umask;
 }
 
+/* `lwp` may be NULL: there is none any more. */
+static void report_signals(struct process *process, const struct user_lwp *lwp,
+                           struct process_report *report)
+{
+    report->is_stopped = process->signals.stop_signal != 0;
+    report->pending_shared = process->signals.pending.set;
+    report->exit_signal = process->exit_signal;
+    if (lwp == NULL)
+        return;
+    report->pending = lwp->signals.pending.set;
+    report->blocked = lwp->signals.blocked;
+    signal_read_actions(process, &report->ignored, &report->caught);
+}
+
 int process_report(int pid, int tid, struct process_report *report)
 {
     irq_state_t irq;
@@ -216,11 +230,25 @@ int process_report(int pid, int tid, struct process_report *report)
     report->strings_end = process->image.strings_end;
     report->children = process->children_usage;
     report_lwps(process, only, report);
+    report_signals(process, only != NULL ? only : find_lwp(process, pid), report);
+    process_terminal_of_session(process->session, &report->terminal, &report->terminal_group);
     report_credentials(process, report);
     if (only != NULL)
         add_lwp_usage(&report->usage, only);
     else
         read_usage(process, &report->usage);
+    let_go(process, irq);
+    return 0;
+}
+
+int process_read_limits(int pid, struct rlimit limits[])
+{
+    irq_state_t irq;
+    struct process *process = keep(pid, &irq);
+
+    if (process == NULL)
+        return -ESRCH;
+    memcpy(limits, process->limits, sizeof(process->limits));
     let_go(process, irq);
     return 0;
 }

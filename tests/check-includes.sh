@@ -50,13 +50,14 @@ level_of() {
         arch/* | kernel/include/abi/* | kernel/lib/* | kernel/boot/*) level=0 ;;
         kernel/@(console|interrupts|log|log_read|panic|random|symbols|trace).c | kernel/sync/spinlock.c) level=0 ;;
         kernel/include/kernel/@(bootinfo|bytes|chacha20|clock|cmdline|console_impl|errno|format|interrupts|list|log|log_impl).h) level=0 ;;
-        kernel/include/kernel/@(panic|perturb|random|rbtree|realtime|spinlock|string|symbols|trace|types).h) level=0 ;;
+        kernel/include/kernel/@(panic|perturb|random|rbtree|realtime|spinlock|string|symbols|trace|types|version).h) level=0 ;;
         mm/@(frame|init|kmap|kstack|reclaim|slab|tlb).c) level=1 ;;
         mm/include/mm/@(frame|init|kmap|kstack|reclaim|slab|tlb).h) level=1 ;;
         drivers/*) level=2 ;;
         sched/* | kernel/sync/@(condition|donation|mutex|perturb|semaphore|waitq).c) level=3 ;;
         kernel/include/kernel/@(condition|donation|mutex|poll|semaphore|waitq).h) level=3 ;;
         mm/@(area.h|file_map.c|file_map_calls.c|space.c|user_copy.c) | mm/include/mm/@(file_map|space|user_copy).h) level=4 ;;
+        kernel/fs/procfs/* | kernel/loadavg.c | kernel/include/kernel/@(loadavg|procfs).h) level=7 ;;
         kernel/fs/* | kernel/include/kernel/@(cpio|credentials|devfs|device|epoll|file|file_lock|initrd|kmsg|mount|vnode).h) level=5 ;;
         proc/*) level=6 ;;
         kernel/init.c | kernel/ipi.c | kernel/ipc/* | kernel/syscall/* | kernel/tty/*) level=7 ;;
@@ -182,6 +183,8 @@ readonly not_core='sched/classes/*
 sched/control/*
 arch/*/boot/*
 arch/*/@(ioapic|pic|pit).c
+arch/*/describe.c
+arch/include/arch/describe.h
 arch/*/random.c
 arch/*/signal.c
 arch/include/arch/signal.h

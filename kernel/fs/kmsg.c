@@ -234,6 +234,22 @@ static int64_t kmsg_seek(struct file *file, int64_t offset, int whence)
     return 0;
 }
 
+/* Locked. */
+static void watch(struct poll_watcher *watcher)
+{
+    poll_watch(&polled, watcher);
+    if (watcher != NULL)
+        waitq_wake_all(&idle_thread);
+}
+
+void kmsg_watch(struct poll_watcher *watcher)
+{
+    irq_state_t irq = spin_lock_irq(&lock);
+
+    watch(watcher);
+    spin_unlock_irq(&lock, irq);
+}
+
 static unsigned kmsg_poll(struct file *file, struct poll_watcher *watcher)
 {
     const struct log_cursor *cursor = file->private;
@@ -244,9 +260,7 @@ static unsigned kmsg_poll(struct file *file, struct poll_watcher *watcher)
         events = EPOLLIN | EPOLLRDNORM;
     if (cursor->sequence > 0 && cursor->sequence < log_oldest())
         events |= EPOLLERR | EPOLLPRI; /* the next read() is EPIPE */
-    poll_watch(&polled, watcher);
-    if (watcher != NULL)
-        waitq_wake_all(&idle_thread);
+    watch(watcher);
     spin_unlock_irq(&lock, irq);
     return events;
 }

@@ -50,6 +50,11 @@ static int find_page(struct area_source *source, uint64_t index, bool is_shared,
 static const struct area_source_ops inode_source_ops = {
     .get = get_source, .put = put_source, .page = find_page};
 
+struct inode *inode_get_mapped(struct area_source *source)
+{
+    return source->ops == &inode_source_ops ? inode_get(inode_of(source)) : NULL;
+}
+
 int64_t inode_map(struct inode *inode, struct space *space, vaddr_t va, size_t nr_bytes,
                   unsigned prot, unsigned flags, uint64_t offset)
 {

@@ -475,6 +475,11 @@ static void statfs_tmpfs(struct mount *mount, struct statfs *statfs)
         statfs->f_ffree = statfs->f_files - (__statfs_word)atomic_load(&tmpfs->nr_nodes);
 }
 
+size_t tmpfs_nr_frames(void)
+{
+    return page_tree_nr_frames();
+}
+
 struct file_system tmpfs_file_system = {
     .name = "tmpfs",
     .mount = mount_tmpfs,

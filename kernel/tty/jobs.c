@@ -17,6 +17,7 @@
 #include <asm/signal.h>
 #include <kernel/errno.h>
 #include <proc/process.h>
+#include <proc/report.h>
 #include <proc/signal.h>
 
 #include "tty.h"
@@ -221,4 +222,14 @@ int tty_get_session(struct tty *tty, bool is_master)
     if (!is_master && !is_of_caller(&control))
         return -ENOTTY;
     return control.session != 0 ? control.session : -ENOTTY;
+}
+
+void process_terminal_of_session(int session, unsigned *device, int *group)
+{
+    irq_state_t irq = spin_lock_irq(&control_lock);
+    const struct tty *tty = find(session);
+
+    *device = tty != NULL ? tty->device : 0;
+    *group = tty != NULL && tty->foreground != 0 ? tty->foreground : -1;
+    spin_unlock_irq(&control_lock, irq);
 }

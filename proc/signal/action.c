@@ -280,3 +280,19 @@ void signal_lwp_free(struct user_lwp *lwp)
 {
     pending_drop(lwp->process, &lwp->signals.pending, ~0ull);
 }
+
+void signal_read_actions(struct process *process, signal_set *ignored, signal_set *caught)
+{
+    struct signal_actions *actions = process->signals.actions;
+
+    spin_lock(&actions->lock);
+    for (int signal = 1; signal <= SIGNAL_MAX; signal++) {
+        vaddr_t handler = actions->actions[signal - 1].handler;
+
+        if (handler == (vaddr_t)SIG_IGN)
+            *ignored |= signal_bit(signal);
+        else if (handler != (vaddr_t)SIG_DFL)
+            *caught |= signal_bit(signal);
+    }
+    spin_unlock(&actions->lock);
+}

@@ -21,4 +21,8 @@ void kmsg_clear(void);
 /* What kmsg_read_new() would give at once, in bytes. */
 size_t kmsg_nr_unread_bytes(void);
 
+/* Puts a watcher (NULL: nothing to do) where it learns of new messages. */
+struct poll_watcher;
+void kmsg_watch(struct poll_watcher *watcher);
+
 #endif

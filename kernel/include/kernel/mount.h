@@ -64,6 +64,9 @@ const struct file_system *file_system_next(const struct file_system *type);
 /* The root of all: a tmpfs. Once, while booting; panics when out of memory. */
 void mount_init(void);
 
+/* Frames that all files of tmpfs have. */
+size_t tmpfs_nr_frames(void);
+
 /* The kind that is always there. */
 extern struct file_system tmpfs_file_system;
 

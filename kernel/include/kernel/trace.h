@@ -52,6 +52,9 @@ bool trace_has_ring(unsigned cpu);
 
 #define TRACE_SLOT_BYTES 64
 
+/* The name of a kind of event; "?" of what is none. */
+const char *trace_kind_name(unsigned kind);
+
 /*
  * Copies records of one CPU, from cursor->next on, as trace_read() of abi/thrum.h does. Returns how
  * many, at most nr_max; or -EINVAL: the cursor is ahead of the CPU. Any context; takes no lock.

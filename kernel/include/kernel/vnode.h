@@ -294,6 +294,9 @@ int64_t inode_map(struct inode *inode, struct space *space, vaddr_t va, size_t n
                   unsigned prot, unsigned flags, uint64_t offset) MUST_CHECK;
 void inode_unmap(struct inode *inode, uint64_t first, uint64_t end, bool is_shared_only);
 
+/* The inode behind a source, with a reference; NULL: it is no file. The space is locked. */
+struct inode *inode_get_mapped(struct area_source *source);
+
 /* A regular file without a name, of nr_bytes zeroes, in the root of all. 0, -ENOSPC, -EFBIG. */
 int inode_create_unnamed(uint32_t mode, uint64_t nr_bytes, struct inode **created) MUST_CHECK;
 

@@ -37,6 +37,17 @@ struct area_source {
 int64_t space_map_source(struct space *space, vaddr_t va, size_t nr_bytes, unsigned prot,
                          unsigned flags, struct area_source *source, uint64_t offset) MUST_CHECK;
 
+/* The first area that ends above `va`. False: there is none. The space is locked. */
+struct space_area {
+    vaddr_t start, end;
+    unsigned prot;
+    size_t guard_bytes;
+    struct area_source *source; /* stays while the space is locked; NULL: none */
+    uint64_t offset;
+};
+
+bool space_next_area(struct space *space, vaddr_t va, struct space_area *found);
+
 /*
  * Pages [first, end) of the source have changed their frames or ceased to be: nobody has them
  * mapped any more, or, if is_shared_only, nobody but with copies of their own. One call at a time

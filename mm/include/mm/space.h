@@ -101,15 +101,6 @@ void space_unmap_stacks(struct space *space, const vaddr_t low[], unsigned nr, s
 /* Whether exactly [low, low + nr_bytes) is one area with guard_bytes of guard. */
 bool space_has_area(struct space *space, vaddr_t low, size_t nr_bytes, size_t guard_bytes);
 
-/* The first area that ends above `va`. False: there is none. The space is locked. */
-struct space_area {
-    vaddr_t start, end;
-    unsigned prot;
-    size_t guard_bytes;
-};
-
-bool space_next_area(struct space *space, vaddr_t va, struct space_area *found);
-
 /* Changes permissions of mapped memory. 0, -EINVAL, -EACCES; -ENOMEM when not all of it is mapped.
  */
 int space_protect(struct space *space, vaddr_t va, size_t nr_bytes, unsigned prot) MUST_CHECK;

@@ -21,6 +21,10 @@ struct id_owner {
 /* Numbers go up to `max` (`tid_max=`). Once, while booting. 0 or -ENOMEM. */
 int id_init(unsigned max) MUST_CHECK;
 
+/* That max, and the number that was given out last. */
+unsigned id_max(void);
+unsigned id_last(void);
+
 /* A free number >= 1 for `owner`, or -EAGAIN when all are taken, -ENOMEM. */
 int id_alloc(struct id_owner owner) MUST_CHECK;
 

@@ -120,6 +120,7 @@ struct process {
 
 /* Counts for struct thrum_stat. */
 extern atomic_uint nr_processes, nr_user_lwps;
+extern atomic_uint nr_processes_ever;
 
 /* The calling LWP and its process; only in an LWP of a user process. */
 static inline struct user_lwp *user_lwp_current(void)

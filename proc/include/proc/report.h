@@ -32,6 +32,11 @@ struct process_report {
     unsigned nr_groups;
     uint32_t groups[GROUPS_MAX];
     uint32_t umask;
+    bool is_stopped;
+    int exit_signal;
+    signal_set pending, pending_shared, blocked, ignored, caught; /* of the LWP, or the first one */
+    unsigned terminal;  /* number of the controlling terminal; 0: none */
+    int terminal_group; /* the group in its foreground; -1: none */
     vaddr_t args, environment, strings_end;
     struct process_usage usage;
     struct process_usage children; /* that have been waited for */
@@ -50,6 +55,9 @@ int process_next_lwp(int pid, int from);
 struct thrum_sched_lwp;
 int process_read_lwp(int pid, int tid, struct thrum_sched_lwp *record) MUST_CHECK;
 
+struct rlimit;
+int process_read_limits(int pid, struct rlimit limits[]) MUST_CHECK;
+
 /* Gives an LWP another name. 0 or -ESRCH. */
 int process_set_lwp_name(int pid, int tid, const char *name) MUST_CHECK;
 
@@ -61,5 +69,8 @@ struct inode *process_get_folder(int pid, bool is_root);
 
 /* The least open descriptor from `fd` on; -1: there is none. */
 int process_next_fd(int pid, int fd);
+
+/* Supplied by kernel/tty/jobs.c: both as in a report. A process's lock may be held. */
+void process_terminal_of_session(int session, unsigned *device, int *group);
 
 #endif

@@ -82,6 +82,12 @@ struct process_signals {
     struct signal_timers *timers; /* p  NULL: there never was one */
 };
 
+/*
+ * Which signals a process ignores, and which it has handlers for. It has an LWP that has not ended;
+ * its lock is held.
+ */
+void signal_read_actions(struct process *process, signal_set *ignored, signal_set *caught);
+
 /* ---- Sending -------------------------------------------------------------------------------- */
 
 /*

@@ -1,0 +1,233 @@
+/* /proc/sys: the settings of which sysctl(8) and programs read; and /sys, for who counts CPUs. */
+
+#include <abi/thrum.h>
+#include <arch/smp.h>
+#include <kernel/errno.h>
+#include <kernel/random.h>
+#include <kernel/version.h>
+#include <proc/id.h>
+
+#include "procfs.h"
+#include "tables.h"
+
+/* ---- sys/kernel/random ------------------------------------------------------------------------
+ */
+
+/* RFC 9562, section 5.4: a random UUID. */
+static void show_uuid(struct procfs_text *text, const uint8_t bytes[16])
+{
+    for (unsigned i = 0; i < 16; i++) {
+        unsigned byte = bytes[i];
+
+        if (i == 6)
+            byte = (byte & 0x0f) | 0x40;
+        if (i == 8)
+            byte = (byte & 0x3f) | 0x80;
+        procfs_print(text, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", byte);
+    }
+    procfs_print(text, "\n");
+}
+
+static PROCFS_SHOW(show_new_uuid)
+{
+    uint8_t bytes[16];
+
+    (void)node;
+    random_bytes(bytes, sizeof(bytes));
+    show_uuid(text, bytes);
+    return 0;
+}
+
+/* Made when it is first asked for. */
+static PROCFS_SHOW(show_boot_id)
+{
+    static _Atomic uint64_t id[2];
+
+    (void)node;
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t unset = 0, made;
+
+        random_bytes(&made, sizeof(made));
+        atomic_compare_exchange_strong(&id[i], &unset, made | 1);
+    }
+    show_uuid(text, (const uint8_t *)id);
+    return 0;
+}
+
+/* Bits: what the generator's key has. */
+static PROCFS_SHOW(show_entropy)
+{
+    (void)node;
+    procfs_print(text, "%u\n", 8 * CHACHA20_KEY_BYTES);
+    return 0;
+}
+
+static const struct procfs_entry random_entries[] = {
+    {.name = "boot_id", .permissions = 0444, .show = show_boot_id},
+    {.name = "entropy_avail", .permissions = 0444, .show = show_entropy},
+    {.name = "poolsize", .permissions = 0444, .show = show_entropy},
+    {.name = "uuid", .permissions = 0444, .show = show_new_uuid},
+};
+static const struct procfs_dir random_dir = {
+    .entries = random_entries,
+    .nr_entries = ARRAY_LEN(random_entries),
+};
+
+/* ---- sys ------------------------------------------------------------------------------------ */
+
+static PROCFS_SHOW(show_ostype)
+{
+    (void)node;
+    procfs_print(text, KERNEL_SYSNAME "\n");
+    return 0;
+}
+
+static PROCFS_SHOW(show_osrelease)
+{
+    (void)node;
+    procfs_print(text, KERNEL_RELEASE "\n");
+    return 0;
+}
+
+static PROCFS_SHOW(show_version)
+{
+    (void)node;
+    procfs_print(text, KERNEL_BUILD "\n");
+    return 0;
+}
+
+static PROCFS_SHOW(show_pid_max)
+{
+    (void)node;
+    procfs_print(text, "%u\n", id_max() + 1);
+    return 0;
+}
+
+static PROCFS_SHOW(show_threads_max)
+{
+    (void)node;
+    procfs_print(text, "%u\n", id_max());
+    return 0;
+}
+
+/* 1: memory is promised without a look at what there is. */
+static PROCFS_SHOW(show_overcommit)
+{
+    (void)node;
+    procfs_print(text, "1\n");
+    return 0;
+}
+
+static const struct procfs_entry kernel_entries[] = {
+    {.name = "osrelease", .permissions = 0444, .show = show_osrelease},
+    {.name = "ostype", .permissions = 0444, .show = show_ostype},
+    {.name = "pid_max", .permissions = 0444, .show = show_pid_max},
+    {.name = "random", .permissions = 0555, .dir = &random_dir},
+    {.name = "threads-max", .permissions = 0444, .show = show_threads_max},
+    {.name = "version", .permissions = 0444, .show = show_version},
+};
+static const struct procfs_dir kernel_dir = {
+    .entries = kernel_entries,
+    .nr_entries = ARRAY_LEN(kernel_entries),
+};
+
+static const struct procfs_entry vm_entries[] = {
+    {.name = "overcommit_memory", .permissions = 0444, .show = show_overcommit},
+};
+static const struct procfs_dir vm_dir = {
+    .entries = vm_entries,
+    .nr_entries = ARRAY_LEN(vm_entries),
+};
+
+static const struct procfs_entry sys_entries[] = {
+    {.name = "kernel", .permissions = 0555, .dir = &kernel_dir},
+    {.name = "vm", .permissions = 0555, .dir = &vm_dir},
+};
+const struct procfs_dir procfs_sys_dir = {
+    .entries = sys_entries,
+    .nr_entries = ARRAY_LEN(sys_entries),
+};
+
+/* ---- /sys ------------------------------------------------------------------------------------ */
+
+static uint64_t all_cpus(void)
+{
+    return nr_cpus_online == 64 ? UINT64_MAX : (1ull << nr_cpus_online) - 1;
+}
+
+/* CPUs are never added or taken away. */
+static PROCFS_SHOW(show_cpus)
+{
+    (void)node;
+    procfs_print_list(text, all_cpus());
+    procfs_print(text, "\n");
+    return 0;
+}
+
+static PROCFS_SHOW(show_no_cpus)
+{
+    (void)node;
+    procfs_print(text, "\n");
+    return 0;
+}
+
+static PROCFS_SHOW(show_kernel_max)
+{
+    (void)node;
+    procfs_print(text, "%u\n", CPUS_MAX - 1);
+    return 0;
+}
+
+static int next_cpu(const struct procfs_node *dir, int from)
+{
+    (void)dir;
+    return from < (int)nr_cpus_online ? from : -1;
+}
+
+static const struct procfs_dir cpu_n_dir = {.nr_entries = 0};
+static const struct procfs_entry cpu_n_entry = {
+    .name = "cpu",
+    .permissions = 0555,
+    .dir = &cpu_n_dir,
+};
+
+static const struct procfs_entry cpu_entries[] = {
+    {.name = "kernel_max", .permissions = 0444, .show = show_kernel_max},
+    {.name = "offline", .permissions = 0444, .show = show_no_cpus},
+    {.name = "online", .permissions = 0444, .show = show_cpus},
+    {.name = "possible", .permissions = 0444, .show = show_cpus},
+    {.name = "present", .permissions = 0444, .show = show_cpus},
+};
+static const struct procfs_dir cpu_dir = {
+    .entries = cpu_entries,
+    .nr_entries = ARRAY_LEN(cpu_entries),
+    .numbered = &cpu_n_entry,
+    .number_is = PROCFS_CPU,
+    .next_number = next_cpu,
+};
+
+static const struct procfs_entry system_entries[] = {
+    {.name = "cpu", .permissions = 0555, .dir = &cpu_dir},
+};
+static const struct procfs_dir system_dir = {
+    .entries = system_entries,
+    .nr_entries = ARRAY_LEN(system_entries),
+};
+
+static const struct procfs_entry devices_entries[] = {
+    {.name = "system", .permissions = 0555, .dir = &system_dir},
+};
+static const struct procfs_dir devices_dir = {
+    .entries = devices_entries,
+    .nr_entries = ARRAY_LEN(devices_entries),
+};
+
+static const struct procfs_entry sysfs_entries[] = {
+    {.name = "devices", .permissions = 0555, .dir = &devices_dir},
+};
+static const struct procfs_dir sysfs_dir = {
+    .entries = sysfs_entries,
+    .nr_entries = ARRAY_LEN(sysfs_entries),
+};
+
+const struct procfs_entry sysfs_root_entry = {.name = "", .permissions = 0555, .dir = &sysfs_dir};
