@@ -163,19 +163,23 @@ static struct signal_actions *make_table(struct signal_actions *from, bool only_
 
     if (table == NULL)
         return NULL;
-    memset(table, 0, sizeof(*table));
     spin_init(&table->lock, "signal actions", LOCK_RANK_ACTIONS);
     atomic_init(&table->nr_users, 1);
-    if (from == NULL)
+    if (from != NULL && !only_ignored) {
+        irq = spin_lock_irq(&from->lock);
+        memcpy(table->actions, from->actions, sizeof(table->actions));
+        spin_unlock_irq(&from->lock, irq);
         return table;
-    irq = spin_lock_irq(&from->lock);
-    for (unsigned i = 0; i < SIGNAL_MAX; i++) {
-        if (!only_ignored)
-            table->actions[i] = from->actions[i];
-        else if (from->actions[i].handler == (vaddr_t)SIG_IGN)
-            table->actions[i].handler = (vaddr_t)SIG_IGN;
     }
-    spin_unlock_irq(&from->lock, irq);
+    memset(table->actions, 0, sizeof(table->actions));
+    if (from != NULL) {
+        irq = spin_lock_irq(&from->lock);
+        for (unsigned i = 0; i < SIGNAL_MAX; i++) {
+            if (from->actions[i].handler == (vaddr_t)SIG_IGN)
+                table->actions[i].handler = (vaddr_t)SIG_IGN;
+        }
+        spin_unlock_irq(&from->lock, irq);
+    }
     return table;
 }
 
