@@ -98,20 +98,38 @@ static void make(uint64_t index)
     check_page(index);
 }
 
-static void cut(uint64_t first)
+/* Pages first to end - 1. */
+static void cut_range(uint64_t first, uint64_t end)
 {
     size_t nr_left = 0;
 
-    page_tree_cut(&tree, first);
+    page_tree_cut_range(&tree, first, end);
     for (size_t i = 0; i < nr_model; i++) {
         uint64_t index = model[i].index;
 
-        if (index < first)
+        if (index < first || index >= end)
             model[nr_left++] = model[i];
         else
             assert_true(page_tree_find(&tree, index) == PADDR_NONE);
     }
     nr_model = nr_left;
+}
+
+static void cut(uint64_t first)
+{
+    cut_range(first, UINT64_MAX);
+}
+
+/* What comes first from `index` on is what it should be. */
+static void check_next(uint64_t index)
+{
+    uint64_t next = UINT64_MAX;
+
+    for (size_t i = 0; i < nr_model; i++) {
+        if (model[i].index >= index)
+            next = MIN(next, model[i].index);
+    }
+    assert_true(page_tree_next(&tree, index) == next);
 }
 
 /* Every page is where it was; no more tables than the pages can need. */
@@ -121,6 +139,7 @@ static void check_all(void)
 
     for (size_t i = 0; i < nr_model; i++)
         check_page(model[i].index);
+    assert_int_equal(tree.nr_pages, nr_model);
     assert_true(nr_frames >= nr_model);
     assert_true(nr_frames <= nr_model * (1 + TABLES_MAX));
     assert_int_equal(frame_get_stats().nr_free, nr_free_at_first - nr_frames);
@@ -193,6 +212,22 @@ static void a_cut_frees_what_lies_behind_and_nothing_before(void **state)
     finish();
 }
 
+static void a_hole_in_the_middle_frees_what_is_there_and_nothing_else(void **state)
+{
+    start();
+    for (uint64_t i = PER_TABLE - 3; i < 2 * PER_TABLE + 3; i += 3)
+        make(i);
+    cut_range(PER_TABLE - 1, PER_TABLE + 7);
+    check_all();
+    check_next(PER_TABLE - 1);
+    cut_range(PER_TABLE, 2 * PER_TABLE); /* a whole table goes */
+    check_all();
+    check_next(PER_TABLE);
+    cut_range(5, 5);
+    check_all();
+    finish();
+}
+
 static void a_page_in_use_outlives_the_cut(void **state)
 {
     paddr_t frame;
@@ -248,7 +283,10 @@ static void any_sequence_of_calls_agrees_with_the_model(void **state)
                 make(index);
             else if (rng_below(&rng, 4) == 0)
                 cut(index);
+            else
+                cut_range(index, index + rng_below(&rng, 2 * PER_TABLE));
             check_page(some_index(&rng));
+            check_next(some_index(&rng));
         }
         check_all();
         finish();
@@ -262,6 +300,7 @@ int main(void)
         cmocka_unit_test(a_small_file_needs_no_table),
         cmocka_unit_test(a_hole_costs_only_the_way_to_the_page),
         cmocka_unit_test(a_cut_frees_what_lies_behind_and_nothing_before),
+        cmocka_unit_test(a_hole_in_the_middle_frees_what_is_there_and_nothing_else),
         cmocka_unit_test(a_page_in_use_outlives_the_cut),
         cmocka_unit_test(without_memory_nothing_is_lost),
         cmocka_unit_test(any_sequence_of_calls_agrees_with_the_model),
