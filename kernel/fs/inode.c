@@ -74,12 +74,15 @@ uint64_t inode_time_ns(void)
 
 void inode_touch_modified(struct inode *inode)
 {
-    inode->modified_ns = inode->changed_ns = inode_time_ns();
+    uint64_t now_ns = inode_time_ns();
+
+    __atomic_store_n(&inode->modified_ns, now_ns, __ATOMIC_RELAXED);
+    __atomic_store_n(&inode->changed_ns, now_ns, __ATOMIC_RELAXED);
 }
 
 void inode_touch_changed(struct inode *inode)
 {
-    inode->changed_ns = inode_time_ns();
+    __atomic_store_n(&inode->changed_ns, inode_time_ns(), __ATOMIC_RELAXED);
 }
 
 void inode_touch_accessed(struct inode *inode)
@@ -94,14 +97,9 @@ void inode_touch_accessed(struct inode *inode)
         atomic_store_explicit(&inode->accessed_ns, inode_time_ns(), memory_order_relaxed);
 }
 
-uint64_t inode_size(struct inode *inode)
+uint64_t inode_size(const struct inode *inode)
 {
-    uint64_t nr_bytes;
-
-    mutex_lock(&inode->lock);
-    nr_bytes = inode->nr_bytes;
-    mutex_unlock(&inode->lock);
-    return nr_bytes;
+    return __atomic_load_n(&inode->nr_bytes, __ATOMIC_ACQUIRE);
 }
 
 void inode_stat(struct inode *inode, struct stat *stat)
@@ -207,10 +205,9 @@ static int copy_in(char *to, const struct place *from, size_t done, size_t nr)
 /* The size is now at least `end`. The write lock is held. */
 static void written_up_to(struct inode *inode, uint64_t end)
 {
-    mutex_lock(&inode->lock);
-    inode->nr_bytes = MAX(inode->nr_bytes, end);
+    if (end > inode->nr_bytes)
+        __atomic_store_n(&inode->nr_bytes, end, __ATOMIC_RELEASE);
     inode_touch_modified(inode);
-    mutex_unlock(&inode->lock);
 }
 
 /* As read_piece(). Behind the end of the file a page is zeroes, also after a copy that failed. */

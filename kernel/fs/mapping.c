@@ -35,13 +35,9 @@ static void put_source(struct area_source *source)
 static int find_page(struct area_source *source, uint64_t index, bool is_shared, paddr_t *frame)
 {
     struct inode *inode = inode_of(source);
-    uint64_t nr_bytes;
     int error;
 
-    mutex_lock(&inode->lock);
-    nr_bytes = inode->nr_bytes;
-    mutex_unlock(&inode->lock);
-    if (index >= ROUND_UP(nr_bytes, PAGE_SIZE) / PAGE_SIZE)
+    if (index >= ROUND_UP(inode_size(inode), PAGE_SIZE) / PAGE_SIZE)
         return -EIO;
     error = inode->ops->page(inode, index, is_shared, frame);
     return error == 0 ? 0 : -EIO; /* no room for one more page: as Linux's tmpfs, a SIGBUS */

@@ -30,7 +30,7 @@ struct file_ops;
 struct file_locks;
 
 /*
- * Locks: c constant after creation, l lock, w write_lock and lock to change it, one to read it,
+ * Locks: c constant after creation, l lock, w write_lock to change it, and lock to make it smaller,
  * a atomic, la lock to change it, m mount_lock (kernel/fs/mount.c) to change it.
  */
 struct inode {
@@ -178,7 +178,7 @@ static inline bool inode_is_link(const struct inode *inode)
 void inode_stat(struct inode *inode, struct stat *stat);
 
 /* The size of a regular file; 0 of anything else. */
-uint64_t inode_size(struct inode *inode);
+uint64_t inode_size(const struct inode *inode);
 
 /* CLOCK_REALTIME, for modified_ns. */
 uint64_t inode_time_ns(void);
