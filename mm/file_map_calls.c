@@ -301,7 +301,8 @@ struct space_size space_size(struct space *space)
     mutex_lock(&space->lock);
     for (struct area *area = area_find(space, 0); area != NULL; area = area_next(area)) {
         size.nr_bytes += area->end - area->start;
-        if ((area->prot & (AREA_WRITE | AREA_SHARED | AREA_GROWS)) == AREA_WRITE)
+        if ((area->prot & (AREA_WRITE | AREA_SHARED | AREA_GROWS)) == AREA_WRITE &&
+            area->end != SPACE_STACK_TOP)
             size.nr_data_bytes += area->end - area->start;
     }
     mutex_unlock(&space->lock);

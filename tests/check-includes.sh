@@ -48,9 +48,9 @@ userland/lib/stdio.c    kernel/format.h     one formatter for kernel and program
 level_of() {
     case $1 in
         arch/* | kernel/include/abi/* | kernel/lib/* | kernel/boot/*) level=0 ;;
-        kernel/@(console|interrupts|log|log_read|panic|random|symbols|trace).c | kernel/sync/spinlock.c) level=0 ;;
+        kernel/@(console|interrupts|log|log_read|panic|random|symbols|trace|utsname).c | kernel/sync/spinlock.c) level=0 ;;
         kernel/include/kernel/@(bootinfo|bytes|chacha20|clock|cmdline|console_impl|errno|format|interrupts|list|log|log_impl).h) level=0 ;;
-        kernel/include/kernel/@(panic|perturb|random|rbtree|realtime|spinlock|string|symbols|trace|types|version).h) level=0 ;;
+        kernel/include/kernel/@(panic|perturb|random|rbtree|realtime|spinlock|string|symbols|trace|types|utsname|version).h) level=0 ;;
         mm/@(frame|init|kmap|kstack|reclaim|slab|tlb).c) level=1 ;;
         mm/include/mm/@(frame|init|kmap|kstack|reclaim|slab|tlb).h) level=1 ;;
         drivers/*) level=2 ;;

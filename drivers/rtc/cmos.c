@@ -5,6 +5,8 @@
  * for UTC. The century is not in the chip's standard bytes: it is 20.
  */
 
+#include <stdatomic.h>
+
 #include <arch/io.h>
 #include <kernel/clock.h>
 #include <kernel/realtime.h>
@@ -33,7 +35,7 @@ struct reading {
     uint8_t second, minute, hour, day, month, year;
 };
 
-static uint64_t at_boot_ns;
+static _Atomic uint64_t at_boot_ns;
 
 static uint8_t cmos_read(uint8_t index)
 {
@@ -90,5 +92,11 @@ void realtime_init(void)
 
 uint64_t realtime_at_boot_ns(void)
 {
-    return at_boot_ns;
+    return atomic_load_explicit(&at_boot_ns, memory_order_relaxed);
+}
+
+/* The chip keeps its time: the next start has it again. */
+void realtime_set_at_boot_ns(uint64_t ns)
+{
+    atomic_store_explicit(&at_boot_ns, ns, memory_order_relaxed);
 }

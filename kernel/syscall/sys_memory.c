@@ -32,6 +32,21 @@ static unsigned area_prot(int prot)
            (prot & PROT_EXEC ? AREA_EXEC : 0u);
 }
 
+/* Whether the process may have so much more memory, that may be written if is_data. */
+static bool is_within_limits(size_t nr_bytes, bool is_data)
+{
+    const struct process *process = process_current();
+    uint64_t max = process_limit(process, RLIMIT_AS);
+    uint64_t max_data = is_data ? process_limit(process, RLIMIT_DATA) : RLIM_INFINITY;
+    struct space_size size;
+
+    if (likely(max == RLIM_INFINITY && max_data == RLIM_INFINITY))
+        return true;
+    size = space_size(process->space);
+    return nr_bytes <= max && size.nr_bytes <= max - nr_bytes && nr_bytes <= max_data &&
+           size.nr_data_bytes <= max_data - nr_bytes;
+}
+
 /* What mmap() was asked for, but for the file. */
 struct request {
     vaddr_t va;
@@ -117,6 +132,8 @@ int64_t sys_mmap(vaddr_t va, size_t nr_bytes, int prot, int flags, int fd, uint6
             return -EINVAL;
         r.prot |= AREA_GROWS;
     }
+    if (!is_within_limits(nr_bytes, (prot & PROT_WRITE) && type == MAP_PRIVATE))
+        return -ENOMEM;
     if (flags & MAP_FIXED_NOREPLACE)
         r.flags = SPACE_EXACT;
     else if (flags & MAP_FIXED)
@@ -146,5 +163,23 @@ int64_t sys_munmap(vaddr_t va, size_t nr_bytes)
 
 int64_t sys_brk(vaddr_t end)
 {
-    return (int64_t)space_brk(process_current()->space, end);
+    struct space *space = process_current()->space;
+    vaddr_t now = space_brk(space, 0); /* where it is */
+
+    if (end > now && !is_within_limits(end - now, true))
+        return (int64_t)now;
+    return (int64_t)space_brk(space, end);
+}
+
+int64_t sys_mremap(vaddr_t va, size_t old_bytes, size_t new_bytes, unsigned flags, vaddr_t new_va)
+{
+    if (flags & ~(unsigned)(MREMAP_MAYMOVE | MREMAP_FIXED) ||
+        (flags & (MREMAP_MAYMOVE | MREMAP_FIXED)) == MREMAP_FIXED)
+        return -EINVAL;
+    if (new_bytes > old_bytes && !is_within_limits(new_bytes - old_bytes, false))
+        return -ENOMEM;
+    return space_remap(process_current()->space, va, old_bytes, new_bytes,
+                       (flags & MREMAP_MAYMOVE ? SPACE_MOVE : 0u) |
+                           (flags & MREMAP_FIXED ? SPACE_FIXED : 0u),
+                       new_va);
 }

@@ -38,17 +38,6 @@ static int page_range(vaddr_t va, size_t nr_bytes, vaddr_t *end)
     return 0;
 }
 
-int64_t sys_mremap(vaddr_t va, size_t old_bytes, size_t new_bytes, unsigned flags, vaddr_t new_va)
-{
-    if (flags & ~(unsigned)(MREMAP_MAYMOVE | MREMAP_FIXED) ||
-        (flags & (MREMAP_MAYMOVE | MREMAP_FIXED)) == MREMAP_FIXED)
-        return -EINVAL;
-    return space_remap(own_space(), va, old_bytes, new_bytes,
-                       (flags & MREMAP_MAYMOVE ? SPACE_MOVE : 0u) |
-                           (flags & MREMAP_FIXED ? SPACE_FIXED : 0u),
-                       new_va);
-}
-
 /* A file's pages are its memory: what was written there is in the file already. */
 int64_t sys_msync(vaddr_t va, size_t nr_bytes, int flags)
 {

@@ -1,9 +1,7 @@
-/* System calls about time. */
+/* Times that system calls take and give, and sleeping. */
 
 #include <kernel/clock.h>
 #include <kernel/errno.h>
-#include <kernel/realtime.h>
-#include <linux/time.h>
 #include <linux/time_types.h>
 #include <mm/user_copy.h>
 #include <proc/signal.h>
@@ -61,24 +59,4 @@ int64_t sys_nanosleep(vaddr_t request_at, vaddr_t rest_at)
     if (error != 0)
         return error;
     return sleep_on((uint64_t[RESTART_ARGS]){clock_now_ns() + sleep_ns, rest_at});
-}
-
-int64_t sys_clock_gettime(int clock, vaddr_t time_at)
-{
-    uint64_t now_ns = clock_now_ns();
-
-    switch (clock) {
-    case CLOCK_REALTIME:
-    case CLOCK_REALTIME_COARSE:
-        return syscall_write_time(time_at, now_ns + realtime_at_boot_ns());
-    case CLOCK_MONOTONIC:
-    case CLOCK_MONOTONIC_RAW:
-    case CLOCK_MONOTONIC_COARSE:
-    case CLOCK_BOOTTIME:
-        return syscall_write_time(time_at, now_ns);
-    case CLOCK_THREAD_CPUTIME_ID:
-        return syscall_write_time(time_at, sched_run_ns());
-    default:
-        return -EINVAL;
-    }
 }

@@ -301,6 +301,28 @@ SYSCALL(__NR_futex, futex,
 SYSCALL(__NR_set_tid_address, set_tid_address, (vaddr_t address),
         "a word to be cleared at the LWP's end")
 SYSCALL(__NR_clock_gettime, clock_gettime, (int clock, vaddr_t time_at), "read a clock")
+SYSCALL(__NR_clock_settime, clock_settime, (int clock, vaddr_t time_at), "set a clock")
+SYSCALL(__NR_clock_getres, clock_getres, (int clock, vaddr_t resolution_at), "how fine a clock is")
+SYSCALL(__NR_clock_nanosleep, clock_nanosleep,
+        (int clock, int flags, vaddr_t request_at, vaddr_t rest_at), "sleep by a clock")
+SYSCALL(__NR_gettimeofday, gettimeofday, (vaddr_t time_at, vaddr_t zone_at), "the calendar time")
+SYSCALL(__NR_settimeofday, settimeofday, (vaddr_t time_at, vaddr_t zone_at),
+        "set the calendar time")
+SYSCALL(__NR_time, time, (vaddr_t time_at), "the calendar time in seconds")
+SYSCALL(__NR_times, times, (vaddr_t times_at), "CPU time that was used")
+SYSCALL(__NR_getrusage, getrusage, (int who, vaddr_t usage_at), "what was used")
+SYSCALL(__NR_getrlimit, getrlimit, (unsigned resource, vaddr_t limit_at), "what may be used")
+SYSCALL(__NR_setrlimit, setrlimit, (unsigned resource, vaddr_t limit_at), "bound what is used")
+SYSCALL(__NR_prlimit64, prlimit64, (int pid, unsigned resource, vaddr_t new_at, vaddr_t old_at),
+        "what a process may use")
+SYSCALL(__NR_uname, uname, (vaddr_t name_at), "the system's names")
+SYSCALL(__NR_sethostname, sethostname, (vaddr_t name_at, int nr_bytes), "name the machine")
+SYSCALL(__NR_setdomainname, setdomainname, (vaddr_t name_at, int nr_bytes), "name its domain")
+SYSCALL(__NR_sysinfo, sysinfo, (vaddr_t info_at), "what the system has")
+SYSCALL(__NR_getcpu, getcpu, (vaddr_t cpu_at, vaddr_t node_at), "which CPU the caller is on")
+SYSCALL(__NR_personality, personality, (unsigned personality), "how programs are treated")
+SYSCALL(__NR_prctl, prctl, (int option, uint64_t a, uint64_t b, uint64_t c, uint64_t d),
+        "what an LWP is like")
 SYSCALL(__NR_set_robust_list, set_robust_list, (vaddr_t head_at, size_t nr_bytes),
         "name the locks that are to be marked at the LWP's end")
 SYSCALL(__NR_get_robust_list, get_robust_list, (int tid, vaddr_t head_at, vaddr_t nr_bytes_at),

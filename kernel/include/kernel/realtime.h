@@ -6,6 +6,7 @@
 #include <kernel/types.h>
 
 uint64_t realtime_at_boot_ns(void);
+void realtime_set_at_boot_ns(uint64_t ns);
 
 /* Reads the machine's calendar clock. Once, when clock_now_ns() is up. */
 void realtime_init(void);

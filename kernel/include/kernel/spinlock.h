@@ -41,6 +41,7 @@ enum lock_rank {
     LOCK_RANK_SLAB = 70,          /* a slab cache */
     LOCK_RANK_FRAME_CACHE = 78,   /* a CPU's cache of free frames */
     LOCK_RANK_FRAME = 80,         /* the frame allocator */
+    LOCK_RANK_UTSNAME = 84,       /* the machine's names */
     LOCK_RANK_RANDOM = 85,        /* the generator of random numbers */
     LOCK_RANK_LOG = 90,           /* log ring */
     LOCK_RANK_CONSOLE = 91,       /* console sinks */

@@ -94,7 +94,7 @@ int space_find_present(struct space *space, vaddr_t va, unsigned char present[],
 /* Whether areas cover all of [va, end). */
 bool space_is_covered(struct space *space, vaddr_t va, vaddr_t end);
 
-/* How many bytes the areas have, and those that are private and writable. */
+/* How many bytes the areas have, and those that are private and writable, but no first stack. */
 struct space_size {
     uint64_t nr_bytes, nr_data_bytes;
 };

@@ -1,0 +1,137 @@
+/* System calls about the system as a whole, and about what a process is called. */
+
+#include <arch/cpu.h>
+#include <kernel/clock.h>
+#include <kernel/credentials.h>
+#include <kernel/errno.h>
+#include <kernel/string.h>
+#include <kernel/utsname.h>
+#include <linux/capability.h>
+#include <linux/prctl.h>
+#include <linux/sysinfo.h>
+#include <mm/frame.h>
+#include <mm/user_copy.h>
+#include <proc/process.h>
+#include <proc/report.h>
+#include <sched/lwp.h>
+
+#include "sys.h"
+
+int64_t sys_uname(vaddr_t name_at)
+{
+    struct new_utsname name;
+
+    utsname_get(&name);
+    return user_copy_to(name_at, &name, sizeof(name));
+}
+
+/* The name that setting it is about: nr_bytes of user memory, without a NUL. 0 or -errno. */
+static int read_name(char name[__NEW_UTS_LEN + 1], vaddr_t name_at, int nr_bytes)
+{
+    if (!credentials_are_root(credentials_current()))
+        return -EPERM;
+    if (nr_bytes < 0 || nr_bytes > __NEW_UTS_LEN)
+        return -EINVAL;
+    memset(name, 0, __NEW_UTS_LEN + 1);
+    return user_copy_from(name, name_at, (size_t)nr_bytes);
+}
+
+int64_t sys_sethostname(vaddr_t name_at, int nr_bytes)
+{
+    char name[__NEW_UTS_LEN + 1];
+    int error = read_name(name, name_at, nr_bytes);
+
+    if (error == 0)
+        utsname_set_host(name);
+    return error;
+}
+
+int64_t sys_setdomainname(vaddr_t name_at, int nr_bytes)
+{
+    char name[__NEW_UTS_LEN + 1];
+    int error = read_name(name, name_at, nr_bytes);
+
+    if (error == 0)
+        utsname_set_domain(name);
+    return error;
+}
+
+int64_t sys_sysinfo(vaddr_t info_at)
+{
+    struct frame_stats frames = frame_get_stats();
+    struct sysinfo info;
+
+    memset(&info, 0, sizeof(info));
+    info.uptime = (__kernel_long_t)(clock_now_ns() / NSEC_PER_SEC);
+    info.totalram = frames.nr_total * PAGE_SIZE;
+    info.freeram = frames.nr_free * PAGE_SIZE;
+    info.procs = (uint16_t)MIN(atomic_load(&nr_user_lwps), (unsigned)UINT16_MAX);
+    info.mem_unit = 1;
+    return user_copy_to(info_at, &info, sizeof(info));
+}
+
+int64_t sys_getcpu(vaddr_t cpu_at, vaddr_t node_at)
+{
+    unsigned cpu = cpu_id(), node = 0;
+
+    if (cpu_at != 0 && user_copy_to(cpu_at, &cpu, sizeof(cpu)) != 0)
+        return -EFAULT;
+    if (node_at != 0 && user_copy_to(node_at, &node, sizeof(node)) != 0)
+        return -EFAULT;
+    return 0;
+}
+
+#define PERSONALITY_ASK 0xffffffffu
+
+/* There is one, PER_LINUX. */
+int64_t sys_personality(unsigned personality)
+{
+    return personality == PERSONALITY_ASK || personality == 0 ? 0 : -EINVAL;
+}
+
+/* ---- prctl() -------------------------------------------------------------------------------- */
+
+#define COMM_BYTES 16 /* as Linux: with the NUL; what is longer is cut */
+
+static int64_t set_name(vaddr_t name_at)
+{
+    const struct user_lwp *self = user_lwp_current();
+    char name[COMM_BYTES];
+    int64_t length = user_copy_string(name, name_at, sizeof(name));
+
+    if (length < 0 && length != -ENAMETOOLONG)
+        return length;
+    name[COMM_BYTES - 1] = '\0';
+    return process_set_lwp_name(self->process->pid, self->tid, name);
+}
+
+static int64_t get_name(vaddr_t name_at)
+{
+    char name[COMM_BYTES] = {0};
+
+    strlcpy(name, lwp_current()->name, sizeof(name));
+    return user_copy_to(name_at, name, sizeof(name));
+}
+
+int64_t sys_prctl(int option, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    switch (option) {
+    case PR_SET_NAME:
+        return set_name(a);
+    case PR_GET_NAME:
+        return get_name(a);
+    case PR_GET_DUMPABLE: /* nobody is ever dumped, and everybody may be */
+        return 1;
+    case PR_SET_DUMPABLE:
+        return a == 1 ? 0 : -EINVAL;
+    case PR_GET_NO_NEW_PRIVS:
+        return a == 0 && b == 0 && c == 0 && d == 0 ? 0 : -EINVAL;
+    case PR_GET_SECCOMP:
+    case PR_GET_KEEPCAPS:
+        return 0;
+    case PR_CAPBSET_READ: /* whoever is root has all that there are */
+        return a <= CAP_LAST_CAP ? 1 : -EINVAL;
+    default:
+        return -EINVAL;
+    }
+}

@@ -1,0 +1,386 @@
+/*
+ * What the system says of itself and of what a process has used, what a process may use, and
+ * clocks.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <thread.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/prctl.h>
+#include <linux/resource.h>
+#include <linux/sysinfo.h>
+#include <linux/times.h>
+#include <linux/utsname.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "common.h"
+#include "ktap.h"
+
+#define PAGE    4096ul
+#define MSEC_NS 1000000l
+#define SEC_NS  1000000000l
+
+static long clock_ns(int clock)
+{
+    struct timespec now;
+
+    return syscall(__NR_clock_gettime, clock, &now) == 0 ? now.tv_sec * SEC_NS + now.tv_nsec : -1;
+}
+
+/* Uses up CPU time. */
+static void work_for(long ns)
+{
+    for (long start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+         clock_ns(CLOCK_THREAD_CPUTIME_ID) - start < ns;)
+        ;
+}
+
+static long used_us(int who)
+{
+    struct rusage usage;
+
+    return syscall(__NR_getrusage, who, &usage) == 0
+               ? usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec
+               : -1;
+}
+
+/* ---- The system ----------------------------------------------------------------------------- */
+
+static bool system_has_names(void)
+{
+    struct new_utsname name;
+
+    return KTAP_EQUAL(syscall(__NR_uname, &name), 0) &&
+           KTAP_EQUAL(strcmp(name.sysname, "Linux"), 0) &&
+           KTAP_EQUAL(strcmp(name.machine, "x86_64"), 0) && KTAP_TRUE(atoi(name.release) >= 3) &&
+           KTAP_EQUAL(strncmp(name.version, "#1 SMP Thrum ", 13), 0);
+}
+
+static bool machine_can_be_renamed(void)
+{
+    struct new_utsname before, name;
+    bool ok = KTAP_EQUAL(syscall(__NR_uname, &before), 0) &&
+              KTAP_EQUAL(syscall(__NR_sethostname, "loom and more", 4), 0) &&
+              KTAP_EQUAL(syscall(__NR_setdomainname, "example", 7), 0) &&
+              KTAP_EQUAL(syscall(__NR_uname, &name), 0) &&
+              KTAP_EQUAL(strcmp(name.nodename, "loom"), 0) &&
+              KTAP_EQUAL(strcmp(name.domainname, "example"), 0);
+
+    return KTAP_EQUAL(syscall(__NR_sethostname, before.nodename, strlen(before.nodename)), 0) && ok;
+}
+
+static bool system_tells_its_memory(void)
+{
+    struct sysinfo info;
+
+    return KTAP_EQUAL(syscall(__NR_sysinfo, &info), 0) && KTAP_TRUE(info.uptime >= 0) &&
+           KTAP_TRUE(info.totalram > 16 << 20) && KTAP_TRUE(info.freeram < info.totalram) &&
+           KTAP_TRUE(info.freeram > 0) && KTAP_TRUE(info.procs >= 2) &&
+           KTAP_EQUAL(info.mem_unit, 1);
+}
+
+static bool lwp_has_a_name(void)
+{
+    char name[16] = "";
+    bool ok = KTAP_EQUAL(syscall(__NR_prctl, PR_SET_NAME, "a name that is too long"), 0) &&
+              KTAP_EQUAL(syscall(__NR_prctl, PR_GET_NAME, name), 0) &&
+              KTAP_EQUAL(strcmp(name, "a name that is "), 0);
+
+    return ok && KTAP_EQUAL(syscall(__NR_prctl, PR_SET_NAME, "t_limits"), 0);
+}
+
+static bool cpu_is_one_of_those_allowed(void)
+{
+    unsigned long all, one;
+    unsigned cpu = 99, node = 99;
+    bool ok = true;
+
+    syscall(__NR_sched_getaffinity, 0, sizeof(all), &all);
+    for (size_t i = 0; i < ktap_cpus() && ok; i++) {
+        one = 1ul << i;
+        ok = KTAP_EQUAL(syscall(__NR_sched_setaffinity, 0, sizeof(one), &one), 0) &&
+             KTAP_EQUAL(syscall(__NR_getcpu, &cpu, &node), 0) && KTAP_EQUAL(cpu, (long)i) &&
+             KTAP_EQUAL(node, 0);
+    }
+    syscall(__NR_sched_setaffinity, 0, sizeof(all), &all);
+    return ok;
+}
+
+/* ---- Usage ---------------------------------------------------------------------------------- */
+
+static bool work_is_counted(void)
+{
+    long self = used_us(RUSAGE_SELF), lwp = used_us(RUSAGE_THREAD);
+    long cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+
+    work_for(30 * MSEC_NS);
+    return KTAP_TRUE(used_us(RUSAGE_SELF) - self >= 29999) &&
+           KTAP_TRUE(used_us(RUSAGE_THREAD) - lwp >= 29999) &&
+           KTAP_TRUE(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns >= 30 * MSEC_NS);
+}
+
+static void *work_in_thread(void *unused)
+{
+    work_for(30 * MSEC_NS);
+    return unused;
+}
+
+static bool work_of_lwps_is_the_processs(void)
+{
+    long self = used_us(RUSAGE_SELF), own = used_us(RUSAGE_THREAD);
+    thread_t thread;
+    bool ok = KTAP_EQUAL(thread_create(&thread, work_in_thread, NULL), 0) &&
+              KTAP_EQUAL(thread_join(thread, NULL), 0);
+
+    return ok && KTAP_TRUE(used_us(RUSAGE_SELF) - self >= 29999) &&
+           KTAP_TRUE(used_us(RUSAGE_THREAD) - own < 29999);
+}
+
+static bool work_of_children_is_counted_when_they_ended(void)
+{
+    long before = used_us(RUSAGE_CHILDREN);
+    struct tms times;
+    pid_t child = fork();
+
+    if (child == 0) {
+        work_for(50 * MSEC_NS);
+        _exit(0);
+    }
+    bool ok = KTAP_EQUAL(waitpid(child, NULL, 0), child) &&
+              KTAP_TRUE(used_us(RUSAGE_CHILDREN) - before >= 49999);
+    long now = syscall(__NR_times, &times);
+    return ok && KTAP_TRUE(now >= 0) && KTAP_TRUE(times.tms_cutime >= 5) &&
+           KTAP_TRUE(times.tms_utime >= 3) && KTAP_TRUE(syscall(__NR_times, NULL) >= now);
+}
+
+static bool faults_and_waits_are_counted(void)
+{
+    struct rusage before, after;
+    struct timespec moment = {0, MSEC_NS};
+
+    syscall(__NR_getrusage, RUSAGE_SELF, &before);
+    char *m = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (size_t i = 0; i < 64; i++)
+        m[i * PAGE] = 1;
+    for (int i = 0; i < 5; i++)
+        syscall(__NR_nanosleep, &moment, NULL);
+    syscall(__NR_getrusage, RUSAGE_SELF, &after);
+    munmap(m, 64 * PAGE);
+    return KTAP_TRUE(after.ru_minflt - before.ru_minflt >= 64) &&
+           KTAP_TRUE(after.ru_nvcsw - before.ru_nvcsw >= 5);
+}
+
+/* ---- Limits --------------------------------------------------------------------------------- */
+
+static long set_limit(unsigned resource, unsigned long soft, unsigned long hard)
+{
+    struct rlimit limit = {soft, hard};
+
+    return syscall(__NR_prlimit64, 0, resource, &limit, NULL);
+}
+
+/* Runs the check in a child: limits are not given back. */
+static bool holds_in_child(bool (*check)(void))
+{
+    int status = -1;
+    pid_t child = fork();
+
+    if (child == 0)
+        _exit(check() ? CHILD_IS_WELL : 1);
+    return KTAP_EQUAL(waitpid(child, &status, 0), child) &&
+           ktap_check_exits(status, CHILD_IS_WELL, __FILE__, __LINE__);
+}
+
+static bool check_limits_are_kept(void)
+{
+    struct rlimit old, now;
+    bool ok = KTAP_EQUAL(syscall(__NR_getrlimit, RLIMIT_CORE, &old), 0) &&
+              KTAP_EQUAL(set_limit(RLIMIT_CORE, 5, 10), 0) &&
+              FAILS(set_limit(RLIMIT_CORE, 6, 5), EINVAL) &&
+              KTAP_EQUAL(syscall(__NR_prlimit64, getpid(), RLIMIT_CORE, NULL, &now), 0) &&
+              KTAP_EQUAL((long)now.rlim_cur, 5) && KTAP_EQUAL((long)now.rlim_max, 10) &&
+              FAILS(set_limit(RLIMIT_NOFILE, 10, 1ul << 40), EPERM);
+    pid_t child = fork();
+    int status = -1;
+
+    if (child == 0) {
+        syscall(__NR_getrlimit, RLIMIT_CORE, &now);
+        _exit(now.rlim_cur == 5 ? CHILD_IS_WELL : 1);
+    }
+    return KTAP_EQUAL(waitpid(child, &status, 0), child) &&
+           ktap_check_exits(status, CHILD_IS_WELL, __FILE__, __LINE__) && ok;
+}
+
+static bool limits_are_kept_and_inherited(void)
+{
+    return holds_in_child(check_limits_are_kept);
+}
+
+static bool check_files(void)
+{
+    return KTAP_EQUAL(set_limit(RLIMIT_NOFILE, 10, 10), 0) && KTAP_EQUAL(dup2(0, 9), 9) &&
+           FAILS(dup2(0, 10), EBADF);
+}
+
+static bool descriptors_are_bounded(void)
+{
+    return holds_in_child(check_files);
+}
+
+static bool check_memory(void)
+{
+    size_t size = 64 << 20;
+    char *m = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    bool ok = KTAP_TRUE(m != MAP_FAILED) && KTAP_EQUAL(munmap(m, size), 0) &&
+              KTAP_EQUAL(set_limit(RLIMIT_AS, 48 << 20, 48 << 20), 0);
+
+    m = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return ok && KTAP_TRUE(m == MAP_FAILED && errno == ENOMEM) &&
+           KTAP_TRUE(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+}
+
+static bool memory_is_bounded(void)
+{
+    return holds_in_child(check_memory);
+}
+
+static bool check_data(void)
+{
+    bool ok = KTAP_EQUAL(set_limit(RLIMIT_DATA, 4 << 20, 4 << 20), 0) &&
+              KTAP_TRUE(sbrk(1 << 20) != (void *)-1) && KTAP_TRUE(sbrk(8 << 20) == (void *)-1);
+    void *data = mmap(NULL, 8 << 20, PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *constant = mmap(NULL, 8 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return ok && KTAP_TRUE(data == MAP_FAILED) && KTAP_TRUE(constant != MAP_FAILED);
+}
+
+static bool data_is_bounded(void)
+{
+    return holds_in_child(check_data);
+}
+
+/* ---- Clocks --------------------------------------------------------------------------------- */
+
+static bool every_clock_runs(void)
+{
+    static const int clocks[] = {CLOCK_REALTIME,
+                                 CLOCK_MONOTONIC,
+                                 CLOCK_MONOTONIC_RAW,
+                                 CLOCK_REALTIME_COARSE,
+                                 CLOCK_MONOTONIC_COARSE,
+                                 CLOCK_BOOTTIME,
+                                 CLOCK_TAI,
+                                 CLOCK_REALTIME_ALARM,
+                                 CLOCK_BOOTTIME_ALARM,
+                                 CLOCK_THREAD_CPUTIME_ID,
+                                 CLOCK_PROCESS_CPUTIME_ID};
+    struct timespec resolution;
+    bool ok = true;
+
+    for (size_t i = 0; i < KTAP_LEN(clocks); i++) {
+        long before = clock_ns(clocks[i]);
+
+        work_for(MSEC_NS);
+        ok = KTAP_TRUE(before >= 0 && clock_ns(clocks[i]) >= before + MSEC_NS) &&
+             KTAP_EQUAL(syscall(__NR_clock_getres, clocks[i], &resolution), 0) &&
+             KTAP_TRUE(resolution.tv_sec == 0 && resolution.tv_nsec > 0) && ok;
+    }
+    return ok;
+}
+
+static bool cpu_clocks_have_numbers(void)
+{
+    int process = ~getpid() * 8 + 2, lwp = ~gettid() * 8 + 6;
+    long p = clock_ns(process), l = clock_ns(lwp);
+
+    work_for(2 * MSEC_NS);
+    return KTAP_TRUE(p > 0 && clock_ns(process) >= p + 2 * MSEC_NS) &&
+           KTAP_TRUE(l > 0 && clock_ns(lwp) > l) && KTAP_EQUAL(clock_ns(~0x0ffffffe * 8 + 2), -1);
+}
+
+static bool calendar_time_is_the_same_everywhere(void)
+{
+    struct {
+        long seconds, us;
+    } tv;
+    long before = clock_ns(CLOCK_REALTIME), seconds, from_pointer = -1;
+    bool ok = KTAP_EQUAL(syscall(__NR_gettimeofday, &tv, NULL), 0) &&
+              KTAP_TRUE(tv.us >= 0 && tv.us < 1000000) &&
+              KTAP_TRUE((tv.seconds * 1000000 + tv.us + 1) * 1000 >= before);
+
+    seconds = syscall(__NR_time, &from_pointer);
+    return ok && KTAP_EQUAL(from_pointer, seconds) && KTAP_TRUE(seconds >= before / SEC_NS) &&
+           KTAP_TRUE(seconds <= clock_ns(CLOCK_REALTIME) / SEC_NS);
+}
+
+static bool calendar_time_can_be_set(void)
+{
+    long before = clock_ns(CLOCK_REALTIME), mono = clock_ns(CLOCK_MONOTONIC);
+    struct timespec later = {before / SEC_NS + 1000, 0};
+    bool ok = KTAP_EQUAL(syscall(__NR_clock_settime, CLOCK_REALTIME, &later), 0) &&
+              KTAP_TRUE(clock_ns(CLOCK_REALTIME) >= before + 999 * SEC_NS) &&
+              KTAP_TRUE(clock_ns(CLOCK_MONOTONIC) < mono + 900 * SEC_NS) &&
+              FAILS(syscall(__NR_clock_settime, CLOCK_MONOTONIC, &later), EINVAL);
+    struct {
+        long seconds, us;
+    } tv = {before / SEC_NS, 0};
+
+    return KTAP_EQUAL(syscall(__NR_settimeofday, &tv, NULL), 0) &&
+           KTAP_TRUE(clock_ns(CLOCK_REALTIME) < before + 900 * SEC_NS) && ok;
+}
+
+static bool sleep_lasts_as_asked(void)
+{
+    static const int clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME};
+    struct timespec rest = {7, 7};
+    bool ok = true;
+
+    for (size_t i = 0; i < KTAP_LEN(clocks); i++) {
+        long start = clock_ns(clocks[i]), end = start + 20 * MSEC_NS;
+        struct timespec until = {end / SEC_NS, end % SEC_NS}, duration = {0, 20 * MSEC_NS};
+
+        ok =
+            KTAP_EQUAL(syscall(__NR_clock_nanosleep, clocks[i], TIMER_ABSTIME, &until, &rest), 0) &&
+            KTAP_TRUE(clock_ns(clocks[i]) >= end) &&
+            KTAP_EQUAL(syscall(__NR_clock_nanosleep, clocks[i], TIMER_ABSTIME, &until, NULL), 0) &&
+            KTAP_EQUAL(syscall(__NR_clock_nanosleep, clocks[i], 0, &duration, NULL), 0) &&
+            KTAP_TRUE(clock_ns(clocks[i]) >= end + 20 * MSEC_NS) && ok;
+    }
+    return KTAP_EQUAL(rest.tv_sec, 7) && ok;
+}
+
+static const struct ktap_test tests[] = {
+    {"the system has names", system_has_names},
+    {"the machine can be given another name", machine_can_be_renamed},
+    {"the system tells how much memory it has", system_tells_its_memory},
+    {"an LWP has a name", lwp_has_a_name},
+    {"the CPU is one of those allowed", cpu_is_one_of_those_allowed},
+    {"work is counted", work_is_counted},
+    {"work of an LWP is its process's", work_of_lwps_is_the_processs},
+    {"work of a child is counted when it has ended", work_of_children_is_counted_when_they_ended},
+    {"faults and waits are counted", faults_and_waits_are_counted},
+    {"limits are kept, and inherited", limits_are_kept_and_inherited},
+    {"descriptors are bounded", descriptors_are_bounded},
+    {"memory is bounded", memory_is_bounded},
+    {"data is bounded", data_is_bounded},
+    {"every clock runs", every_clock_runs},
+    {"CPU clocks have numbers", cpu_clocks_have_numbers},
+    {"the calendar time is the same everywhere", calendar_time_is_the_same_everywhere},
+    {"the calendar time can be set", calendar_time_can_be_set},
+    {"a sleep lasts as long as asked", sleep_lasts_as_asked},
+};
+
+int main(void)
+{
+    ktap_need_thrum();
+    ktap_start(KTAP_LEN(tests));
+    ktap_run(tests, KTAP_LEN(tests));
+    return ktap_finish();
+}
