@@ -495,7 +495,7 @@ static struct frame_desc *claimed_desc(paddr_t paddr, const char *verb)
 }
 
 /* As above, of a frame by itself. */
-static struct frame_desc *claimed_single(paddr_t paddr, const char *verb)
+static ALWAYS_INLINE struct frame_desc *claimed_single(paddr_t paddr, const char *verb)
 {
     struct frame_desc *desc = claimed_desc(paddr, verb);
 

@@ -41,6 +41,10 @@ enum vector {
 /* Page fault error code (Intel SDM vol. 3A, 4.7). */
 enum { PF_PRESENT = 1, PF_WRITE = 2, PF_USER = 4, PF_RESERVED = 8, PF_EXEC = 16 };
 
+_Static_assert(TRAP_ACCESS_PRESENT == PF_PRESENT && TRAP_ACCESS_WRITE == PF_WRITE &&
+                   TRAP_ACCESS_EXEC == PF_EXEC,
+               "the error code is handed on as it is");
+
 /* What a program gets for it: SI_KERNEL where Linux says no more. */
 struct exception {
     const char *name;
@@ -175,7 +179,7 @@ static ALWAYS_INLINE void page_fault(struct trap_frame *frame)
     vaddr_t addr = x86_read_cr2();
     bool from_user = trap_is_from_user(frame);
     struct trap_fault fault;
-    unsigned access = 0;
+    unsigned access;
 
     if (frame->error_code & PF_RESERVED)
         panic_at(frame, "page fault: reserved bit set in the page tables for 0x%016lx", addr);
@@ -191,9 +195,7 @@ static ALWAYS_INLINE void page_fault(struct trap_frame *frame)
     }
     irq_enable();
 
-    access |= frame->error_code & PF_WRITE ? TRAP_ACCESS_WRITE : 0;
-    access |= frame->error_code & PF_EXEC ? TRAP_ACCESS_EXEC : 0;
-    access |= frame->error_code & PF_PRESENT ? TRAP_ACCESS_PRESENT : 0;
+    access = frame->error_code & (PF_PRESENT | PF_WRITE | PF_EXEC); /* enum trap_access */
     if (trap_page_fault(frame, addr, access, &fault))
         return;
     fault.number = VECTOR_PAGE_FAULT;

@@ -28,11 +28,11 @@ struct trap_frame;
 
 #include <arch_impl/trap.h>
 
-/* What a memory access that faulted tried to do. */
+/* What a memory access that faulted tried to do; the values are those of x86's error code. */
 enum trap_access {
-    TRAP_ACCESS_WRITE = 1,
-    TRAP_ACCESS_EXEC = 2,
-    TRAP_ACCESS_PRESENT = 4, /* the page was there: it lacks the permission */
+    TRAP_ACCESS_PRESENT = 1, /* the page was there: it lacks the permission */
+    TRAP_ACCESS_WRITE = 2,
+    TRAP_ACCESS_EXEC = 16,
 };
 
 /* Prints the registers of `frame` and the call chain that starts there to the log. */

@@ -306,8 +306,8 @@ enum thrum_trace_kind { THRUM_TRACE_KINDS(THRUM_TRACE_KIND) THRUM_TRACE_NR_KINDS
 #define THRUM_WAKE_INTERRUPT 2 /* its wait was cut short: a signal, a cancellation */
 #define THRUM_WAKE_NEW       3 /* it starts */
 
-#define THRUM_FAULT_WRITE   1u
-#define THRUM_FAULT_EXEC    2u
-#define THRUM_FAULT_PRESENT 4u /* the page was there: it lacks the permission */
+#define THRUM_FAULT_PRESENT 1u /* the page was there: it lacks the permission */
+#define THRUM_FAULT_WRITE   2u
+#define THRUM_FAULT_EXEC    16u
 
 #endif
