@@ -343,6 +343,7 @@ void process_clear_up(struct process *process)
     }
     spin_unlock_irq(&process->lock, irq);
     user_lwp_reap_all(process);
+    signal_timers_free(process);
     if (process->team != NULL)
         sched_team_close(process->team);
     release_files(process);
@@ -679,6 +680,7 @@ int process_exec(const char *path, const struct program_args *args)
     }
     fd_table_close_on_exec(self->process->files);
     (void)credentials_exec(&self->process->credentials, start.set_bits, start.uid, start.gid);
+    signal_timers_exec(self->process);
     replace_image(self, space, base_name(path), &start);
     tell_parent_of_new_start(self->process);
     return 0;

@@ -197,7 +197,7 @@ proc/@(report|visit).c
 proc/signal/*
 proc/include/proc/@(elf|image).h
 proc/include/proc/report.h
-proc/include/proc/signal*.h'
+proc/include/proc/@(signal*|timers).h'
 
 check_core_size() {
     local files=() file nr_lines nr_code_lines

@@ -3,6 +3,7 @@
 #include <arch/context.h>
 #include <asm/siginfo.h>
 #include <kernel/clock.h>
+#include <kernel/credentials.h>
 #include <kernel/errno.h>
 #include <kernel/string.h>
 #include <linux/signal.h>
@@ -27,6 +28,7 @@ static siginfo_t info_of_caller(int signal, int code)
     info.si_signo = signal;
     info.si_code = code;
     info.si_pid = process_current()->pid;
+    info.si_uid = atomic_load(&credentials_current()->uid);
     return info;
 }
 

@@ -220,6 +220,19 @@ SYSCALL(__NR_sched_getaffinity, sched_getaffinity, (int tid, unsigned nr_bytes, 
 SYSCALL(__NR_getpriority, getpriority, (int which, int who), "20 less the least niceness")
 SYSCALL(__NR_setpriority, setpriority, (int which, int who, int nice), "set niceness")
 SYSCALL(__NR_nanosleep, nanosleep, (vaddr_t request_at, vaddr_t rest_at), "sleep for a time")
+SYSCALL(__NR_alarm, alarm, (unsigned seconds), "get SIGALRM after a time")
+SYSCALL(__NR_setitimer, setitimer, (int which, vaddr_t value_at, vaddr_t old_at),
+        "get a signal after a time, or regularly")
+SYSCALL(__NR_getitimer, getitimer, (int which, vaddr_t value_at), "how long until that signal")
+SYSCALL(__NR_timer_create, timer_create, (int clock, vaddr_t event_at, vaddr_t id_at),
+        "make a timer")
+SYSCALL(__NR_timer_settime, timer_settime, (int id, int flags, vaddr_t value_at, vaddr_t old_at),
+        "set a timer")
+SYSCALL(__NR_timer_gettime, timer_gettime, (int id, vaddr_t value_at),
+        "how long until a timer expires")
+SYSCALL(__NR_timer_getoverrun, timer_getoverrun, (int id),
+        "how often it has expired without a signal of its own")
+SYSCALL(__NR_timer_delete, timer_delete, (int id), "remove a timer")
 SYSCALL(__NR_getpid, getpid, (void), "the process's number")
 SYSCALL(__NR_getppid, getppid, (void), "the parent process's number")
 SYSCALL(__NR_getuid, getuid, (void), "the real user")

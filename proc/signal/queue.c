@@ -18,8 +18,6 @@
     (signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGILL) | signal_bit(SIGTRAP) |         \
      signal_bit(SIGFPE) | signal_bit(SIGSYS))
 
-#define NR_QUEUED_MAX 1024
-
 static struct slab_cache *record_cache;
 
 void signal_queue_init(void)
@@ -32,7 +30,8 @@ static struct signal_record *record_alloc(struct process *process, const siginfo
     bool is_limited = info->si_signo >= SIGNAL_REALTIME_FIRST || info->si_code < 0;
     struct signal_record *record = NULL;
 
-    if (!is_limited || atomic_load(&process->signals.nr_queued) < NR_QUEUED_MAX)
+    if (!is_limited ||
+        atomic_load(&process->signals.nr_queued) < process_limit(process, RLIMIT_SIGPENDING))
         record = slab_alloc(record_cache);
     if (record == NULL)
         return NULL;
@@ -44,6 +43,7 @@ static struct signal_record *record_alloc(struct process *process, const siginfo
 
 void pending_add_record(struct pending_signals *pending, struct signal_record *record)
 {
+    record->pending = pending;
     list_push_back(&pending->records, &record->link);
     pending->set |= signal_bit(record->info.si_signo);
 }
@@ -62,11 +62,12 @@ int pending_add(struct process *process, struct pending_signals *pending, const 
     return 0;
 }
 
-/* The record is off its list. */
-static void record_done(struct process *process, struct signal_record *record)
+/* The record is off its list; *info, unless it is NULL, is what was in it. */
+static void record_done(struct process *process, struct signal_record *record, siginfo_t *info)
 {
     if (record->timer != NULL) {
         list_node_init(&record->link);
+        signal_timer_taken(record->timer, info);
         return;
     }
     slab_free(record_cache, record);
@@ -100,7 +101,7 @@ int pending_take(struct process *process, struct pending_signals *pending, signa
     if (record != NULL) {
         *info = record->info;
         list_remove(&record->link);
-        record_done(process, record);
+        record_done(process, record, info);
     } else {
         memset(info, 0, sizeof(*info));
         info->si_signo = signal;
@@ -108,6 +109,16 @@ int pending_take(struct process *process, struct pending_signals *pending, signa
     if (signal < SIGNAL_REALTIME_FIRST || find(pending, signal) == NULL)
         pending->set &= ~signal_bit(signal);
     return signal;
+}
+
+void pending_withdraw(struct signal_record *record)
+{
+    if (!list_is_linked(&record->link))
+        return;
+    list_remove(&record->link);
+    list_node_init(&record->link);
+    if (find(record->pending, record->info.si_signo) == NULL)
+        record->pending->set &= ~signal_bit(record->info.si_signo);
 }
 
 void pending_drop(struct process *process, struct pending_signals *pending, signal_set set)
@@ -120,7 +131,7 @@ void pending_drop(struct process *process, struct pending_signals *pending, sign
     list_for_each_entry_safe (record, next, &pending->records, link) {
         if (signal_bit(record->info.si_signo) & set) {
             list_remove(&record->link);
-            record_done(process, record);
+            record_done(process, record, NULL);
         }
     }
 }

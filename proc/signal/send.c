@@ -33,6 +33,7 @@
  * handler.
  */
 
+#include <kernel/credentials.h>
 #include <kernel/errno.h>
 #include <kernel/string.h>
 #include <proc/id.h>
@@ -86,37 +87,55 @@ static bool is_ignored(const struct process *process, int signal, vaddr_t handle
     return handler == (vaddr_t)SIG_IGN;
 }
 
-int signal_post(struct process *process, struct user_lwp *lwp, const siginfo_t *info)
+/* What has become of a signal that was posted. */
+enum outcome { DROPPED, PENDING, DEADLY };
+
+/* `record`: the signal's, if it has one; otherwise one is made. An outcome, or -EAGAIN. Locked. */
+static int post(struct process *process, struct user_lwp *lwp, const siginfo_t *info,
+                struct signal_record *record)
 {
     struct pending_signals *pending =
         lwp != NULL ? &lwp->signals.pending : &process->signals.pending;
-    int signal = info->si_signo, error;
+    int signal = info->si_signo, error = 0;
     struct user_lwp *taker;
     vaddr_t handler;
 
     if (process->is_ending || (lwp != NULL && lwp->signals.is_leaving))
-        return 0;
+        return DEADLY;
     signal_stop_or_continue(process, signal);
     taker = lwp == NULL ? choose(process, NULL, signal) : takes(lwp, signal) ? lwp : NULL;
     if (taker != NULL) {
         /* Blocked signals are kept in any case: the action may be another by then. */
         handler = signal_get_action(process, signal).handler;
         if (is_ignored(process, signal, handler))
-            return 0;
+            return DROPPED;
         if (handler == (vaddr_t)SIG_DFL && signal_default(signal) == SIGNAL_ENDS) {
             process_end_locked(process, status_of_signal(signal));
-            return 0;
+            return DEADLY;
         }
     }
     if (signal < SIGNAL_REALTIME_FIRST && pending->set & signal_bit(signal))
-        return 0;
-    error = pending_add(process, pending, info);
+        return DROPPED;
+    if (record != NULL)
+        pending_add_record(pending, record);
+    else
+        error = pending_add(process, pending, info);
     if (error != 0)
         return error;
     if (taker != NULL)
         signal_interrupt(taker);
     waitq_wake_all(&process->signals.arrived);
-    return 0;
+    return PENDING;
+}
+
+int signal_post(struct process *process, struct user_lwp *lwp, const siginfo_t *info)
+{
+    return MIN(post(process, lwp, info, NULL), 0);
+}
+
+bool signal_post_record(struct process *process, struct user_lwp *lwp, struct signal_record *record)
+{
+    return post(process, lwp, &record->info, record) != DROPPED;
 }
 
 bool signal_fault(const siginfo_t *info)
@@ -143,7 +162,16 @@ bool signal_fault(const siginfo_t *info)
 
 /* ---- To whom -------------------------------------------------------------------------------- */
 
-/* The family is locked. 0, -EPERM, -EAGAIN. */
+/* Whether the calling process may. The family is locked. */
+static bool may_send(struct process *process, int signal)
+{
+    struct process *self = process_current();
+
+    return process == self || (signal == SIGCONT && process->session == self->session) ||
+           credentials_may_signal(credentials_current(), &process->credentials);
+}
+
+/* The family is locked. 0, -EAGAIN. */
 static int send(struct process *process, struct user_lwp *lwp, const siginfo_t *info)
 {
     int error = 0;
@@ -168,7 +196,7 @@ static int send_to_group(int pid, const siginfo_t *info)
         if (!process_is_meant(process, pid) ||
             (pid == -1 && (process->pid == FIRST_PID || process == process_current())))
             continue;
-        error = send(process, NULL, info);
+        error = may_send(process, info->si_signo) ? send(process, NULL, info) : -EPERM;
         if (result != 0)
             result = error;
     }
@@ -185,7 +213,7 @@ int signal_kill(int pid, const siginfo_t *info)
 
         /* One that is being made has no number of its own yet. */
         if (process != NULL && process->pid != 0)
-            result = send(process, NULL, info);
+            result = may_send(process, info->si_signo) ? send(process, NULL, info) : -EPERM;
     } else {
         result = send_to_group(pid, info);
     }
@@ -204,8 +232,11 @@ int signal_kill_lwp(int pid, int tid, const siginfo_t *info)
 
         spin_lock(&process->lock);
         owner = id_lookup(tid); /* it may have ended up to now */
-        if (owner.process == process && owner.lwp != NULL)
-            result = info->si_signo == 0 ? 0 : signal_post(process, owner.lwp, info);
+        if (owner.process == process && owner.lwp != NULL) {
+            result = may_send(process, info->si_signo) ? 0 : -EPERM;
+            if (result == 0 && info->si_signo != 0)
+                result = signal_post(process, owner.lwp, info);
+        }
         spin_unlock(&process->lock);
     }
     spin_unlock_irq(&family_lock, irq);

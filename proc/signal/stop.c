@@ -150,6 +150,7 @@ static siginfo_t info_of_child(const struct process *child, int code, int status
     info.si_signo = SIGCHLD;
     info.si_code = code;
     info.si_pid = child->pid;
+    info.si_uid = atomic_load(&child->credentials.uid);
     info.si_status = status;
     info.si_utime = (__kernel_clock_t)(child->run_ns / (NSEC_PER_SEC / NR_TICKS_PER_SEC));
     return info;

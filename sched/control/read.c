@@ -49,6 +49,19 @@ static uint64_t existing_cpus(void)
     return nr_cpus_online == 64 ? UINT64_MAX : (1ull << nr_cpus_online) - 1;
 }
 
+uint64_t sched_run_ns_of(struct lwp *lwp)
+{
+    irq_state_t irq = irq_save();
+    struct runqueue *rq = rq_lock_home(lwp);
+    uint64_t run_ns;
+
+    rq_charge(rq);
+    run_ns = lwp->run_ns;
+    spin_unlock(&rq->lock);
+    irq_restore(irq);
+    return run_ns;
+}
+
 void sched_read_lwp(struct lwp *lwp, struct thrum_sched_lwp *record)
 {
     irq_state_t irq = irq_save();

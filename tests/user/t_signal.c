@@ -216,14 +216,12 @@ static bool lowest_number_comes_first(void)
 
 static bool queue_is_limited(void)
 {
-    struct counts before;
     long result = 0, nr = 0;
     siginfo_t info;
 
     block(REALTIME);
     memset(&info, 0, sizeof(info));
     info.si_code = SI_QUEUE;
-    thrum_stat(&before.wanted);
     while (nr < 1000000 && result == 0) {
         result = syscall6(__NR_rt_sigqueueinfo, getpid(), REALTIME, (long)&info, 0, 0, 0);
         nr += result == 0;

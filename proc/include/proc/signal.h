@@ -28,6 +28,9 @@ struct user_lwp;
 #define SIGNAL_MAX            64
 #define SIGNAL_REALTIME_FIRST 32
 
+/* RLIMIT_SIGPENDING, unless it is changed: of records, and of timers. */
+#define SIGNALS_QUEUED_MAX 1024
+
 static inline signal_set signal_bit(int signal)
 {
     return 1ull << (signal - 1);
@@ -215,6 +218,10 @@ void signal_process_free(struct process *process);
 /* exec: a table of its own in time (0 or -ENOMEM), and then what handlers did is default again. */
 int signal_exec_prepare(struct process *process) MUST_CHECK;
 void signal_exec(struct user_lwp *self);
+
+/* The timers end: those of timer_create(), at exec; all, at the end of a process. May sleep. */
+void signal_timers_exec(struct process *process);
+void signal_timers_free(struct process *process);
 
 /* A new LWP; creator: NULL, or whose mask it has. And its end. process->lock is held. */
 void signal_lwp_init(struct user_lwp *lwp, const struct user_lwp *creator);

@@ -25,9 +25,10 @@ static inline enum signal_default signal_default(int signal)
 
 /* ---- queue.c -------------------------------------------------------------------------------- */
 
-/* What has been sent: on the list of a struct pending_signals. */
+/* What has been sent. */
 struct signal_record {
     struct list_node link;
+    struct pending_signals *pending; /* whose list it is on */
     siginfo_t info;
     struct signal_timer *timer; /* whose it is, kept by it; NULL: to be freed when it is taken */
 };
@@ -42,6 +43,9 @@ int pending_add(struct process *process, struct pending_signals *pending, const 
 
 /* Adds a record that the caller owns. Locked. */
 void pending_add_record(struct pending_signals *pending, struct signal_record *record);
+
+/* Takes a record off its list, if it is on one. Locked. */
+void pending_withdraw(struct signal_record *record);
 
 /*
  * Takes the first signal of `set`, *info filled: those that a fault raised first, then the one with
@@ -63,7 +67,19 @@ struct signal_action signal_get_action(const struct process *process, int signal
 /* Back to the default. */
 void signal_reset_action(const struct process *process, int signal);
 
+/* ---- timers.c ------------------------------------------------------------------------------- */
+
+/* The record of a timer has been taken; *info, unless it is NULL, is what was in it. Locked. */
+void signal_timer_taken(struct signal_timer *timer, siginfo_t *info);
+
 /* ---- send.c --------------------------------------------------------------------------------- */
+
+/*
+ * As signal_post(), with a record of the caller's; whether that is pending now, so that the record
+ * will be taken, or the process ends. Locked.
+ */
+bool signal_post_record(struct process *process, struct user_lwp *lwp,
+                        struct signal_record *record);
 
 /* Whether the LWP has signals to take. Locked. */
 static inline signal_set signal_ready(const struct user_lwp *lwp)
