@@ -132,25 +132,16 @@ int64_t file_write(struct file *file, vaddr_t from, size_t nr_bytes)
 int64_t file_write_pieces(struct file *file, const struct io_piece *pieces, unsigned nr,
                           uint64_t *at)
 {
-    bool is_append = atomic_load(&file->flags) & O_APPEND;
     int64_t result = check_write(file);
 
     if (result != 0)
         return result;
-    if (at == NULL)
-        mutex_lock(&file->offset_lock);
-    result =
-        inode_write_pieces(file->inode, pieces, nr, at != NULL ? at : &file->offset, is_append);
-    if (at == NULL && result > 0)
-        file->offset += (uint64_t)result;
-    if (at == NULL)
-        mutex_unlock(&file->offset_lock);
+    if (at != NULL || !file->ops->is_seekable)
+        return file->ops->write_pieces(file, pieces, nr, at);
+    mutex_lock(&file->offset_lock);
+    result = file->ops->write_pieces(file, pieces, nr, &file->offset);
+    mutex_unlock(&file->offset_lock);
     return result;
-}
-
-bool file_writes_pieces(const struct file *file)
-{
-    return file->ops == &regular_file_ops;
 }
 
 static int check_offset(const struct file *file, int64_t offset)
@@ -275,14 +266,20 @@ static int64_t regular_read(struct file *file, vaddr_t to, size_t nr_bytes, uint
     return result;
 }
 
-static int64_t regular_write(struct file *file, vaddr_t from, size_t nr_bytes, uint64_t *offset)
+static int64_t regular_write_pieces(struct file *file, const struct io_piece *pieces, unsigned nr,
+                                    uint64_t *offset)
 {
     bool is_append = atomic_load(&file->flags) & O_APPEND;
-    int64_t result = inode_write(file->inode, from, nr_bytes, offset, is_append);
+    int64_t result = inode_write_pieces(file->inode, pieces, nr, offset, is_append);
 
     if (result > 0)
         *offset += (uint64_t)result;
     return result;
+}
+
+static int64_t regular_write(struct file *file, vaddr_t from, size_t nr_bytes, uint64_t *offset)
+{
+    return regular_write_pieces(file, &(struct io_piece){from, nr_bytes}, 1, offset);
 }
 
 /* Linux's struct linux_dirent64, with room for the longest name. */
@@ -324,6 +321,7 @@ const struct file_ops regular_file_ops = {
     .is_seekable = true,
     .read = regular_read,
     .write = regular_write,
+    .write_pieces = regular_write_pieces,
 };
 
 const struct file_ops dir_file_ops = {

@@ -287,12 +287,6 @@ int64_t inode_write_pieces(struct inode *inode, const struct io_piece *pieces, u
     return done > 0 || result >= 0 ? (int64_t)done : result;
 }
 
-int64_t inode_write(struct inode *inode, vaddr_t from, size_t nr_bytes, uint64_t *offset,
-                    bool is_append)
-{
-    return inode_write_pieces(inode, &(struct io_piece){from, nr_bytes}, 1, offset, is_append);
-}
-
 int64_t inode_write_kernel(struct inode *inode, const void *from, size_t nr_bytes, uint64_t offset)
 {
     int64_t result;

@@ -136,7 +136,7 @@ void mount_init(void)
 
     mutex_init(&change_lock, "mounting");
     file_system_register(&tmpfs_file_system);
-    if (create(&tmpfs_file_system, "rootfs", 0, "", &mount) != 0)
+    if (create(&tmpfs_file_system, "tmpfs", 0, "", &mount) != 0)
         panic("mount: no memory for the root");
     list_push_back(&mounts, &mount->link);
     root_inode = mount->root;

@@ -242,8 +242,25 @@ static void end_write(struct pipe *pipe, size_t nr_bytes)
     spin_unlock_irq(&pipe->lock, irq);
 }
 
+/* Where what is written comes from: the rest of a piece, and the pieces behind it. */
+struct source {
+    const struct io_piece *piece;
+    size_t done; /* of that piece */
+};
+
+/* The next bytes of a source, at most *nr_bytes, of which it leaves those that are in one piece. */
+static vaddr_t next_bytes(struct source *from, size_t *nr_bytes)
+{
+    while (from->done == from->piece->nr_bytes) {
+        from->piece++;
+        from->done = 0;
+    }
+    *nr_bytes = MIN(*nr_bytes, from->piece->nr_bytes - from->done);
+    return from->piece->at + from->done;
+}
+
 /* One turn: writes as much as there is room for. Bytes, or -errno. */
-static int64_t write_turn(struct file *file, vaddr_t from, size_t nr_bytes)
+static int64_t write_turn(struct file *file, struct source *from, size_t nr_bytes)
 {
     struct pipe *pipe = file->private;
     int64_t result = begin_write(file, nr_bytes);
@@ -255,26 +272,28 @@ static int64_t write_turn(struct file *file, vaddr_t from, size_t nr_bytes)
     for (result = 0; result == 0 && done < nr_bytes;) {
         uint64_t at = pipe->nr_written + done;
         size_t nr = MIN(nr_bytes - done, PAGE_SIZE - at % PAGE_SIZE);
+        vaddr_t bytes = next_bytes(from, &nr);
         paddr_t frame = make_frame(pipe, at);
 
         if (frame == PADDR_NONE)
             result = -ENOMEM;
         else
-            result = user_copy_from((char *)phys_to_virt(frame) + at % PAGE_SIZE, from + done, nr);
-        if (result == 0)
+            result = user_copy_from((char *)phys_to_virt(frame) + at % PAGE_SIZE, bytes, nr);
+        if (result == 0) {
             done += nr;
+            from->done += nr;
+        }
     }
     end_write(pipe, done);
     return done > 0 ? (int64_t)done : result;
 }
 
-static int64_t pipe_write(struct file *file, vaddr_t from, size_t nr_bytes, uint64_t *offset)
+static int64_t write_all(struct file *file, struct source *from, size_t nr_bytes)
 {
     size_t done = 0;
 
-    (void)offset;
     while (done < nr_bytes) {
-        int64_t result = write_turn(file, from + done, nr_bytes - done);
+        int64_t result = write_turn(file, from, nr_bytes - done);
 
         if (result == -EPIPE)
             signal_send_self(SIGPIPE);
@@ -283,6 +302,25 @@ static int64_t pipe_write(struct file *file, vaddr_t from, size_t nr_bytes, uint
         done += (size_t)result;
     }
     return (int64_t)done;
+}
+
+static int64_t pipe_write(struct file *file, vaddr_t from, size_t nr_bytes, uint64_t *offset)
+{
+    struct io_piece piece = {from, nr_bytes};
+
+    (void)offset;
+    return write_all(file, &(struct source){&piece, 0}, nr_bytes);
+}
+
+static int64_t pipe_write_pieces(struct file *file, const struct io_piece *pieces, unsigned nr,
+                                 uint64_t *offset)
+{
+    size_t nr_bytes = 0;
+
+    (void)offset;
+    for (unsigned i = 0; i < nr; i++)
+        nr_bytes += pieces[i].nr_bytes;
+    return write_all(file, &(struct source){pieces, 0}, nr_bytes);
 }
 
 /* ---- The ends ------------------------------------------------------------------------------- */
@@ -374,6 +412,7 @@ static const struct file_ops reader_ops = {
 
 static const struct file_ops writer_ops = {
     .write = pipe_write,
+    .write_pieces = pipe_write_pieces,
     .poll = poll_writer,
     .stat = pipe_stat,
     .release = pipe_release,
@@ -506,7 +545,10 @@ static unsigned poll_both(struct file *file, struct poll_watcher *watcher)
 
 static const struct file_ops fifo_ops[] = {
     [O_RDONLY] = {.read = pipe_read, .poll = poll_reader, .release = fifo_release},
-    [O_WRONLY] = {.write = pipe_write, .poll = poll_writer, .release = fifo_release},
+    [O_WRONLY] = {.write = pipe_write,
+                  .write_pieces = pipe_write_pieces,
+                  .poll = poll_writer,
+                  .release = fifo_release},
     [O_RDWR] = {.read = pipe_read, .write = pipe_write, .poll = poll_both, .release = fifo_release},
 };
 

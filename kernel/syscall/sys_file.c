@@ -156,7 +156,7 @@ static int64_t transfer_pieces(struct file *file, const struct pieces *pieces, b
 {
     int64_t done = 0, result = 0;
 
-    if (is_write && file_writes_pieces(file))
+    if (is_write && file->ops->write_pieces != NULL)
         return file_write_pieces(file, pieces->all, pieces->nr, at);
     for (unsigned i = 0; i < pieces->nr; i++) {
         result = transfer_piece(file, &pieces->all[i], is_write, at);

@@ -11,6 +11,7 @@
 
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "common.h"
@@ -229,6 +230,15 @@ static size_t record_bytes(unsigned writer, unsigned number)
            (writer * 611 + number * 137) % (PAGE - sizeof(struct record) + 1);
 }
 
+/* In one piece, or in three, one of them empty. */
+static ssize_t write_record(struct record *record, bool is_split)
+{
+    struct iovec pieces[] = {
+        {record, 5}, {record, 0}, {(char *)record + 5, (size_t)record->nr_bytes - 5}};
+
+    return is_split ? writev(ends[1], pieces, 3) : write(ends[1], record, record->nr_bytes);
+}
+
 static void *write_records(void *arg)
 {
     static char space[NR_PAIRS][PAGE];
@@ -238,7 +248,7 @@ static void *write_records(void *arg)
     for (unsigned number = 0; number < nr_records; number++) {
         *record = (struct record){(uint16_t)record_bytes(writer, number), (uint16_t)writer, number};
         memset(record->fill, (int)(writer + number), record->nr_bytes - sizeof(*record));
-        if (write(ends[1], record, record->nr_bytes) != record->nr_bytes)
+        if (write_record(record, number % 2) != record->nr_bytes)
             nr_wrong++;
     }
     return NULL;

@@ -41,6 +41,9 @@ struct file_ops {
                     uint64_t *offset); /* NULL: -EISDIR of a folder, else -EINVAL */
     int64_t (*write)(struct file *file, vaddr_t from, size_t nr_bytes,
                      uint64_t *offset); /* NULL: -EINVAL */
+    /* The same of several pieces, in one step. NULL: one after the other will do. */
+    int64_t (*write_pieces)(struct file *file, const struct io_piece *pieces, unsigned nr,
+                            uint64_t *offset);
     /* Entries of a folder as getdents64() has them. NULL: -ENOTDIR. */
     int64_t (*getdents)(struct file *file, vaddr_t to, size_t nr_bytes, uint64_t *offset);
     /*
@@ -86,10 +89,9 @@ int64_t file_read(struct file *file, vaddr_t to, size_t nr_bytes) MUST_CHECK;
 int64_t file_write(struct file *file, vaddr_t from, size_t nr_bytes) MUST_CHECK;
 
 /*
- * Whether writing several pieces is one step, which file_write_pieces() does: at *at, or, if that
- * is NULL, at the file's offset, which it moves. Together the pieces are below 2 GiB.
+ * Writes several pieces, together below 2 GiB, in one step: at *at, or, if that is NULL, where the
+ * file is. Only if ops->write_pieces is not NULL.
  */
-bool file_writes_pieces(const struct file *file);
 int64_t file_write_pieces(struct file *file, const struct io_piece *pieces, unsigned nr,
                           uint64_t *at) MUST_CHECK;
 

@@ -237,12 +237,19 @@ int64_t inode_read(struct inode *inode, vaddr_t to, size_t nr_bytes, uint64_t of
 int64_t inode_read_kernel(struct inode *inode, void *to, size_t nr_bytes,
                           uint64_t offset) MUST_CHECK;
 
+/* Pieces of user memory. */
+struct io_piece {
+    vaddr_t at;
+    size_t nr_bytes;
+};
+
 /*
- * Writes at *offset, or, if is_append, at the end, of which *offset tells; makes the file longer as
- * needed. Bytes written, or -EFAULT, -ENOSPC, -EFBIG when there are none for that reason.
+ * Writes the pieces one after the other, with no other write in between, at *offset, or, if
+ * is_append, at the end, of which *offset tells; makes the file longer as needed. Bytes written, or
+ * -EFAULT, -ENOSPC, -EFBIG when there are none for that reason.
  */
-int64_t inode_write(struct inode *inode, vaddr_t from, size_t nr_bytes, uint64_t *offset,
-                    bool is_append) MUST_CHECK;
+int64_t inode_write_pieces(struct inode *inode, const struct io_piece *pieces, unsigned nr,
+                           uint64_t *offset, bool is_append) MUST_CHECK;
 int64_t inode_write_kernel(struct inode *inode, const void *from, size_t nr_bytes,
                            uint64_t offset) MUST_CHECK;
 
@@ -260,16 +267,6 @@ void inode_add_runner(struct inode *inode);
 
 /* Sets the size. 0, -EINVAL (no regular file), -EFBIG, -ETXTBSY. */
 int inode_truncate(struct inode *inode, uint64_t nr_bytes) MUST_CHECK;
-
-/* Pieces of user memory. */
-struct io_piece {
-    vaddr_t at;
-    size_t nr_bytes;
-};
-
-/* As inode_write(), one piece after the other, with no other write in between. */
-int64_t inode_write_pieces(struct inode *inode, const struct io_piece *pieces, unsigned nr,
-                           uint64_t *offset, bool is_append) MUST_CHECK;
 
 /* Of regular files (kernel/fs/extents.c); sizes and offsets need not be those of pages. */
 
