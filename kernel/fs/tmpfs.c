@@ -77,6 +77,7 @@ int tmpfs_node_create(struct mount *mount, uint32_t mode, struct inode *dir, str
     node->inode.number = atomic_fetch_add_explicit(&next_number, 1, memory_order_relaxed);
     node->pages = (struct page_tree){0};
     node->target = NULL;
+    node->may_get_name = false;
     rb_init(&node->by_name);
     rb_init(&node->by_position);
     node->next_position = POSITION_FIRST;

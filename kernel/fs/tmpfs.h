@@ -27,6 +27,7 @@ struct node {
     struct inode inode;
     struct page_tree pages; /* of a file: inode.lock */
     char *target;           /* of a symbolic link: constant, without a NUL */
+    bool may_get_name;      /* inode.lock: it has never had one */
 
     /* Of a folder. */
     struct rb_tree by_name, by_position; /* inode.lock */

@@ -206,6 +206,7 @@ static int create_unnamed(struct inode *dir, uint32_t mode, struct inode **creat
     if (error != 0)
         return error;
     node->inode.nr_links = 0;
+    node->may_get_name = true;
     atomic_fetch_add(&tmpfs_of(dir)->nr_unnamed, 1);
     *created = &node->inode;
     return 0;
@@ -223,12 +224,15 @@ static int add_link(struct inode *inode, const char *name, size_t length, struct
     mutex_lock(&file->lock);
     if (error == 0 && file->nr_links >= LINKS_MAX)
         error = -EMLINK;
+    if (error == 0 && file->nr_links == 0 && !node->may_get_name)
+        error = -ENOENT; /* the last name has just been removed */
     if (error == 0) {
         entry = insert(dir, name, length, node);
         error = entry != NULL ? 0 : -ENOSPC;
     }
     if (error == 0) {
-        if (file->nr_links++ == 0) /* made by O_TMPFILE */
+        node->may_get_name = false;
+        if (file->nr_links++ == 0)
             atomic_fetch_sub(&tmpfs_of(file)->nr_unnamed, 1);
         inode_touch_changed(file);
         inode_touch_modified(inode);

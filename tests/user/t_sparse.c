@@ -242,8 +242,9 @@ static bool files_without_names(void)
            KTAP_EQUAL((long)st.st_nlink, 0) && KTAP_EQUAL(write(fd, "x", 1), 1) &&
            KTAP_EQUAL(linkat(fd, "", AT_FDCWD, "/tmp/named", AT_EMPTY_PATH), 0) &&
            KTAP_EQUAL(fstat(fd, &st), 0) && KTAP_EQUAL((long)st.st_nlink, 1) &&
-           KTAP_EQUAL(close(fd), 0) && KTAP_EQUAL(unlink("/tmp/named"), 0) &&
-           FAILS(open("/tmp", O_TMPFILE | O_RDONLY, 0600), EINVAL) &&
+           KTAP_EQUAL(unlink("/tmp/named"), 0) &&
+           FAILS(linkat(fd, "", AT_FDCWD, "/tmp/named", AT_EMPTY_PATH), ENOENT) &&
+           KTAP_EQUAL(close(fd), 0) && FAILS(open("/tmp", O_TMPFILE | O_RDONLY, 0600), EINVAL) &&
            FAILS(open(FILE_PATH, O_TMPFILE | O_RDWR, 0600), ENOTDIR);
 }
 
