@@ -5,6 +5,9 @@
  * has ended, it tells the world outside how, and powers the machine off. It never exits: without
  * process 1 the system cannot go on.
  *
+ * poweroff, halt and reboot ask it by SIGUSR2, SIGUSR1 and SIGTERM, as they ask busybox's init:
+ * then all processes end, and the machine does as asked.
+ *
  * The job leads a session whose terminal is the console, so that Ctrl-C and Ctrl-Z are for it and
  * what it starts.
  *
@@ -14,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,16 +45,42 @@
 
 #define STATUS_CANNOT_RUN 127 /* as the shell says that it could not start a command */
 
-/* Reports how the job ended, `what` being "exit" or "signal", and powers off. */
-static _Noreturn void power_off(const char *what, int number)
+/* What init waits for: the end of a child, and what poweroff, halt and reboot send. */
+static const sigset_t awaited =
+    1ul << (SIGCHLD - 1) | 1ul << (SIGUSR1 - 1) | 1ul << (SIGUSR2 - 1) | 1ul << (SIGTERM - 1);
+
+/* How long processes have between SIGTERM and SIGKILL. */
+#define LAST_WORDS_MS 1000
+
+/* Reports how the job ended, `what` being "exit" or "signal", and stops the machine. */
+static _Noreturn void stop_machine(const char *what, int number, unsigned command)
 {
     printf("\033_thrum:%s=%d\033\\", what, number);
     fflush(stdout);
-    reboot(LINUX_REBOOT_CMD_POWER_OFF);
+    reboot(command);
 
     perror("init: cannot power off");
     for (;;)
         sleep(3600);
+}
+
+static _Noreturn void power_off(const char *what, int number)
+{
+    stop_machine(what, number, LINUX_REBOOT_CMD_POWER_OFF);
+}
+
+/* Ends all processes, and then the machine, as `signal` asks for. */
+static _Noreturn void end_all(int signal)
+{
+    kill(-1, SIGTERM);
+    kill(-1, SIGCONT);
+    for (int ms = 0; ms < LAST_WORDS_MS && waitpid(-1, NULL, WNOHANG) >= 0; ms += 10)
+        usleep(10000);
+    kill(-1, SIGKILL);
+    stop_machine("exit", 0,
+                 signal == SIGUSR2   ? LINUX_REBOOT_CMD_POWER_OFF
+                 : signal == SIGUSR1 ? LINUX_REBOOT_CMD_HALT
+                                     : LINUX_REBOOT_CMD_RESTART);
 }
 
 /*
@@ -159,6 +189,7 @@ static const char *choose_command(void)
 /* In the child: the leader of a session whose terminal is the console becomes the program. */
 static _Noreturn void become(const char *path, char *const words[], char *const environment[])
 {
+    sigprocmask(SIG_UNBLOCK, &awaited, NULL);
     setsid();
     /* A console that is no terminal is none of the session's. */
     if (syscall(__NR_ioctl, STDIN_FILENO, TIOCSCTTY, 0) != 0 && errno != ENOTTY)
@@ -203,19 +234,30 @@ static pid_t start_job(void)
     return job;
 }
 
+/* SIGCHLD would be lost if it were ignored, as it is without a handler. */
+static void on_child(int signal, siginfo_t *info, void *context)
+{
+    (void)signal, (void)info, (void)context;
+}
+
 /* Reaps whoever ends until it is the job; returns the job's wait status. */
 static int wait_for(pid_t job)
 {
     for (;;) {
-        int status;
-        pid_t ended = wait(&status);
+        int status, signal;
+        pid_t ended = waitpid(-1, &status, WNOHANG);
 
         if (ended == job)
             return status;
-        if (ended < 0 && errno != EINTR) {
+        if (ended < 0) {
             perror("init: cannot wait for the program");
             power_off("exit", STATUS_CANNOT_RUN);
         }
+        if (ended > 0)
+            continue;
+        signal = sigtimedwait(&awaited, NULL, NULL);
+        if (signal > 0 && signal != SIGCHLD)
+            end_all(signal);
     }
 }
 
@@ -226,6 +268,8 @@ int main(void)
         return EXIT_FAILURE;
     }
 
+    signal_handle(SIGCHLD, on_child, 0);
+    sigprocmask(SIG_BLOCK, &awaited, NULL);
     int status = wait_for(start_job());
     if (WIFSIGNALED(status))
         power_off("signal", WTERMSIG(status));
