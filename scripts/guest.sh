@@ -109,6 +109,10 @@ guest_console() {
         qemu+=(-chardev "null,id=con,$log" -serial chardev:con)
     elif [[ -t 0 ]]; then
         saved_terminal=$(stty -g)
+        # QEMU turns off what the terminal does to input, but not what it does to output: the guest
+        # ends its lines itself.
+        say "Ctrl-A X ends QEMU; all other keys go to the guest"
+        stty -onlcr -ocrnl
         qemu+=(-chardev "stdio,id=con,mux=on,signal=off,$log" -serial chardev:con -mon chardev=con)
     else
         qemu+=(-chardev "stdio,id=con,signal=off,$log" -serial chardev:con)
@@ -195,6 +199,7 @@ guest_watch() {
 guest_run() {
     outcome='' outcome_value='' guest_booted='' guest_powered_off=yes guest_quit=''
     guest_partial_line=''
+    [[ $2 == user && -t 0 && ${machine[display]} != curses ]] && machine[size]=$(stty size)
     make_qemu_arguments "$1" "$guest_run_dir"
     guest_console "$2"
     # A job in the background would get /dev/null as its input: hand it ours.

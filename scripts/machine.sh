@@ -3,7 +3,7 @@
 # The machine's settings, with their defaults. parse_machine_option changes them.
 declare -A machine=(
     [smp]=2 [mem]=512M [type]=q35 [firmware]=bios [cpu]='' [accel]=tcg [icount]=no
-    [display]=none [cmdline]='' [exec]='' [timeout]='' [iso]='' [boot]=''
+    [display]=none [cmdline]='' [size]='' [exec]='' [timeout]='' [iso]='' [boot]=''
     [rtc]=2024-01-01T00:00:00
 )
 # What --add collected: host file, guest path, host file, guest path ...
@@ -143,7 +143,8 @@ check_machine() {
 # The text that the kernel appends to its command line. In it, a double quote and a backslash of
 # the program's text are escaped by a backslash.
 guest_cmdline() {
-    local text=${machine[cmdline]} exec=${machine[exec]}
+    local text=${machine[cmdline]} exec=${machine[exec]} size=${machine[size]}
+    [[ $size == +([0-9])' '+([0-9]) ]] && text="console_size=${size/ /x}${text:+ }$text"
     if [[ -n $exec ]]; then
         exec=${exec//\\/\\\\}
         exec=${exec//\"/\\\"}

@@ -23,6 +23,8 @@ run   | command:qemu-system-x86_64   | qemu-system-x86     | qemu-system-x86-cor
 run   | file:ovmf                    | ovmf                | edk2-ovmf               | edk2-ovmf
 test  | file:cmocka                  | libcmocka-dev       | libcmocka-devel         | cmocka
 test  | file:sanitizers              | libclang-rt-@-dev   | compiler-rt             | compiler-rt
+test  | python:pexpect               | python3-pexpect     | python3-pexpect         | python-pexpect
+test  | python:pyte                  | python3-pyte        | python3-pyte            | python-pyte
 test  | command:spin                 | spin                | spin                    | spin
 test  | command:clang-tidy           | clang-tidy          | clang-tools-extra       | clang
 test  | command:clang-format         | clang-format        | clang-tools-extra       | clang
@@ -61,6 +63,7 @@ is_installed() {
             -e /usr/lib/musl/lib/libc.a ]] ;;
         file:builtins) has_compiler_rt builtins ;;
         file:sanitizers) has_compiler_rt asan ;;
+        python:*) compgen -G "/usr/lib/python3*/*-packages/${1#python:}" >/dev/null ;;
         static:*) is_static "$(PATH=$PATH:/usr/sbin:/sbin command -v "${1#static:}")" ;;
     esac
 }

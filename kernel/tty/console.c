@@ -12,6 +12,7 @@
 
 #include <drivers/uart16550.h>
 #include <kernel/clock.h>
+#include <kernel/cmdline.h>
 #include <kernel/device.h>
 #include <kernel/errno.h>
 #include <kernel/log.h>
@@ -184,12 +185,45 @@ static const struct device_driver serial_driver = {"ttyS", &tty_file_ops, open_c
 static const struct device_driver console_driver = {"/dev/console", &tty_file_ops, open_console};
 static const struct device_driver own_driver = {"/dev/tty", &tty_file_ops, open_own};
 
+/* A number at *text, which is moved behind it; 0 if there is none, or it is too large. */
+static unsigned short read_number(const char **text)
+{
+    unsigned number = 0;
+
+    for (; **text >= '0' && **text <= '9'; ++*text)
+        number = MIN(number * 10 + (unsigned)(**text - '0'), (unsigned)UINT16_MAX + 1);
+    return number <= UINT16_MAX ? (unsigned short)number : 0;
+}
+
+/*
+ * A serial line does not say how large the terminal at its other end is: console_size=ROWSxCOLUMNS
+ * on the command line does. Unknown, it is 0 x 0.
+ */
+static void set_size(void)
+{
+    const char *text = cmdline_get("console_size");
+    struct winsize size = {0};
+
+    if (text == NULL)
+        return;
+    size.ws_row = read_number(&text);
+    if (*text == 'x') {
+        text++;
+        size.ws_col = read_number(&text);
+    }
+    if (size.ws_row != 0 && size.ws_col != 0 && *text == '\0')
+        console.size = size;
+    else
+        log_warn("cmdline: console_size=%s is not ROWSxCOLUMNS", cmdline_get("console_size"));
+}
+
 void tty_console_init(void)
 {
     struct kthread *thread;
     int error;
 
     tty_setup(&console, &console_ops, DEVICE(TTY_MAJOR, SERIAL_MINOR));
+    set_size();
     waitq_init(&thread_waits);
     error = uart16550_listen(&uart_client);
     is_polled = error == -EBUSY;
