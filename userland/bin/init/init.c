@@ -45,9 +45,8 @@
 
 #define STATUS_CANNOT_RUN 127 /* as the shell says that it could not start a command */
 
-/* What init waits for: the end of a child, and what poweroff, halt and reboot send. */
-static const sigset_t awaited =
-    1ul << (SIGCHLD - 1) | 1ul << (SIGUSR1 - 1) | 1ul << (SIGUSR2 - 1) | 1ul << (SIGTERM - 1);
+/* What poweroff, halt and reboot send. */
+static const sigset_t requests = 1ul << (SIGUSR1 - 1) | 1ul << (SIGUSR2 - 1) | 1ul << (SIGTERM - 1);
 
 /* How long processes have between SIGTERM and SIGKILL. */
 #define LAST_WORDS_MS 1000
@@ -189,7 +188,7 @@ static const char *choose_command(void)
 /* In the child: the leader of a session whose terminal is the console becomes the program. */
 static _Noreturn void become(const char *path, char *const words[], char *const environment[])
 {
-    sigprocmask(SIG_UNBLOCK, &awaited, NULL);
+    sigprocmask(SIG_UNBLOCK, &requests, NULL);
     setsid();
     /* A console that is no terminal is none of the session's. */
     if (syscall(__NR_ioctl, STDIN_FILENO, TIOCSCTTY, 0) != 0 && errno != ENOTTY)
@@ -234,31 +233,28 @@ static pid_t start_job(void)
     return job;
 }
 
-/* SIGCHLD would be lost if it were ignored, as it is without a handler. */
-static void on_child(int signal, siginfo_t *info, void *context)
+/* The requests' handler. They are let in while nothing is done but wait, so it may do anything. */
+static void on_request(int signal, siginfo_t *info, void *context)
 {
-    (void)signal, (void)info, (void)context;
+    (void)info, (void)context;
+    end_all(signal);
 }
 
 /* Reaps whoever ends until it is the job; returns the job's wait status. */
 static int wait_for(pid_t job)
 {
-    for (;;) {
-        int status, signal;
-        pid_t ended = waitpid(-1, &status, WNOHANG);
+    int status;
+    pid_t ended;
 
-        if (ended == job)
-            return status;
-        if (ended < 0) {
+    sigprocmask(SIG_UNBLOCK, &requests, NULL);
+    while ((ended = wait(&status)) != job) {
+        if (ended < 0 && errno != EINTR) {
             perror("init: cannot wait for the program");
             power_off("exit", STATUS_CANNOT_RUN);
         }
-        if (ended > 0)
-            continue;
-        signal = sigtimedwait(&awaited, NULL, NULL);
-        if (signal > 0 && signal != SIGCHLD)
-            end_all(signal);
     }
+    sigprocmask(SIG_BLOCK, &requests, NULL);
+    return status;
 }
 
 int main(void)
@@ -268,8 +264,10 @@ int main(void)
         return EXIT_FAILURE;
     }
 
-    signal_handle(SIGCHLD, on_child, 0);
-    sigprocmask(SIG_BLOCK, &awaited, NULL);
+    sigprocmask(SIG_BLOCK, &requests, NULL);
+    signal_handle(SIGUSR1, on_request, 0);
+    signal_handle(SIGUSR2, on_request, 0);
+    signal_handle(SIGTERM, on_request, 0);
     int status = wait_for(start_job());
     if (WIFSIGNALED(status))
         power_off("signal", WTERMSIG(status));
