@@ -20,7 +20,8 @@ endif()
 target_compile_options(kernel PRIVATE $<$<COMPILE_LANGUAGE:C>:${KERNEL_C_FLAGS}>
   $<$<COMPILE_LANGUAGE:ASM_NASM>:-Werror -g -F dwarf>)
 target_compile_definitions(kernel PRIVATE
-  THRUM_VERSION="${PROJECT_VERSION}" $<$<BOOL:${THRUM_DEBUG}>:THRUM_DEBUG=1>)
+  THRUM_VERSION="${PROJECT_VERSION}" $<$<BOOL:${THRUM_DEBUG}>:THRUM_DEBUG=1>
+  $<$<BOOL:${THRUM_SOCKETS}>:THRUM_SOCKETS=1>)
 target_include_directories(kernel PRIVATE
   ${CMAKE_SOURCE_DIR}/kernel/include ${CMAKE_SOURCE_DIR}/arch/include
   ${CMAKE_SOURCE_DIR}/arch/${THRUM_ARCH}/include ${CMAKE_SOURCE_DIR}/mm/include

@@ -30,6 +30,7 @@
 #include <kernel/procfs.h>
 #include <kernel/random.h>
 #include <kernel/realtime.h>
+#include <kernel/socket.h>
 #include <kernel/string.h>
 #include <kernel/test.h>
 #include <kernel/tty.h>
@@ -207,6 +208,9 @@ void kernel_main(void)
     file_init();
     pipe_init();
     epoll_init();
+#ifdef THRUM_SOCKETS
+    socket_init();
+#endif
     tty_init();
     init = kthread_create("init", KTHREAD_PRIORITY_DEFAULT, start_first_process, NULL);
     if (init == NULL)

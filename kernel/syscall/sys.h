@@ -38,6 +38,9 @@ int64_t syscall_install(struct file *file, bool close_on_exec) MUST_CHECK;
 /* fcntl()'s commands about locks (sys_lock.c). `file` is what `fd` stands for. */
 int64_t syscall_lock(struct file *file, int fd, int command, vaddr_t lock_at);
 
+/* The same for two, whose numbers are written to user memory. 0 or -errno. */
+int64_t syscall_install_pair(struct file *pair[2], vaddr_t fds_at, bool close_on_exec) MUST_CHECK;
+
 /* After trace_set_events(): dispatch.c looks whether calls are to be recorded. */
 void syscall_trace_changed(void);
 

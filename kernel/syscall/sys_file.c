@@ -9,6 +9,7 @@
 #include <kernel/file.h>
 #include <kernel/pipe.h>
 #include <linux/close_range.h>
+#include <linux/eventpoll.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/limits.h>
@@ -150,7 +151,15 @@ static int64_t transfer_piece(struct file *file, const struct io_piece *piece, b
                     : file_read_at(file, piece->at, piece->nr_bytes, (int64_t)*at);
 }
 
-/* One piece after the other, until one is not done whole. */
+/* Whether the next piece would have to wait for something to read. */
+static bool has_no_more(struct file *file)
+{
+    return !file->ops->is_seekable && !(file_poll(file, NULL) & (EPOLLIN | EPOLLHUP));
+}
+
+/*
+ * One piece after the other, until one is not done whole, or there is nothing more to read now.
+ */
 static int64_t transfer_pieces(struct file *file, const struct pieces *pieces, bool is_write,
                                uint64_t *at)
 {
@@ -158,7 +167,11 @@ static int64_t transfer_pieces(struct file *file, const struct pieces *pieces, b
 
     if (is_write && file->ops->write_pieces != NULL)
         return file_write_pieces(file, pieces->all, pieces->nr, at);
+    if (file->ops->transfer != NULL && at == NULL)
+        return file->ops->transfer(file, pieces->all, pieces->nr, is_write);
     for (unsigned i = 0; i < pieces->nr; i++) {
+        if (done > 0 && !is_write && has_no_more(file))
+            break;
         result = transfer_piece(file, &pieces->all[i], is_write, at);
         if (result < 0)
             break;
@@ -385,8 +398,8 @@ int64_t sys_fcntl(int fd, int command, uint64_t arg)
     return result;
 }
 
-/* Gives both ends of a pipe numbers and tells the program. 0 or -errno; then nothing is open. */
-static int install_pipe(struct file *ends[2], vaddr_t fds_at, bool close_on_exec)
+/* As syscall_install_pair(); on failure the references stay the caller's. */
+static int install_pair(struct file *pair[2], vaddr_t fds_at, bool close_on_exec)
 {
     int fds[2], error = 0;
 
@@ -400,9 +413,20 @@ static int install_pipe(struct file *ends[2], vaddr_t fds_at, bool close_on_exec
         error = user_copy_to(fds_at, fds, sizeof(fds));
     for (int i = 0; i < 2; i++) {
         if (error == 0)
-            fd_install(files(), fds[i], ends[i]);
+            fd_install(files(), fds[i], pair[i]);
         else if (fds[i] >= 0)
             fd_cancel(files(), fds[i]);
+    }
+    return error;
+}
+
+int64_t syscall_install_pair(struct file *pair[2], vaddr_t fds_at, bool close_on_exec)
+{
+    int error = install_pair(pair, fds_at, close_on_exec);
+
+    if (error != 0) {
+        file_put(pair[0]);
+        file_put(pair[1]);
     }
     return error;
 }
@@ -417,12 +441,7 @@ int64_t sys_pipe2(vaddr_t fds_at, unsigned flags)
     error = pipe_create(flags & O_NONBLOCK, &ends[0], &ends[1]);
     if (error != 0)
         return error;
-    error = install_pipe(ends, fds_at, flags & O_CLOEXEC);
-    if (error != 0) {
-        file_put(ends[0]);
-        file_put(ends[1]);
-    }
-    return error;
+    return syscall_install_pair(ends, fds_at, flags & O_CLOEXEC);
 }
 
 int64_t sys_pipe(vaddr_t fds_at)

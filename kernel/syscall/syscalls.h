@@ -46,6 +46,44 @@ SYSCALL(__NR_pselect6, pselect6,
         (int nr_fds, vaddr_t read_at, vaddr_t write_at, vaddr_t except_at, vaddr_t timeout_at,
          vaddr_t mask_at),
         "as select, with a signal mask")
+#ifdef THRUM_SOCKETS
+SYSCALL(__NR_socket, socket, (int domain, int type, int protocol), "make a socket")
+SYSCALL(__NR_socketpair, socketpair, (int domain, int type, int protocol, vaddr_t fds_at),
+        "make two sockets that are connected")
+SYSCALL(__NR_bind, bind, (int fd, vaddr_t address_at, int nr_bytes), "give a socket a name")
+SYSCALL(__NR_listen, listen, (int fd, int backlog), "let others connect to a socket")
+SYSCALL(__NR_accept, accept, (int fd, vaddr_t address_at, vaddr_t nr_bytes_at),
+        "take a connection that was made")
+SYSCALL(__NR_accept4, accept4, (int fd, vaddr_t address_at, vaddr_t nr_bytes_at, unsigned flags),
+        "as accept, with flags")
+SYSCALL(__NR_connect, connect, (int fd, vaddr_t address_at, int nr_bytes),
+        "connect a socket to one that has a name")
+SYSCALL(__NR_shutdown, shutdown, (int fd, int how), "end one direction of a connection, or both")
+SYSCALL(__NR_getsockname, getsockname, (int fd, vaddr_t address_at, vaddr_t nr_bytes_at),
+        "a socket's name")
+SYSCALL(__NR_getpeername, getpeername, (int fd, vaddr_t address_at, vaddr_t nr_bytes_at),
+        "the name of the socket at the other side")
+SYSCALL(__NR_setsockopt, setsockopt, (int fd, int level, int option, vaddr_t at, int nr_bytes),
+        "change how a socket behaves")
+SYSCALL(__NR_getsockopt, getsockopt,
+        (int fd, int level, int option, vaddr_t at, vaddr_t nr_bytes_at), "how a socket behaves")
+SYSCALL(__NR_sendto, sendto,
+        (int fd, vaddr_t from, size_t nr_bytes, int flags, vaddr_t address_at, int address_bytes),
+        "send to a socket")
+SYSCALL(__NR_recvfrom, recvfrom,
+        (int fd, vaddr_t to, size_t nr_bytes, int flags, vaddr_t address_at,
+         vaddr_t address_bytes_at),
+        "receive from a socket")
+SYSCALL(__NR_sendmsg, sendmsg, (int fd, vaddr_t header_at, int flags),
+        "send from several buffers, and descriptors")
+SYSCALL(__NR_recvmsg, recvmsg, (int fd, vaddr_t header_at, int flags),
+        "receive into several buffers, and descriptors")
+SYSCALL(__NR_sendmmsg, sendmmsg, (int fd, vaddr_t messages_at, unsigned nr, int flags),
+        "send several messages")
+SYSCALL(__NR_recvmmsg, recvmmsg,
+        (int fd, vaddr_t messages_at, unsigned nr, int flags, vaddr_t timeout_at),
+        "receive several messages")
+#endif
 SYSCALL(__NR_epoll_create, epoll_create, (int size), "make an epoll, a set of files to wait for")
 SYSCALL(__NR_epoll_create1, epoll_create1, (unsigned flags), "as epoll_create, with flags")
 SYSCALL(__NR_epoll_ctl, epoll_ctl, (int epoll_fd, int operation, int fd, vaddr_t event_at),

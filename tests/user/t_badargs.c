@@ -23,6 +23,7 @@
 #include <linux/sched.h>
 #include <linux/wait.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>

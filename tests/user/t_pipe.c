@@ -37,6 +37,16 @@ static bool bytes_come_through(void)
            KTAP_EQUAL(buffer[1], 'o') && KTAP_EQUAL(read(ends[0], buffer, 0), 0) && close_both();
 }
 
+/* The first buffer is full, and nothing is left for the second. */
+static bool readv_takes_what_there_is(void)
+{
+    struct iovec pieces[2] = {{buffer, 2}, {buffer + 2, 5}};
+
+    return KTAP_EQUAL(pipe(ends), 0) && KTAP_EQUAL(write(ends[1], "ab", 2), 2) &&
+           KTAP_EQUAL(readv(ends[0], pieces, 2), 2) && KTAP_EQUAL(write(ends[1], "abc", 3), 3) &&
+           KTAP_EQUAL(readv(ends[0], pieces, 2), 3) && close_both();
+}
+
 static bool calls_say_why(void)
 {
     struct stat stat;
@@ -425,6 +435,7 @@ static bool memory_comes_back(void)
 
 static const struct ktap_test tests[] = {
     {"what is written is read, in order", bytes_come_through},
+    {"readv does not wait for what is not there", readv_takes_what_there_is},
     {"wrong pointers, flags and ends are refused", calls_say_why},
     {"no writer is the end of the file, no reader EPIPE", closed_ends_are_seen},
     {"O_NONBLOCK says EAGAIN", nonblocking_ends_do_not_wait},

@@ -21,6 +21,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -58,8 +59,15 @@ static const char line_ends[] = "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n";
 static char *last_page;
 static char *read_only_page;
 
+#ifdef THRUM_SOCKETS
+static const struct sockaddr_un an_address = {.sun_family = AF_UNIX, .sun_path = "/no/such"};
+static const struct mmsghdr no_message;
+static socklen_t address_bytes = sizeof(an_address), option_bytes = 4;
+static char socket_buffer[16];
+#endif
+
 /* What is open for all tests. */
-enum { FD_EPOLL = 50, FD_TIMER, FD_EVENT };
+enum { FD_EPOLL = 50, FD_TIMER, FD_EVENT, FD_SOCKET, FD_PEER };
 
 enum direction {
     READS, /* the kernel reads what the pointer points at */
@@ -247,6 +255,9 @@ static const struct pointer_argument pointer_arguments[] = {
      .may_be_null = true,
      .content = &no_time},
 #include "t_syscall_poll.h"
+#ifdef THRUM_SOCKETS
+#include "t_syscall_socket.h"
+#endif
     {.name = "arch_prctl: value of ARCH_GET_FS",
      .number = __NR_arch_prctl,
      .argument = {ARCH_GET_FS},
@@ -660,6 +671,13 @@ static void open_files(void)
     dup2(eventfd(0, 0), FD_EVENT);
     epoll_ctl(FD_EPOLL, EPOLL_CTL_ADD, FD_TIMER, &event);
     epoll_ctl(FD_EPOLL, EPOLL_CTL_ADD, FD_EVENT, &writable);
+#ifdef THRUM_SOCKETS
+    int pair[2];
+    socketpair(AF_UNIX, SOCK_DGRAM, 0, pair);
+    dup2(pair[0], FD_SOCKET);
+    dup2(pair[1], FD_PEER);
+    write(FD_PEER, socket_buffer, sizeof(socket_buffer));
+#endif
 }
 
 int main(int argc, char **argv)
