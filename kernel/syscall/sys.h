@@ -28,8 +28,12 @@ int syscall_write_time(vaddr_t at, uint64_t ns) MUST_CHECK;
 uint64_t syscall_deadline_ms(int timeout_ms);
 int syscall_read_timeout(vaddr_t timeout_at, uint64_t *deadline_ns) MUST_CHECK;
 
-/* Changes the caller's signal mask for a wait, unless mask_at is 0. 0 or -errno. */
+/*
+ * Changes the caller's signal mask for a wait, unless mask_at is 0: 0, -EINVAL or -EFAULT. And, if
+ * that worked, has it back when the wait has ended with `result`, which is returned.
+ */
 int syscall_set_mask(vaddr_t mask_at, size_t mask_bytes) MUST_CHECK;
+int64_t syscall_restore_mask(vaddr_t mask_at, int64_t result);
 
 /* Gives an open file a descriptor; takes over the reference. Its number, -EMFILE, -ENOMEM. */
 struct file;

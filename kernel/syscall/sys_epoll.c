@@ -69,7 +69,9 @@ int64_t sys_epoll_pwait(int fd, vaddr_t events_at, int nr_max, int timeout_ms, v
 {
     int64_t result = syscall_set_mask(mask_at, mask_bytes);
 
-    return result != 0 ? result : sys_epoll_wait(fd, events_at, nr_max, timeout_ms);
+    if (result != 0)
+        return result;
+    return syscall_restore_mask(mask_at, sys_epoll_wait(fd, events_at, nr_max, timeout_ms));
 }
 
 int64_t sys_epoll_pwait2(int fd, vaddr_t events_at, int nr_max, vaddr_t timeout_at, vaddr_t mask_at,
@@ -80,5 +82,7 @@ int64_t sys_epoll_pwait2(int fd, vaddr_t events_at, int nr_max, vaddr_t timeout_
 
     if (result == 0)
         result = syscall_set_mask(mask_at, mask_bytes);
-    return result != 0 ? result : wait_until(fd, events_at, nr_max, deadline_ns);
+    if (result != 0)
+        return result;
+    return syscall_restore_mask(mask_at, wait_until(fd, events_at, nr_max, deadline_ns));
 }

@@ -457,14 +457,25 @@ int64_t sys_select(int nr_fds, vaddr_t read_at, vaddr_t write_at, vaddr_t except
 
 /* ---- With a signal mask --------------------------------------------------------------------- */
 
-#define MASK_BYTES 8
-
-/* There are no signal masks to change yet. */
 int syscall_set_mask(vaddr_t mask_at, size_t mask_bytes)
 {
+    signal_set mask;
+
     if (mask_at == 0)
         return 0;
-    return mask_bytes == MASK_BYTES ? -ENOSYS : -EINVAL;
+    if (mask_bytes != sizeof(mask))
+        return -EINVAL;
+    if (user_copy_from(&mask, mask_at, sizeof(mask)) != 0)
+        return -EFAULT;
+    signal_wait_with(mask);
+    return 0;
+}
+
+int64_t syscall_restore_mask(vaddr_t mask_at, int64_t result)
+{
+    if (mask_at != 0)
+        signal_wait_done(result == -ERESTARTNOHAND || result == -EINTR);
+    return result;
 }
 
 int64_t sys_ppoll(vaddr_t polled_at, unsigned nr, vaddr_t timeout_at, vaddr_t mask_at,
@@ -478,6 +489,7 @@ int64_t sys_ppoll(vaddr_t polled_at, unsigned nr, vaddr_t timeout_at, vaddr_t ma
     if (result == 0) {
         result = poll_until(polled_at, nr, deadline_ns);
         result = write_rest(result, timeout_at, deadline_ns);
+        result = syscall_restore_mask(mask_at, result);
     }
     return result;
 }
@@ -502,6 +514,7 @@ int64_t sys_pselect6(int nr_fds, vaddr_t read_at, vaddr_t write_at, vaddr_t exce
     if (result == 0) {
         result = select_until(nr_fds, at, deadline_ns);
         result = write_rest(result, timeout_at, deadline_ns);
+        result = syscall_restore_mask(mask.at, result);
     }
     return result;
 }

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -492,6 +493,97 @@ static bool who_polls_can_be_killed(void)
     return KTAP_EQUAL(waitpid(child, &status, 0), child) && KTAP_EQUAL(status, SIGKILL);
 }
 
+/* ---- Signals -------------------------------------------------------------------------------- */
+
+static atomic_int nr_handled;
+
+static void count(int signal, siginfo_t *info, void *context)
+{
+    (void)signal, (void)info, (void)context;
+    nr_handled++;
+}
+
+static bool is_blocked(int signal)
+{
+    sigset_t mask;
+
+    sigprocmask(SIG_BLOCK, NULL, &mask);
+    return mask & signal_bit(signal);
+}
+
+/* A signal that is blocked comes through during the call only, and not if something is ready. */
+static bool masks_are_for_the_call(void)
+{
+    sigset_t blocked = signal_bit(SIGUSR1), none = 0;
+    struct timespec time = {1000, 0};
+    struct epoll_event event;
+    struct {
+        const sigset_t *mask;
+        size_t nr_bytes;
+    } mask = {&none, 8};
+    int epoll = epoll_create1(0);
+
+    pipe(ends);
+    nr_handled = 0;
+    signal_handle(SIGUSR1, count, SA_RESTART);
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
+    struct pollfd polled = {.fd = ends[1], .events = POLLOUT};
+    raise(SIGUSR1);
+    bool is_right = KTAP_EQUAL(ppoll(&polled, 1, NULL, &none), 1) && KTAP_EQUAL(nr_handled, 0);
+    polled.fd = ends[0];
+    is_right = FAILS(ppoll(&polled, 1, NULL, &none), EINTR) && KTAP_EQUAL(nr_handled, 1) &&
+               KTAP_TRUE(is_blocked(SIGUSR1)) && is_right;
+    raise(SIGUSR1);
+    is_right = FAILS((int)syscall(__NR_pselect6, 0, NULL, NULL, NULL, &time, &mask), EINTR) &&
+               KTAP_EQUAL(nr_handled, 2) && KTAP_TRUE(is_blocked(SIGUSR1)) && is_right;
+    raise(SIGUSR1);
+    is_right = FAILS((int)syscall(__NR_epoll_pwait, epoll, &event, 1, -1, &none, 8l), EINTR) &&
+               KTAP_EQUAL(nr_handled, 3) && KTAP_TRUE(is_blocked(SIGUSR1)) && is_right;
+    is_right = FAILS((int)syscall(__NR_ppoll, &polled, 1, &time, &none, 7l), EINVAL) &&
+               KTAP_EQUAL(poll(&polled, 1, 1), 0) && is_right;
+    sigprocmask(SIG_UNBLOCK, &blocked, NULL);
+    close(epoll);
+    return close_both() && is_right;
+}
+
+static pid_t main_tid;
+
+static void *interrupt_main(void *arg)
+{
+    struct timespec time = {0, 10 * MSEC};
+
+    for (int i = 0; i < 3; i++) {
+        comes_to_wait(main_tid);
+        nanosleep(&time, NULL);
+        syscall(__NR_tgkill, getpid(), main_tid, SIGUSR1);
+    }
+    return arg;
+}
+
+/* A handler ends a wait, SA_RESTART or not. */
+static bool handlers_end_waits(void)
+{
+    struct timeval tv = {1000, 0};
+    struct pollfd polled;
+    thread_t lwp;
+    fd_set set;
+
+    pipe(ends);
+    nr_handled = 0;
+    main_tid = gettid();
+    signal_handle(SIGUSR1, count, SA_RESTART);
+    FD_ZERO(&set);
+    FD_SET(ends[0], &set);
+    polled = (struct pollfd){.fd = ends[0], .events = POLLIN};
+    thread_create(&lwp, interrupt_main, NULL);
+    bool is_right = FAILS(poll(&polled, 1, -1), EINTR) && KTAP_EQUAL(nr_handled, 1) &&
+                    FAILS(poll(&polled, 1, 1000000), EINTR) && KTAP_EQUAL(nr_handled, 2) &&
+                    FAILS(select(ends[0] + 1, &set, NULL, NULL, &tv), EINTR) &&
+                    KTAP_EQUAL(nr_handled, 3) && KTAP_TRUE(tv.tv_sec < 1000);
+    thread_join(lwp, NULL);
+    return close_both() && is_right;
+}
+
 static bool memory_comes_back(void)
 {
     struct thrum_stat before, after;
@@ -531,6 +623,8 @@ static const struct ktap_test tests[] = {
     {"three readers of eight pipes miss nothing of three writers", no_event_is_lost},
     {"LWPs that wait in poll and select end with their process", who_polls_ends_with_the_process},
     {"a process that waits in poll can be killed", who_polls_can_be_killed},
+    {"ppoll, pselect6 and epoll_pwait have a mask of their own", masks_are_for_the_call},
+    {"a handler ends a wait", handlers_end_waits},
     {"memory comes back", memory_comes_back},
 };
 
