@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 
+#include <kernel/credentials.h>
 #include <kernel/errno.h>
 #include <kernel/kmsg.h>
 #include <kernel/log.h>
@@ -73,8 +74,12 @@ static int64_t read_log(int action, vaddr_t to, int nr_bytes)
     return result;
 }
 
+/* Everybody may read what is there; the rest changes it for others. */
 int64_t sys_syslog(int action, vaddr_t to, int nr_bytes)
 {
+    if (action != ACTION_READ_ALL && action != ACTION_SIZE_BUFFER &&
+        !credentials_are_root(credentials_current()))
+        return -EPERM;
     switch (action) {
     case ACTION_CLOSE:
     case ACTION_OPEN:

@@ -360,6 +360,27 @@ static bool actions_are_checked(void)
            KTAP_EQUAL(klog(CONSOLE_LEVEL, NULL, 7), 0);
 }
 
+static int nobody_role(int argc, char **argv)
+{
+    bool is_ok;
+
+    (void)argc, (void)argv;
+    syscall(__NR_setuid, 1234);
+    is_ok =
+        FAILS(klog(CLEAR, NULL, 0), EPERM) && FAILS(klog(READ_CLEAR, text, 99), EPERM) &&
+        FAILS(klog(READ, text, 99), EPERM) && FAILS(klog(CONSOLE_LEVEL, NULL, 5), EPERM) &&
+        KTAP_TRUE(klog(READ_ALL, text, 1000) >= 0) && KTAP_EQUAL(klog(SIZE, NULL, 0), RING_BYTES) &&
+        KTAP_TRUE(open("/dev/kmsg", O_RDONLY) >= 0) && FAILS(open("/dev/kmsg", O_WRONLY), EACCES);
+    return is_ok ? CHILD_IS_WELL : 1;
+}
+
+static bool users_only_read(void)
+{
+    return KTAP_ROLE_EXITS("nobody", CHILD_IS_WELL);
+}
+
+static const struct ktap_role roles[] = {{"nobody", nobody_role}};
+
 static const struct ktap_test tests[] = {
     {"records of /dev/kmsg have Linux's format", records_have_the_format},
     {"the numbers of records go up by one", sequence_goes_up_by_one},
@@ -372,11 +393,14 @@ static const struct ktap_test tests[] = {
     {"syslog() reads the last messages that fit", all_is_read},
     {"syslog() reads new messages once, and in parts", new_ones_are_read_once},
     {"syslog() checks what it is told", actions_are_checked},
+    {"a user may read what is there, and no more", users_only_read},
     {"a reader that is too slow is told", slow_reader_is_told},
 };
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1)
+        return ktap_play_role(roles, KTAP_LEN(roles), argc, argv);
     ktap_start(KTAP_LEN(tests));
     ktap_run(tests, KTAP_LEN(tests));
     return ktap_finish();

@@ -25,7 +25,7 @@
 #define NR_COMERS   2
 #define PATH_BYTES  256
 #define DEPTH_MAX   6
-#define CHURN_TIMES 400
+#define CHURN_TIMES 2000
 
 /* ---- Files about the system -------------------------------------------------------------------
  */
