@@ -57,14 +57,15 @@ struct pipe {
     struct spinlock lock;
     struct end reader, writer;     /* lock */
     struct poll_queue both_polled; /* of files that are both */
+    uint64_t number;               /* c  st_ino; 0: a FIFO's, whose inode has one */
     uint64_t nr_read, nr_written;  /* lock; each is moved by who has its end's turn */
     unsigned nr_files;             /* of a FIFO: its inode's lock; files that are or will be open */
     size_t least_needed;      /* lock; no writer that waits can go on with less room than this */
     paddr_t frames[NR_PAGES]; /* up to byte nr_written the reader's, from there on the writer's */
 };
 
-static const struct file_ops reader_ops, writer_ops;
 static struct slab_cache *pipe_cache;
+static _Atomic uint64_t next_number = 1;
 
 void pipe_init(void)
 {
@@ -399,24 +400,61 @@ static unsigned poll_writer(struct file *file, struct poll_watcher *watcher)
 
 static void pipe_stat(struct file *file, struct stat *stat)
 {
-    (void)file;
+    const struct pipe *pipe = file->private;
+
     file_stat_anonymous(stat, S_IFIFO | 0600);
+    stat->st_ino = pipe->number;
 }
 
-static const struct file_ops reader_ops = {
-    .read = pipe_read,
-    .poll = poll_reader,
-    .stat = pipe_stat,
-    .release = pipe_release,
+/* Both ends: no end of it, and nobody's lack of it, is ever seen. */
+static unsigned poll_both(struct file *file, struct poll_watcher *watcher)
+{
+    struct pipe *pipe = file->private;
+    irq_state_t irq = spin_lock_irq(&pipe->lock);
+    unsigned events = nr_stored(pipe) > 0 ? EPOLLIN | EPOLLRDNORM : 0;
+
+    if (room(pipe) >= PIPE_BUF)
+        events |= EPOLLOUT | EPOLLWRNORM;
+    poll_watch(&pipe->both_polled, watcher);
+    spin_unlock_irq(&pipe->lock, irq);
+    return events;
+}
+
+static int pipe_open_again(struct file *from, struct file *file);
+
+static const struct file_ops pipe_ops[] = {
+    [O_RDONLY] = {.read = pipe_read,
+                  .poll = poll_reader,
+                  .stat = pipe_stat,
+                  .release = pipe_release,
+                  .open_again = pipe_open_again},
+    [O_WRONLY] = {.write = pipe_write,
+                  .write_pieces = pipe_write_pieces,
+                  .poll = poll_writer,
+                  .stat = pipe_stat,
+                  .release = pipe_release,
+                  .open_again = pipe_open_again},
+    [O_RDWR] = {.read = pipe_read,
+                .write = pipe_write,
+                .poll = poll_both,
+                .stat = pipe_stat,
+                .release = pipe_release,
+                .open_again = pipe_open_again},
 };
 
-static const struct file_ops writer_ops = {
-    .write = pipe_write,
-    .write_pieces = pipe_write_pieces,
-    .poll = poll_writer,
-    .stat = pipe_stat,
-    .release = pipe_release,
-};
+/* `from` keeps the pipe. Unlike that of a FIFO, nobody waits for the other end. */
+static int pipe_open_again(struct file *from, struct file *file)
+{
+    struct pipe *pipe = from->private;
+    irq_state_t irq = spin_lock_irq(&pipe->lock);
+
+    pipe->reader.nr_open += has_reader(file);
+    pipe->writer.nr_open += has_writer(file);
+    spin_unlock_irq(&pipe->lock, irq);
+    file->private = pipe;
+    file->ops = &pipe_ops[atomic_load(&file->flags) & O_ACCMODE];
+    return 0;
+}
 
 /* An empty pipe, open nowhere; NULL: out of memory. */
 static struct pipe *create(void)
@@ -444,13 +482,14 @@ int pipe_create(unsigned flags, struct file **reader, struct file **writer)
 
     if (pipe == NULL)
         return -ENOMEM;
-    *reader = file_create(&reader_ops, O_RDONLY | flags, NULL, pipe);
+    *reader = file_create(&pipe_ops[O_RDONLY], O_RDONLY | flags, NULL, pipe);
     if (*reader == NULL) {
         slab_free(pipe_cache, pipe);
         return -ENOMEM;
     }
     pipe->reader.nr_open = 1;
-    *writer = file_create(&writer_ops, O_WRONLY | flags, NULL, pipe);
+    pipe->number = atomic_fetch_add_explicit(&next_number, 1, memory_order_relaxed);
+    *writer = file_create(&pipe_ops[O_WRONLY], O_WRONLY | flags, NULL, pipe);
     if (*writer == NULL) {
         file_put(*reader);
         return -ENOMEM;
@@ -527,20 +566,6 @@ static int fifo_join(struct pipe *pipe, struct file *file)
     }
     spin_unlock_irq(&pipe->lock, irq);
     return error;
-}
-
-/* Both ends: no end of it, and nobody's lack of it, is ever seen. */
-static unsigned poll_both(struct file *file, struct poll_watcher *watcher)
-{
-    struct pipe *pipe = file->private;
-    irq_state_t irq = spin_lock_irq(&pipe->lock);
-    unsigned events = nr_stored(pipe) > 0 ? EPOLLIN | EPOLLRDNORM : 0;
-
-    if (room(pipe) >= PIPE_BUF)
-        events |= EPOLLOUT | EPOLLWRNORM;
-    poll_watch(&pipe->both_polled, watcher);
-    spin_unlock_irq(&pipe->lock, irq);
-    return events;
 }
 
 static const struct file_ops fifo_ops[] = {

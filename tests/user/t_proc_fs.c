@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -294,6 +295,28 @@ static bool links_lead_there(void)
            KTAP_TRUE(link_is("/proc/self/root", "/"));
 }
 
+/* As `cat /dev/stdin` in a pipeline. Afterwards all is closed. */
+static bool pipe_opens_again(int ends[2], const char *path_of_reader)
+{
+    int again = open(path_of_reader, O_RDONLY), writer = open(path_of_reader, O_WRONLY);
+    struct pollfd wanted = {.events = POLLOUT};
+    struct stat direct, through;
+    char bytes[8];
+    bool is_ok = KTAP_TRUE(again >= 0 && writer >= 0) && KTAP_EQUAL(fstat(ends[0], &direct), 0) &&
+                 KTAP_EQUAL(stat(path_of_reader, &through), 0) &&
+                 KTAP_TRUE(S_ISFIFO(through.st_mode)) &&
+                 KTAP_EQUAL(through.st_ino, direct.st_ino) &&
+                 KTAP_EQUAL(write(ends[1], "abc", 3), 3) && KTAP_EQUAL(write(writer, "de", 2), 2) &&
+                 KTAP_EQUAL(read(again, bytes, 8), 5) && KTAP_EQUAL(close(ends[1]), 0) &&
+                 KTAP_EQUAL(write(writer, "f", 1), 1) && KTAP_EQUAL(read(ends[0], bytes, 8), 1) &&
+                 KTAP_EQUAL(close(ends[0]), 0) && KTAP_EQUAL(write(writer, "g", 1), 1) &&
+                 KTAP_EQUAL(read(again, bytes, 8), 1) && KTAP_EQUAL(close(again), 0);
+
+    wanted.fd = writer;
+    return is_ok && KTAP_EQUAL(poll(&wanted, 1, 0), 1) &&
+           KTAP_EQUAL(wanted.revents & POLLERR, POLLERR) && KTAP_EQUAL(close(writer), 0);
+}
+
 static bool descriptors_are_links(void)
 {
     int fd = open("/tmp/proc_fs", O_RDWR | O_CREAT | O_APPEND, 0600), again, ends[2];
@@ -315,8 +338,7 @@ static bool descriptors_are_links(void)
     snprintf(want, sizeof(want), "pipe:[%lu]", (unsigned long)stat_of.st_ino);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", ends[0]);
     is_ok = is_ok && KTAP_TRUE(link_is(path, want));
-    close(ends[0]);
-    close(ends[1]);
+    is_ok = is_ok && pipe_opens_again(ends, path);
     return is_ok && FAILS(readlink(path, want, sizeof(want)), ENOENT);
 }
 

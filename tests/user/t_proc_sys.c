@@ -270,7 +270,7 @@ static void walk_link(struct walk *walk, const char *path)
 
     if (readlink(path, target, sizeof(target)) < 0)
         wrong(walk, path);
-    if (stat(path, &stat_of) < 0 && errno != ENXIO)
+    if (stat(path, &stat_of) < 0)
         wrong(walk, path);
     walk->nr_files++;
 }

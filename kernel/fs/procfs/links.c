@@ -121,7 +121,69 @@ static int64_t readlink_fd(const struct procfs_node *node, char *target, size_t 
     return result;
 }
 
-/* -ENXIO: it is open on nothing that could be opened again (a pipe, a socket, an event). */
+/*
+ * What has no inode gets one here, for as long as somebody needs it: by it stat() sees what the
+ * file is, and open() opens it again.
+ */
+struct stand_in {
+    struct inode inode;
+    struct file *file; /* a reference */
+};
+
+static struct stand_in *stand_in_of(struct inode *inode)
+{
+    return container_of(inode, struct stand_in, inode);
+}
+
+/* The new file has no inode either: so it does not keep the old one open. */
+static int open_stand_in(struct file *file)
+{
+    struct inode *inode = file->inode;
+    struct file *from = stand_in_of(inode)->file;
+    int error = from->ops->open_again != NULL ? from->ops->open_again(from, file) : -ENXIO;
+
+    if (error == 0) {
+        file->inode = NULL;
+        inode_put(inode);
+    }
+    return error;
+}
+
+static struct inode *free_stand_in(struct inode *inode)
+{
+    struct stand_in *stand_in = stand_in_of(inode);
+
+    file_put(stand_in->file);
+    kfree(stand_in);
+    return NULL;
+}
+
+static const struct file_ops no_ops;
+
+static const struct inode_ops stand_in_ops = {
+    .file_ops = &no_ops,
+    .open = open_stand_in,
+    .has_fixed_attributes = true,
+    .free = free_stand_in,
+};
+
+static int make_stand_in(const struct procfs_node *node, struct file *file, struct inode **target)
+{
+    struct stand_in *stand_in = kmalloc_user(sizeof(*stand_in));
+    struct stat stat;
+
+    if (stand_in == NULL)
+        return -ENOMEM;
+    file_stat(file, &stat);
+    inode_init(&stand_in->inode, &stand_in_ops, node->inode.mount, stat.st_mode, NULL);
+    stand_in->inode.uid = node->inode.uid;
+    stand_in->inode.gid = node->inode.gid;
+    stand_in->inode.number = stat.st_ino;
+    stand_in->file = file_get(file);
+    *target = &stand_in->inode;
+    return 0;
+}
+
 static int follow_fd(const struct procfs_node *node, struct inode **target)
 {
     struct file *file = file_of(node);
@@ -129,7 +191,10 @@ static int follow_fd(const struct procfs_node *node, struct inode **target)
 
     if (file == NULL)
         return -ENOENT;
-    error = file->inode != NULL ? give(inode_get(file->inode), target) : -ENXIO;
+    if (file->inode != NULL)
+        error = give(inode_get(file->inode), target);
+    else
+        error = make_stand_in(node, file, target);
     file_put(file);
     return error;
 }

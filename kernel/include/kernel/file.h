@@ -63,6 +63,11 @@ struct file_ops {
     /* lseek(), where the usual one will not do; called also if is_seekable is false. */
     int64_t (*seek)(struct file *file, int64_t offset, int whence);
     void (*release)(struct file *file); /* the last reference is gone; NULL: nothing to do */
+    /*
+     * Of files without an inode: makes `file`, which has its flags and the ops of nobody yet, one
+     * more that is open on the same, as open() of /proc/[pid]/fd/N does. 0 or -errno. NULL: -ENXIO.
+     */
+    int (*open_again)(struct file *from, struct file *file);
 };
 
 /* Once, while booting. */
