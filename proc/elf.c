@@ -1,5 +1,6 @@
 /*
- * Static ELF64 executables.
+ * Static ELF64 executables. Those that are position-independent ("static PIE") move to where Linux
+ * would have them, without a random part, and relocate themselves.
  *
  * Nothing in the file is believed: every offset and size is checked against the file's size and the
  * limits of user memory before it is used, in a way that cannot overflow. Headers are copied out,
@@ -10,6 +11,9 @@
 #include <kernel/string.h>
 #include <linux/elf.h>
 #include <proc/elf.h>
+
+/* Two thirds of user memory (Linux: ELF_ET_DYN_BASE). */
+#define PIE_BASE 0x555555554000ull
 
 static int refuse(const char **why, const char *reason)
 {
@@ -27,11 +31,8 @@ static int check_header(const Elf64_Ehdr *h, size_t nr_head_bytes, size_t nr_byt
         return refuse(why, "not for 64-bit x86");
     if (h->e_ident[EI_VERSION] != EV_CURRENT || h->e_version != EV_CURRENT)
         return refuse(why, "unknown ELF version");
-    if (h->e_type != ET_EXEC)
-        return refuse(why,
-                      h->e_type == ET_DYN
-                          ? "position-independent or a library: link it statically with -no-pie"
-                          : "not an executable");
+    if (h->e_type != ET_EXEC && h->e_type != ET_DYN)
+        return refuse(why, "not an executable");
     if (h->e_phentsize != sizeof(Elf64_Phdr) || h->e_phnum == 0)
         return refuse(why, "no program headers");
     if (h->e_phoff > nr_bytes || h->e_phnum > (nr_bytes - h->e_phoff) / sizeof(Elf64_Phdr))
@@ -90,6 +91,8 @@ static int read_segments(const unsigned char *head, size_t nr_bytes, const Elf64
         int error;
 
         memcpy(&p, head + h->e_phoff + i * sizeof(p), sizeof(p));
+        if (h->e_type == ET_DYN && p.p_vaddr < high)
+            p.p_vaddr += PIE_BASE;
         if (p.p_type == PT_INTERP)
             return refuse(why, "dynamically linked: link it statically");
         if (p.p_type != PT_LOAD || p.p_memsz == 0)
@@ -143,7 +146,7 @@ int elf_parse(const void *head, size_t nr_head_bytes, size_t nr_bytes, vaddr_t l
         error = read_segments(head, nr_bytes, &h, low, high, image, why);
     if (error != 0)
         return error;
-    image->entry = h.e_entry;
+    image->entry = h.e_entry + (h.e_type == ET_DYN ? PIE_BASE : 0);
     if (!entry_is_executable(image))
         return refuse(why, "entry point not in executable memory");
     image->nr_phdrs = h.e_phnum;

@@ -14,6 +14,7 @@
 #include <kernel/mount.h>
 #include <kernel/random.h>
 #include <kernel/string.h>
+#include <kernel/version.h>
 #include <kernel/vnode.h>
 #include <linux/auxvec.h>
 #include <linux/mount.h>
@@ -22,6 +23,8 @@
 #include <mm/slab.h>
 #include <proc/elf.h>
 #include <proc/image.h>
+
+#include "script.h"
 
 #define CLOCK_TICKS_PER_SEC 100 /* what AT_CLKTCK says on Linux */
 #define NR_AUXV_MAX         20
@@ -108,7 +111,7 @@ static int map_stub(struct space *space, vaddr_t *va)
 struct stack_builder {
     uint64_t *words;
     unsigned nr_words;
-    vaddr_t random_va, strings_va, path_va;
+    vaddr_t random_va, strings_va, path_va, platform_va;
 };
 
 static void push_word(struct stack_builder *b, uint64_t word)
@@ -156,6 +159,7 @@ static void push_auxv(struct stack_builder *b, const struct elf_image *image,
     push_aux(b, AT_CLKTCK, CLOCK_TICKS_PER_SEC);
     push_aux(b, AT_HWCAP, arch_hwcap());
     push_aux(b, AT_HWCAP2, arch_hwcap2());
+    push_aux(b, AT_PLATFORM, b->platform_va);
     push_aux(b, AT_RANDOM, b->random_va);
     push_aux(b, AT_EXECFN, b->path_va);
     push_aux(b, AT_NULL, 0);
@@ -175,7 +179,8 @@ static int build_stack(struct space *space, const struct elf_image *image, const
         return -ENOMEM;
     b.strings_va = SPACE_STACK_TOP - args->nr_bytes;
     b.path_va = b.strings_va - (strlen(path) + 1);
-    b.random_va = ROUND_DOWN(b.path_va - RANDOM_BYTES, 16);
+    b.platform_va = b.path_va - sizeof(KERNEL_MACHINE);
+    b.random_va = ROUND_DOWN(b.platform_va - RANDOM_BYTES, 16);
     random_bytes(random, sizeof(random));
     push_word(&b, args->argc);
     environment = push_pointers(&b, args, args->strings, args->argc);
@@ -189,6 +194,8 @@ static int build_stack(struct space *space, const struct elf_image *image, const
     error = space_write(space, b.strings_va, args->strings, args->nr_bytes);
     if (error == 0)
         error = space_write(space, b.path_va, path, strlen(path) + 1);
+    if (error == 0)
+        error = space_write(space, b.platform_va, KERNEL_MACHINE, sizeof(KERNEL_MACHINE));
     if (error == 0)
         error = space_write(space, b.random_va, random, sizeof(random));
     if (error == 0)
@@ -266,26 +273,84 @@ static int load_file(struct space *space, struct inode *file, const char *path,
     return error;
 }
 
-int image_load(struct space *space, struct inode *cwd, const char *path,
-               const struct program_args *args, struct image_start *start)
+/* The file at `path`, which may be run, with a reference, and counted as running. 0 or -errno. */
+static int open_program(struct inode *cwd, const char *path, struct inode **file)
 {
+    int error = path_find(cwd, path, file);
+
+    if (error != 0)
+        return error;
+    error = check_file(*file);
+    if (error == 0)
+        error = inode_get_runner(*file);
+    if (error != 0)
+        inode_put(*file);
+    return error;
+}
+
+/* As script_parse(). */
+static int read_script(struct inode *file, struct script *script)
+{
+    int64_t nr_bytes = inode_read_kernel(file, script->head, SCRIPT_HEAD_BYTES, 0);
+
+    return nr_bytes < 0 ? (int)nr_bytes : script_parse(script, (size_t)nr_bytes);
+}
+
+/*
+ * Goes from scripts to the program that runs them: *file, which is a script at first. *args, which
+ * is to be freed if it is not `given`, become that program's. 0 or -errno; *file is given back
+ * then.
+ */
+static int follow_scripts(struct inode *cwd, const char *path, const struct program_args *given,
+                          struct program_args *args, struct inode **file)
+{
+    struct script *script = kmalloc_user(sizeof(*script));
+    int result = script != NULL ? 0 : -ENOMEM;
+
+    for (unsigned depth = 0; result == 0; depth++) {
+        struct program_args made;
+
+        result = read_script(*file, script);
+        if (result != 0)
+            break;
+        result = depth < SCRIPT_DEPTH_MAX ? script_make_args(script, path, args, &made) : -ELOOP;
+        if (result != 0)
+            break;
+        if (args->strings != given->strings)
+            kfree(args->strings);
+        *args = made;
+        path = args->strings; /* the interpreter */
+        image_put_file(*file);
+        *file = NULL;
+        result = open_program(cwd, path, file);
+        if (result != 0)
+            *file = NULL;
+    }
+    kfree(script);
+    if (result == 1)
+        return 0;
+    image_put_file(*file);
+    return result;
+}
+
+int image_load(struct space *space, struct inode *cwd, const char *path,
+               const struct program_args *given, struct image_start *start)
+{
+    struct program_args args = *given;
     struct inode *file;
-    int error = path_find(cwd, path, &file);
+    int error = open_program(cwd, path, &file);
 
     start->image.file = NULL;
-    if (error != 0)
-        return error;
-    error = check_file(file);
     if (error == 0)
-        error = inode_get_runner(file);
-    if (error != 0) {
-        inode_put(file);
-        return error;
+        error = follow_scripts(cwd, path, given, &args, &file);
+    if (error == 0) {
+        error = load_file(space, file, path, &args, start);
+        if (error != 0)
+            image_put_file(file);
+        else
+            start->image.file = file;
     }
-    error = load_file(space, file, path, args, start);
-    if (error != 0)
-        image_put_file(file);
-    else
-        start->image.file = file;
+    if (args.strings != given->strings)
+        kfree(args.strings);
     return error;
 }

@@ -192,7 +192,7 @@ mm/area.h
 mm/file_map*.c
 mm/include/mm/file_map.h
 proc/credentials.c
-proc/@(elf|image).c
+proc/@(elf|image|script).[ch]
 proc/@(report|visit).c
 proc/signal/*
 proc/include/proc/@(elf|image).h

@@ -2,7 +2,7 @@
  * System calls about what a process may use, and has used.
  *
  * What is enforced: NOFILE and FSIZE (kernel/fs), SIGPENDING (proc/signal), NICE and RTPRIO
- * (sys_sched.c), AS and DATA (sys_memory.c), STACK (exec, and what grows downward). The others are
+ * (sys_sched.c), AS and DATA (sys_memory.c), STACK for the arguments of exec. The others are
  * remembered: there are no core dumps, and nothing that could be locked is ever paged out.
  *
  * Time is not divided between a program and the kernel on its behalf: all of it is user time.

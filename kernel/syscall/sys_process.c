@@ -163,37 +163,74 @@ int64_t sys_set_tid_address(vaddr_t address)
 
 /* ---- spawn ---------------------------------------------------------------------------------- */
 
+/* What spawn() and execve() are given, in kernel memory. */
+struct exec_request {
+    char *path;
+    struct program_args args;
+    size_t nr_room; /* at args.strings */
+    size_t nr_bytes_max;
+};
+
+#define STRING_BYTES_MAX KIB(128) /* of one string, with its NUL (Linux: MAX_ARG_STRLEN) */
+
+/* Strings and pointers to them may take a quarter of the stack (execve(2)). */
+static size_t strings_max(void)
+{
+    uint64_t stack = process_limit(process_current(), RLIMIT_STACK);
+
+    return MAX(MIN(stack, SPACE_STACK_BYTES) / 4, STRING_BYTES_MAX);
+}
+
+/* Makes room for one more string, so that most programs need little and some much. */
+static int make_room(struct exec_request *request)
+{
+    struct program_args *args = &request->args;
+    size_t nr_wanted = args->nr_bytes + STRING_BYTES_MAX;
+    char *larger;
+
+    if (nr_wanted <= request->nr_room)
+        return 0;
+    larger = kmalloc_user(2 * nr_wanted);
+    if (larger == NULL)
+        return -ENOMEM;
+    memcpy(larger, args->strings, args->nr_bytes);
+    kfree(args->strings);
+    args->strings = larger;
+    request->nr_room = 2 * nr_wanted;
+    return 0;
+}
+
 /*
  * Appends the strings of a NULL-terminated array of pointers in user memory. A NULL array is empty.
- * 0, -EFAULT, or -E2BIG.
+ * 0, -EFAULT, -E2BIG, -ENOMEM.
  */
-static int copy_strings(struct program_args *args, vaddr_t array_at, unsigned *nr)
+static int copy_strings(struct exec_request *request, vaddr_t array_at, unsigned *nr)
 {
+    struct program_args *args = &request->args;
+
     for (; array_at != 0; array_at += sizeof(vaddr_t)) {
-        size_t room = PROGRAM_ARGS_BYTES_MAX - args->nr_bytes;
+        int error = make_room(request);
         vaddr_t string_at;
         int64_t length;
 
+        if (error != 0)
+            return error;
         if (user_copy_from(&string_at, array_at, sizeof(string_at)) != 0)
             return -EFAULT;
         if (string_at == 0)
             return 0;
-        length = user_copy_string(args->strings + args->nr_bytes, string_at, room);
+        length = user_copy_string(args->strings + args->nr_bytes, string_at, STRING_BYTES_MAX);
         if (length == -ENAMETOOLONG)
             return -E2BIG;
         if (length < 0)
             return (int)length;
         args->nr_bytes += (size_t)length + 1;
         (*nr)++;
+        if (args->nr_bytes + (args->argc + args->envc) * sizeof(vaddr_t) > request->nr_bytes_max)
+            return -E2BIG;
     }
     return 0;
 }
-
-/* What spawn() and execve() are given, in kernel memory. */
-struct exec_request {
-    char *path;
-    struct program_args args;
-};
 
 static void exec_request_free(struct exec_request *request)
 {
@@ -209,14 +246,16 @@ static int exec_request_read(struct exec_request *request, vaddr_t path_at, vadd
 
     *request = (struct exec_request){
         .path = kmalloc_user(PATH_MAX),
-        .args.strings = kmalloc_user(PROGRAM_ARGS_BYTES_MAX),
+        .args.strings = kmalloc_user(STRING_BYTES_MAX),
+        .nr_room = STRING_BYTES_MAX,
+        .nr_bytes_max = strings_max(),
     };
     if (request->path != NULL && request->args.strings != NULL) {
         result = user_copy_string(request->path, path_at, PATH_MAX);
         if (result >= 0)
-            result = copy_strings(&request->args, argv_at, &request->args.argc);
+            result = copy_strings(request, argv_at, &request->args.argc);
         if (result == 0)
-            result = copy_strings(&request->args, envp_at, &request->args.envc);
+            result = copy_strings(request, envp_at, &request->args.envc);
     }
     if (result != 0)
         exec_request_free(request);

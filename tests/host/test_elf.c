@@ -155,7 +155,7 @@ static const struct change changes[] = {
     {"the version of the header is unknown", HEADER(e_version), 0, "version"},
     {"the operating system is not ours to judge", IDENT(EI_OSABI), 3, NULL},
     {"it is an object file", HEADER(e_type), ET_REL, "not an executable"},
-    {"it is position-independent", HEADER(e_type), ET_DYN, "-no-pie"},
+    {"it is position-independent", HEADER(e_type), ET_DYN, NULL},
     {"it is a core dump", HEADER(e_type), ET_CORE, "not an executable"},
     {"program headers have another size", HEADER(e_phentsize), 32, "no program headers"},
     {"there are no program headers", HEADER(e_phnum), 0, "no program headers"},

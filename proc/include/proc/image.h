@@ -18,7 +18,8 @@ struct image_start {
 /*
  * Loads the program at `path`, seen from folder `cwd`, into the empty `space`, with the stack that
  * a new program finds. Without success start->image.file is NULL. 0, -ENOENT, -ENOTDIR, -EACCES,
- * -ENOEXEC (logged with the reason), -ENOMEM. May sleep.
+ * -ENOEXEC (logged with the reason), -ENOMEM; of a script, what its interpreter says, or -ELOOP.
+ * May sleep.
  */
 int image_load(struct space *space, struct inode *cwd, const char *path,
                const struct program_args *args, struct image_start *start) MUST_CHECK;

@@ -146,8 +146,6 @@ struct program_args {
     unsigned argc, envc;
 };
 
-#define PROGRAM_ARGS_BYTES_MAX KIB(128)
-
 /*
  * Starts the program in the file at `path` as a new child of `parent` (NULL: of the kernel, for the
  * first process). Returns its pid, or -ENOENT, -ENOTDIR, -EACCES, -ENOEXEC, -ENOMEM, -EAGAIN;
