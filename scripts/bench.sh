@@ -20,6 +20,7 @@ yield                  | 300               | 1870   | instructions |
 yield_10               | -                 | -      | instructions |
 yield_10000            | 1.2 x yield_10    | -      | instructions |
 null_call              | 115               | 345    | instructions |
+signal_to_self         | 1640              | 3286   | instructions |
 fork_exit_wait         | 33000             | 100000 | instructions |
 fork_exec_wait         | -                 | -      | instructions |
 vfork_exec_wait        | 46000             | 138000 | instructions |

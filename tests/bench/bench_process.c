@@ -1,5 +1,6 @@
 /* Rows about processes: fork, exec, pipes, and the cheapest system call. */
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,29 @@ static uint64_t null_call(unsigned nr_ops)
     for (unsigned i = 0; i < nr_ops; i++)
         syscall6(__NR_getppid, 0, 0, 0, 0, 0, 0);
     return monotonic_ns() - start_ns;
+}
+
+static unsigned nr_signals;
+
+static void count_signal(int signal, siginfo_t *info, void *context)
+{
+    (void)signal, (void)info, (void)context;
+    nr_signals++;
+}
+
+static uint64_t signal_to_self(unsigned nr_ops)
+{
+    pid_t pid = getpid();
+    uint64_t start_ns;
+
+    BENCH_CHECK(signal_handle(SIGUSR1, count_signal, 0) == 0);
+    nr_signals = 0;
+    start_ns = monotonic_ns();
+    for (unsigned i = 0; i < nr_ops; i++)
+        syscall6(__NR_kill, pid, SIGUSR1, 0, 0, 0, 0);
+    start_ns = monotonic_ns() - start_ns;
+    BENCH_CHECK(nr_signals == nr_ops);
+    return start_ns;
 }
 
 static void await(pid_t pid)
@@ -179,6 +203,7 @@ static uint64_t pipe_bandwidth(unsigned nr_ops)
 
 const struct bench_row process_rows[] = {
     {"null_call", 50000, null_call, BENCH_NS, BENCH_ORDINARY},
+    {"signal_to_self", 10000, signal_to_self, BENCH_NS, BENCH_ORDINARY},
     {"fork_exit_wait", 200, fork_exit_wait, BENCH_NS, BENCH_ORDINARY},
     {"fork_exec_wait", 100, fork_exec_wait, BENCH_NS, BENCH_ORDINARY},
     {"vfork_exec_wait", 100, vfork_exec_wait, BENCH_NS, BENCH_ORDINARY},

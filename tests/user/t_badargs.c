@@ -65,6 +65,8 @@ enum value {
     VALUE_END,
 };
 
+static const int queued_info[32] = {[2] = -1}; /* SI_QUEUE */
+
 static long values[VALUE_END - FD_FILE];
 static char buffer[PAGE];
 static char long_path[PATH_MAX + 1];

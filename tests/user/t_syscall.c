@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <thrum.h>
@@ -49,6 +50,8 @@ static uint32_t futex_word;
 static uint64_t a_register;
 static char buffer[512];
 static const char zeroes[64];
+static const uint32_t no_stack[6] = {[2] = 2}; /* SS_DISABLE */
+static const int queued_info[32] = {[2] = -1}; /* SI_QUEUE */
 static const struct timespec no_time;
 static const struct itimerspec no_timer;
 static const uint64_t no_mask[2];
@@ -92,6 +95,120 @@ struct pointer_argument {
 };
 
 static const struct pointer_argument pointer_arguments[] = {
+    {.name = "rt_sigaction: action",
+     .number = __NR_rt_sigaction,
+     .argument = {SIGUSR1, 0, 0, 8},
+     .index = 1,
+     .nr_bytes = 32,
+     .direction = READS,
+     .may_be_null = true,
+     .content = zeroes},
+    {.name = "rt_sigaction: old action",
+     .number = __NR_rt_sigaction,
+     .argument = {SIGUSR1, 0, 0, 8},
+     .index = 2,
+     .nr_bytes = 32,
+     .direction = WRITES,
+     .may_be_null = true},
+    {.name = "rt_sigprocmask: set",
+     .number = __NR_rt_sigprocmask,
+     .argument = {0, 0, 0, 8},
+     .index = 1,
+     .nr_bytes = 8,
+     .direction = READS,
+     .may_be_null = true,
+     .content = zeroes},
+    {.name = "rt_sigprocmask: old set",
+     .number = __NR_rt_sigprocmask,
+     .argument = {0, 0, 0, 8},
+     .index = 2,
+     .nr_bytes = 8,
+     .direction = WRITES,
+     .may_be_null = true},
+    {.name = "rt_sigpending: set",
+     .number = __NR_rt_sigpending,
+     .argument = {0, 8},
+     .index = 0,
+     .nr_bytes = 8,
+     .direction = WRITES},
+    {.name = "rt_sigtimedwait: timeout",
+     .number = __NR_rt_sigtimedwait,
+     .argument = {(long)zeroes, 0, (long)zeroes, 8},
+     .index = 2,
+     .nr_bytes = 16,
+     .direction = READS,
+     .may_be_null = true,
+     .content = zeroes},
+    {.name = "rt_sigtimedwait: set",
+     .number = __NR_rt_sigtimedwait,
+     .argument = {0, 0, (long)zeroes, 8},
+     .index = 0,
+     .nr_bytes = 8,
+     .direction = READS,
+     .content = zeroes},
+    {.name = "sigaltstack: stack",
+     .number = __NR_sigaltstack,
+     .index = 0,
+     .nr_bytes = 24,
+     .direction = READS,
+     .may_be_null = true,
+     .content = no_stack},
+    {.name = "sigaltstack: old stack",
+     .number = __NR_sigaltstack,
+     .index = 1,
+     .nr_bytes = 24,
+     .direction = WRITES,
+     .may_be_null = true},
+    {.name = "rt_sigqueueinfo: information",
+     .number = __NR_rt_sigqueueinfo,
+     .argument = {1, SIGWINCH},
+     .index = 2,
+     .nr_bytes = 128,
+     .direction = READS,
+     .content = queued_info},
+    {.name = "rt_tgsigqueueinfo: information",
+     .number = __NR_rt_tgsigqueueinfo,
+     .argument = {1, 1, SIGWINCH},
+     .index = 3,
+     .nr_bytes = 128,
+     .direction = READS,
+     .content = queued_info},
+    {.name = "setitimer: value",
+     .number = __NR_setitimer,
+     .index = 1,
+     .nr_bytes = 32,
+     .direction = READS,
+     .may_be_null = true,
+     .content = zeroes},
+    {.name = "setitimer: old value",
+     .number = __NR_setitimer,
+     .index = 2,
+     .nr_bytes = 32,
+     .direction = WRITES,
+     .may_be_null = true},
+    {.name = "getitimer: value",
+     .number = __NR_getitimer,
+     .index = 1,
+     .nr_bytes = 32,
+     .direction = WRITES},
+    {.name = "timer_settime: value",
+     .number = __NR_timer_settime,
+     .index = 2,
+     .nr_bytes = 32,
+     .direction = READS,
+     .content = zeroes},
+    {.name = "timer_settime: old value",
+     .number = __NR_timer_settime,
+     .argument = {0, 0, (long)zeroes},
+     .index = 3,
+     .nr_bytes = 32,
+     .direction = WRITES,
+     .may_be_null = true},
+    {.name = "timer_gettime: value",
+     .number = __NR_timer_gettime,
+     .index = 1,
+     .nr_bytes = 32,
+     .direction = WRITES},
     {.name = "trace_read: cursor",
      .number = THRUM_SYS_trace_read,
      .index = 1,
@@ -680,6 +797,14 @@ static void open_files(void)
 #endif
 }
 
+/* Timer 0. */
+static void make_timer(void)
+{
+    int id;
+
+    syscall6(__NR_timer_create, CLOCK_MONOTONIC, 0, (long)&id, 0, 0, 0);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -687,6 +812,7 @@ int main(int argc, char **argv)
 
     ktap_need_thrum();
     open_files();
+    make_timer();
     last_page = mmap((void *)LAST_PAGE, PAGE, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     read_only_page = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
