@@ -125,8 +125,8 @@ static bool is_xsave_area(const struct _fpx_sw_bytes *sw, vaddr_t at)
 {
     uint32_t magic2;
 
-    return x86_features.has_xsave && sw->magic1 == FP_XSTATE_MAGIC1 &&
-           sw->xstate_size == fpu_bytes() && sw->extended_size == fpu_frame_bytes() &&
+    return sw->magic1 == FP_XSTATE_MAGIC1 && sw->xstate_size == fpu_bytes() &&
+           sw->extended_size == fpu_frame_bytes() &&
            user_copy_from(&magic2, at + fpu_bytes(), sizeof(magic2)) == 0 &&
            magic2 == FP_XSTATE_MAGIC2;
 }
@@ -141,13 +141,16 @@ static int load_fpu(vaddr_t at)
         clear_fpu();
         return 0;
     }
-    if (at % 16 != 0 || user_copy_from(&mxcsr, at + offsetof(struct _fpstate, mxcsr), 4) != 0 ||
-        mxcsr & ~MXCSR_BITS ||
-        user_copy_from(&sw, at + offsetof(struct _fpstate, sw_reserved), sizeof(sw)) != 0)
+    if (at % 16 != 0 || user_load(&mxcsr, at + offsetof(struct _fpstate, mxcsr)) != 0 ||
+        mxcsr & ~MXCSR_BITS)
         return -EFAULT;
-    if (is_xsave_area(&sw, at))
-        return ON_USER_MEMORY("xrstor64", at) != 0 ? -EFAULT : 0;
-    clear_fpu();
+    if (x86_features.has_xsave) {
+        if (user_copy_from(&sw, at + offsetof(struct _fpstate, sw_reserved), sizeof(sw)) != 0)
+            return -EFAULT;
+        if (is_xsave_area(&sw, at))
+            return ON_USER_MEMORY("xrstor64", at) != 0 ? -EFAULT : 0;
+        clear_fpu();
+    }
     return ON_USER_MEMORY("fxrstor64", at) != 0 ? -EFAULT : 0;
 }
 

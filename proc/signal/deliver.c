@@ -97,6 +97,19 @@ static void stop_by(struct process *process, int signal)
 }
 
 /*
+ * Whether there may be something to do. What is not seen here, without the lock, comes with another
+ * interrupt: lwp->interrupt was cleared before.
+ */
+static bool has_work(const struct user_lwp *self)
+{
+    const struct process *process = self->process;
+
+    return signal_ready(self) != 0 || process->signals.stop_signal != 0 ||
+           process->signals.tell_parent != 0 || process->is_ending ||
+           atomic_load_explicit(&process->exec_by, memory_order_relaxed) != NULL;
+}
+
+/*
  * Does what signals do without a handler. The first one for which one is to run, with *info and
  * *action filled; 0: there is none.
  */
@@ -192,7 +205,7 @@ void signal_deliver(struct trap_frame *frame)
     siginfo_t info;
     int signal;
 
-    while ((signal = take(self, &info, &action)) != 0) {
+    while (has_work(self) && (signal = take(self, &info, &action)) != 0) {
         finish_system_call(frame, &action);
         call_handler(self, frame, signal, &info, &action);
     }

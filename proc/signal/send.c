@@ -44,7 +44,11 @@
 void signal_interrupt(struct user_lwp *lwp)
 {
     /* Whoever has set it before has woken the LWP, or is about to. */
-    if (!atomic_exchange(&lwp->lwp.interrupt, true))
+    if (atomic_exchange(&lwp->lwp.interrupt, true))
+        return;
+    if (&lwp->lwp == lwp_current())
+        this_cpu_write(return_work, 1);
+    else
         sched_interrupt(&lwp->lwp);
 }
 
@@ -203,11 +207,24 @@ static int send_to_group(int pid, const siginfo_t *info)
     return result;
 }
 
+/* To oneself: nobody has to be looked for. */
+static int send_to_self(struct process *self, const siginfo_t *info)
+{
+    irq_state_t irq = spin_lock_irq(&self->lock);
+    int error = info->si_signo != 0 ? signal_post(self, NULL, info) : 0;
+
+    spin_unlock_irq(&self->lock, irq);
+    return error;
+}
+
 int signal_kill(int pid, const siginfo_t *info)
 {
-    irq_state_t irq = spin_lock_irq(&family_lock);
+    irq_state_t irq;
     int result = -ESRCH;
 
+    if (pid == process_current()->pid)
+        return send_to_self(process_current(), info);
+    irq = spin_lock_irq(&family_lock);
     if (pid > 0) {
         struct process *process = id_lookup(pid).process;
 
