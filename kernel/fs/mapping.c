@@ -66,7 +66,7 @@ void inode_unmap(struct inode *inode, uint64_t first, uint64_t end, bool is_shar
 
 int inode_create_unnamed(uint32_t mode, uint64_t nr_bytes, struct inode **created)
 {
-    int error = root_inode->ops->create_unnamed(root_inode, S_IFREG | mode, created);
+    int error = root_inode->ops->create_unnamed(root_inode, S_IFREG | mode, false, created);
 
     if (error != 0)
         return error;

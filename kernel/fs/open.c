@@ -166,7 +166,8 @@ static int open_unnamed(struct path_last *last, unsigned flags, uint32_t mode, s
     else
         error = inode_may(dir, MAY_WRITE | MAY_EXEC);
     if (error == 0)
-        error = dir->ops->create_unnamed(dir, S_IFREG | (mode & 07777 & ~path_umask()), &inode);
+        error = dir->ops->create_unnamed(dir, S_IFREG | (mode & 07777 & ~path_umask()),
+                                         !(flags & O_EXCL), &inode);
     inode_put(dir);
     if (error != 0)
         return error;

@@ -198,7 +198,8 @@ static int create_symlink(struct inode *dir, const char *name, size_t length, co
     return add_or_put(dir, name, length, node, NULL);
 }
 
-static int create_unnamed(struct inode *dir, uint32_t mode, struct inode **created)
+static int create_unnamed(struct inode *dir, uint32_t mode, bool may_get_name,
+                          struct inode **created)
 {
     struct node *node;
     int error = tmpfs_node_create(dir->mount, mode, dir, &node);
@@ -206,7 +207,7 @@ static int create_unnamed(struct inode *dir, uint32_t mode, struct inode **creat
     if (error != 0)
         return error;
     node->inode.nr_links = 0;
-    node->may_get_name = true;
+    node->may_get_name = may_get_name;
     atomic_fetch_add(&tmpfs_of(dir)->nr_unnamed, 1);
     *created = &node->inode;
     return 0;

@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <linux/close_range.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <linux/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -217,6 +219,77 @@ static bool ranges_are_copied(void)
            KTAP_EQUAL(unlink("/tmp/sparse2"), 0) && is_ok;
 }
 
+/* ---- Limits --------------------------------------------------------------------------------- */
+
+static bool set_limit(int which, unsigned long limit)
+{
+    unsigned long both[2] = {limit, limit};
+
+    return KTAP_EQUAL(syscall(__NR_prlimit64, 0, which, both, NULL), 0);
+}
+
+static void write_too_much(void *is_held_off)
+{
+    struct timespec no_time = {0, 0};
+    unsigned long signals = 1ul << (SIGXFSZ - 1);
+    int fd = new_file();
+
+    memset(text, 'z', PAGE);
+    if (is_held_off != NULL)
+        syscall(__NR_rt_sigprocmask, SIG_BLOCK, &signals, NULL, sizeof(signals));
+    if (!set_limit(RLIMIT_FSIZE, 100) || !KTAP_EQUAL(write(fd, text, 60), 60) ||
+        !KTAP_EQUAL(write(fd, text, 60), 40))
+        _exit(1);
+    if (!FAILS(write(fd, text, 1), EFBIG) || !FAILS(ftruncate(fd, 101), EFBIG) ||
+        !FAILS(syscall(__NR_fallocate, fd, 0, 0l, 101l), EFBIG) ||
+        !KTAP_EQUAL(pwrite(fd, text, 100, 0), 100) || !KTAP_EQUAL(ftruncate(fd, 50), 0) ||
+        !KTAP_EQUAL(syscall(__NR_rt_sigtimedwait, &signals, NULL, &no_time, sizeof(signals)),
+                    SIGXFSZ))
+        _exit(1);
+    _exit(CHILD_IS_WELL);
+}
+
+static bool size_is_limited(void)
+{
+    int status = 0;
+    pid_t child = start_child(write_too_much, &status);
+    bool is_ok = KTAP_EQUAL(waitpid(child, &status, 0), child) &&
+                 KTAP_EQUAL(WEXITSTATUS(status), CHILD_IS_WELL);
+
+    child = start_child(write_too_much, NULL);
+    return is_ok && KTAP_EQUAL(waitpid(child, &status, 0), child) &&
+           KTAP_TRUE(WIFSIGNALED(status)) && KTAP_EQUAL(WTERMSIG(status), SIGXFSZ) &&
+           KTAP_EQUAL(stat(FILE_PATH, &st), 0) && KTAP_EQUAL(st.st_size, 100);
+}
+
+static void open_too_many(void *unused)
+{
+    int fd = open("/", O_RDONLY), ends[2];
+
+    (void)unused;
+    dup2(fd, 20);
+    if (set_limit(RLIMIT_NOFILE, 10) && KTAP_EQUAL(fcntl(20, F_GETFD), 0) &&
+        FAILS(dup2(fd, 10), EBADF) && FAILS(fcntl(fd, F_DUPFD, 10), EINVAL) &&
+        KTAP_EQUAL(dup2(fd, 9), 9)) {
+        while ((fd = dup(fd)) >= 0)
+            ;
+        if (KTAP_EQUAL(errno, EMFILE) && FAILS(open("/", O_RDONLY), EMFILE) &&
+            FAILS(pipe(ends), EMFILE) && KTAP_EQUAL(close(9), 0) && FAILS(pipe(ends), EMFILE) &&
+            KTAP_EQUAL(open("/", O_RDONLY), 9))
+            _exit(CHILD_IS_WELL);
+    }
+    _exit(1);
+}
+
+static bool descriptors_are_limited(void)
+{
+    int status = 0;
+    pid_t child = start_child(open_too_many, NULL);
+
+    return KTAP_EQUAL(waitpid(child, &status, 0), child) &&
+           KTAP_EQUAL(WEXITSTATUS(status), CHILD_IS_WELL);
+}
+
 /* ---- Others --------------------------------------------------------------------------------- */
 
 static bool descriptors_close_in_ranges(void)
@@ -243,6 +316,9 @@ static bool files_without_names(void)
            KTAP_EQUAL(linkat(fd, "", AT_FDCWD, "/tmp/named", AT_EMPTY_PATH), 0) &&
            KTAP_EQUAL(fstat(fd, &st), 0) && KTAP_EQUAL((long)st.st_nlink, 1) &&
            KTAP_EQUAL(unlink("/tmp/named"), 0) &&
+           FAILS(linkat(fd, "", AT_FDCWD, "/tmp/named", AT_EMPTY_PATH), ENOENT) &&
+           KTAP_EQUAL(close(fd), 0) &&
+           KTAP_TRUE((fd = open("/tmp", O_TMPFILE | O_EXCL | O_WRONLY, 0600)) >= 0) &&
            FAILS(linkat(fd, "", AT_FDCWD, "/tmp/named", AT_EMPTY_PATH), ENOENT) &&
            KTAP_EQUAL(close(fd), 0) && FAILS(open("/tmp", O_TMPFILE | O_RDONLY, 0600), EINVAL) &&
            FAILS(open(FILE_PATH, O_TMPFILE | O_RDWR, 0600), ENOTDIR);
@@ -293,6 +369,8 @@ static const struct ktap_test tests[] = {
     {"preadv and pwritev do not move the offset", pieces_at_an_offset},
     {"sendfile sends to a pipe", sendfile_sends},
     {"copy_file_range copies", ranges_are_copied},
+    {"RLIMIT_FSIZE is EFBIG and SIGXFSZ", size_is_limited},
+    {"RLIMIT_NOFILE is EMFILE, and spares what is open", descriptors_are_limited},
     {"close_range closes, or sets the bit", descriptors_close_in_ranges},
     {"O_TMPFILE makes files that have no name until they get one", files_without_names},
     {"O_PATH is good for paths only", paths_only},

@@ -101,8 +101,9 @@ struct inode_ops {
                   uint32_t device, struct inode **created);
     /* The same for a symbolic link to `target`. */
     int (*symlink)(struct inode *dir, const char *name, size_t length, const char *target);
-    /* A file without a name. -ENOSPC. */
-    int (*create_unnamed)(struct inode *dir, uint32_t mode, struct inode **created);
+    /* A file without a name, which it may get by link() or not. -ENOSPC. */
+    int (*create_unnamed)(struct inode *dir, uint32_t mode, bool may_get_name,
+                          struct inode **created);
     /* One more name for `file`, which is no folder. As create(); -ENOENT, -EMLINK. */
     int (*link)(struct inode *dir, const char *name, size_t length, struct inode *file);
     /* -ENOENT, -ENOTDIR, -EISDIR, -ENOTEMPTY, -EBUSY. */
