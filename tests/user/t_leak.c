@@ -7,6 +7,7 @@
  * the tests ask for one round among many that leaves exactly what it found.
  */
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #include <unistd.h>
 
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -222,6 +225,85 @@ static void run_mixture(void)
 
 /* The roles. */
 
+static void link_and_rename(void)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_start = 5, .l_len = 10};
+    int fd, other;
+
+    mkdir("/tmp/leak", 0755);
+    mkdir("/tmp/leak/a", 0755);
+    fd = open("/tmp/leak/a/file", O_CREAT | O_RDWR, 0600);
+    pwrite(fd, "x", 1, 1l << 30);
+    fcntl(fd, F_SETLK, &lock);
+    lock.l_start = 8;
+    lock.l_len = 1;
+    lock.l_type = F_UNLCK;
+    fcntl(fd, F_SETLK, &lock);
+    link("/tmp/leak/a/file", "/tmp/leak/b");
+    symlink("a", "/tmp/leak/s");
+    symlink("s/../s/../s", "/tmp/leak/t");
+    rename("/tmp/leak/t/file", "/tmp/leak/s/name");
+    rename("/tmp/leak/a", "/tmp/leak/c");
+    renameat2(AT_FDCWD, "/tmp/leak/c", AT_FDCWD, "/tmp/leak/b", RENAME_EXCHANGE);
+    rename("/tmp/leak/t", "/tmp/leak/s");
+    mkfifo("/tmp/leak/fifo", 0600);
+    other = open("/tmp/leak/fifo", O_RDWR);
+    write(other, "left", 4);
+    close(open("/tmp/leak", O_TMPFILE | O_WRONLY, 0600));
+    unlink("/tmp/leak/fifo");
+    unlink("/tmp/leak/b/name");
+    unlink("/tmp/leak/c");
+    rmdir("/tmp/leak/b");
+    unlink("/tmp/leak/s");
+    rmdir("/tmp/leak");
+    close(other);
+    close(fd);
+}
+
+static void mount_and_unmount(void)
+{
+    int fd;
+
+    mkdir("/tmp/leak", 0755);
+    mount("x", "/tmp/leak", "tmpfs", 0, NULL);
+    mkdir("/tmp/leak/a", 0755);
+    mkdir("/tmp/leak/a/b", 0755);
+    mount("y", "/tmp/leak/a/b", "tmpfs", 0, NULL);
+    fd = open("/tmp/leak/a/b/file", O_CREAT | O_RDWR, 0600);
+    write(fd, "x", 1);
+    link("/tmp/leak/a/b/file", "/tmp/leak/a/b/two");
+    symlink("x", "/tmp/leak/a/link");
+    umount2("/tmp/leak", MNT_DETACH);
+    close(fd);
+    mount("z", "/tmp/leak", "tmpfs", 0, NULL);
+    umount("/tmp/leak");
+    rmdir("/tmp/leak");
+}
+
+static void fail_with_paths(void)
+{
+    static char long_path[5000];
+    struct stat st;
+
+    memset(long_path, 'x', sizeof(long_path) - 1);
+    symlink("loop", "/tmp/loop");
+    stat("/tmp/loop/x", &st);
+    stat(long_path, &st);
+    open("/tmp/loop", O_CREAT | O_RDWR, 0600);
+    open("/tmp/none/x", O_CREAT | O_RDWR, 0600);
+    rename("/tmp", "/tmp/x");
+    rename("/tmp/loop", "/dev/loop");
+    link("/tmp/loop", "/tmp/loop");
+    mount("x", "/tmp", "tmpfs", 0, "wrong=1");
+    mount("x", "/tmp/loop", "tmpfs", 0, NULL);
+    mkfifo("/tmp/fifo", 0600);
+    open("/tmp/fifo", O_WRONLY | O_NONBLOCK);
+    syscall(__NR_fchownat, AT_FDCWD, KERNEL_IMAGE, 0, 0, 0);
+    syscall(__NR_renameat2, AT_FDCWD, "/tmp/loop", AT_FDCWD, KERNEL_IMAGE, 0);
+    unlink("/tmp/fifo");
+    unlink("/tmp/loop");
+}
+
 static int do_nothing(int argc, char **argv)
 {
     (void)argc, (void)argv;
@@ -303,6 +385,9 @@ static const struct {
     {"exec, also one that fails, beside LWPs", fork_and_exec},
     {"killing a child with LWPs", fork_and_kill},
     {"creating and cancelling LWPs", create_and_cancel},
+    {"linking, renaming, locking", link_and_rename},
+    {"mounting and unmounting", mount_and_unmount},
+    {"calls about paths that fail", fail_with_paths},
     {"a mixture of them all", run_mixture},
 };
 
