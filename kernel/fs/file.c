@@ -83,6 +83,13 @@ void file_free(struct file *file)
 
 /* ---- Reading and writing -------------------------------------------------------------------- */
 
+/* The contents have been read. */
+static void touch_accessed(const struct file *file)
+{
+    if (!(atomic_load_explicit(&file->flags, memory_order_relaxed) & O_NOATIME))
+        inode_touch_accessed(file->inode);
+}
+
 static int check_read(const struct file *file)
 {
     if ((atomic_load(&file->flags) & O_ACCMODE) == O_WRONLY)
@@ -227,6 +234,8 @@ int64_t file_getdents(struct file *file, vaddr_t to, size_t nr_bytes)
     mutex_lock(&file->offset_lock);
     result = file->ops->getdents(file, to, nr_bytes, &file->offset);
     mutex_unlock(&file->offset_lock);
+    if (result >= 0)
+        touch_accessed(file);
     return result;
 }
 
@@ -261,8 +270,8 @@ static int64_t regular_read(struct file *file, vaddr_t to, size_t nr_bytes, uint
 
     if (result > 0)
         *offset += (uint64_t)result;
-    if (result >= 0 && !(atomic_load_explicit(&file->flags, memory_order_relaxed) & O_NOATIME))
-        inode_touch_accessed(file->inode);
+    if (result >= 0)
+        touch_accessed(file);
     return result;
 }
 

@@ -104,10 +104,11 @@ uint64_t inode_size(const struct inode *inode)
 
 void inode_stat(struct inode *inode, struct stat *stat)
 {
-    uint64_t accessed_ns = inode->accessed_ns, modified_ns, changed_ns;
+    uint64_t accessed_ns, modified_ns, changed_ns;
 
     if (inode->ops->refresh != NULL)
         inode->ops->refresh(inode);
+    accessed_ns = inode->accessed_ns;
     memset(stat, 0, sizeof(*stat));
     stat->st_dev = inode->mount->device;
     stat->st_ino = inode->number;

@@ -255,6 +255,8 @@ int64_t sys_readlinkat(int dir_fd, vaddr_t path_at, vaddr_t to, int nr_bytes)
         result = -EINVAL;
     else
         result = link->ops->readlink(link, target, MIN((size_t)nr_bytes, (size_t)PATH_MAX));
+    if (result > 0)
+        inode_touch_accessed(link);
     inode_put(link);
     if (result > 0 && user_copy_to(to, target, (size_t)result) != 0)
         result = -EFAULT;

@@ -404,6 +404,25 @@ static bool times_are_kept(void)
     return is_ok && KTAP_EQUAL(unlink(DIR "/f"), 0);
 }
 
+static bool reading_folders_and_links_sets_times(void)
+{
+    struct timespec old[2] = {{12, 0}, {12, 0}};
+    char entries[1000];
+    int fd;
+
+    if (mkdir(DIR "/d", 0755) != 0 || symlink("target", DIR "/l") != 0)
+        return false;
+    fd = open(DIR "/d", O_RDONLY);
+    return KTAP_EQUAL(futimens(fd, old), 0) &&
+           KTAP_EQUAL(utimensat(AT_FDCWD, DIR "/l", old, AT_SYMLINK_NOFOLLOW), 0) &&
+           KTAP_TRUE(syscall(__NR_getdents64, fd, entries, sizeof(entries)) > 0) &&
+           KTAP_EQUAL(readlink(DIR "/l", entries, sizeof(entries)), 6) &&
+           KTAP_EQUAL(fstat(fd, &st), 0) && KTAP_TRUE(st.st_atime > 12) &&
+           KTAP_EQUAL(lstat(DIR "/l", &st), 0) && KTAP_TRUE(st.st_atime > 12) &&
+           KTAP_EQUAL((long)st.st_mtime, 12) && KTAP_EQUAL(close(fd), 0) &&
+           KTAP_EQUAL(unlink(DIR "/l"), 0) && KTAP_EQUAL(rmdir(DIR "/d"), 0);
+}
+
 static const struct ktap_test tests[] = {
     {"setreuid, setresuid and setuid change what POSIX says", numbers_change_as_posix_says},
     {"a user stays the user that it is", user_has_no_way_up},
@@ -422,6 +441,7 @@ static const struct ktap_test tests[] = {
     {"chroot is where paths begin and .. ends", chroot_holds},
     {"utimensat sets what it is told to", times_can_be_set},
     {"reading and writing set the times", times_are_kept},
+    {"so does reading folders and links", reading_folders_and_links_sets_times},
 };
 
 static const struct ktap_role roles[] = {{"tell_ids", tell_ids}};
