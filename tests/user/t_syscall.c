@@ -21,6 +21,7 @@
 #include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -52,6 +53,7 @@ static char buffer[512];
 static const char zeroes[64];
 static const uint32_t no_stack[6] = {[2] = 2}; /* SS_DISABLE */
 static const int queued_info[32] = {[2] = -1}; /* SI_QUEUE */
+static const struct termios2 pty_settings; /* all off; also anything else that is 0 */
 static const struct timespec no_time;
 static const struct itimerspec no_timer;
 static const uint64_t no_mask[2];
@@ -70,7 +72,7 @@ static char socket_buffer[16];
 #endif
 
 /* What is open for all tests. */
-enum { FD_EPOLL = 50, FD_TIMER, FD_EVENT, FD_SOCKET, FD_PEER };
+enum { FD_EPOLL = 50, FD_TIMER, FD_EVENT, FD_SOCKET, FD_PEER, FD_PTY, FD_FILE };
 
 enum direction {
     READS, /* the kernel reads what the pointer points at */
@@ -329,6 +331,123 @@ static const struct pointer_argument pointer_arguments[] = {
      .number = __NR_memfd_create,
      .index = 0,
      .direction = READS_STRING},
+    {.name = "ioctl: TCGETS",
+     .number = __NR_ioctl,
+     .argument = {FD_PTY, TCGETS},
+     .index = 2,
+     .nr_bytes = sizeof(struct termios),
+     .direction = WRITES},
+    {.name = "ioctl: TCGETS2",
+     .number = __NR_ioctl,
+     .argument = {FD_PTY, TCGETS2},
+     .index = 2,
+     .nr_bytes = sizeof(struct termios2),
+     .direction = WRITES},
+    {.name = "ioctl: TCGETA",
+     .number = __NR_ioctl,
+     .argument = {FD_PTY, TCGETA},
+     .index = 2,
+     .nr_bytes = sizeof(struct termio),
+     .direction = WRITES},
+    {.name = "ioctl: TCSETS",
+     .number = __NR_ioctl,
+     .argument = {FD_PTY, TCSETS},
+     .index = 2,
+     .nr_bytes = sizeof(struct termios),
+     .direction = READS,
+     .content = &pty_settings},
+    {.name = "ioctl: TCSETS2",
+     .number = __NR_ioctl,
+     .argument = {FD_PTY, TCSETS2},
+     .index = 2,
+     .nr_bytes = sizeof(struct termios2),
+     .direction = READS,
+     .content = &pty_settings},
+    {.name = "ioctl: TCSETA",
+     .number = __NR_ioctl,
+     .argument = {FD_PTY, TCSETA},
+     .index = 2,
+     .nr_bytes = sizeof(struct termio),
+     .direction = READS,
+     .content = &pty_settings},
+    {.name = "ioctl: TIOCGWINSZ",
+     .number = __NR_ioctl,
+     .argument = {FD_PTY, TIOCGWINSZ},
+     .index = 2,
+     .nr_bytes = sizeof(struct winsize),
+     .direction = WRITES},
+    {.name = "ioctl: TIOCSWINSZ",
+     .number = __NR_ioctl,
+     .argument = {FD_PTY, TIOCSWINSZ},
+     .index = 2,
+     .nr_bytes = sizeof(struct winsize),
+     .direction = READS,
+     .content = &pty_settings},
+    {.name = "ioctl: TIOCGPGRP",
+     .number = __NR_ioctl,
+     .argument = {FD_PTY, TIOCGPGRP},
+     .index = 2,
+     .nr_bytes = sizeof(int),
+     .direction = WRITES},
+    {.name = "ioctl: TIOCOUTQ",
+     .number = __NR_ioctl,
+     .argument = {FD_PTY, TIOCOUTQ},
+     .index = 2,
+     .nr_bytes = sizeof(int),
+     .direction = WRITES},
+    {.name = "ioctl: TIOCGPTN",
+     .number = __NR_ioctl,
+     .argument = {FD_PTY, TIOCGPTN},
+     .index = 2,
+     .nr_bytes = sizeof(int),
+     .direction = WRITES},
+    {.name = "ioctl: TIOCSPTLCK",
+     .number = __NR_ioctl,
+     .argument = {FD_PTY, TIOCSPTLCK},
+     .index = 2,
+     .nr_bytes = sizeof(int),
+     .direction = READS,
+     .content = &pty_settings},
+    {.name = "ioctl: TIOCPKT",
+     .number = __NR_ioctl,
+     .argument = {FD_PTY, TIOCPKT},
+     .index = 2,
+     .nr_bytes = sizeof(int),
+     .direction = READS,
+     .content = &pty_settings},
+    {.name = "ioctl: TIOCSETD",
+     .number = __NR_ioctl,
+     .argument = {FD_PTY, TIOCSETD},
+     .index = 2,
+     .nr_bytes = sizeof(int),
+     .direction = READS,
+     .content = &pty_settings},
+    {.name = "ioctl: TIOCSTI",
+     .number = __NR_ioctl,
+     .argument = {FD_PTY, TIOCSTI},
+     .index = 2,
+     .nr_bytes = 1,
+     .direction = READS,
+     .content = &pty_settings},
+    {.name = "ioctl: FIONREAD",
+     .number = __NR_ioctl,
+     .argument = {FD_PTY, FIONREAD},
+     .index = 2,
+     .nr_bytes = sizeof(int),
+     .direction = WRITES},
+    {.name = "ioctl: FIONBIO",
+     .number = __NR_ioctl,
+     .argument = {FD_PTY, FIONBIO},
+     .index = 2,
+     .nr_bytes = sizeof(int),
+     .direction = READS,
+     .content = &pty_settings},
+    {.name = "ioctl: FIONREAD of a file",
+     .number = __NR_ioctl,
+     .argument = {FD_FILE, FIONREAD},
+     .index = 2,
+     .nr_bytes = sizeof(int),
+     .direction = WRITES},
     {.name = "getrandom: buffer",
      .number = __NR_getrandom,
      .argument = {0, 16},
@@ -786,6 +905,8 @@ static void open_files(void)
     dup2(epoll_create1(0), FD_EPOLL);
     dup2(timerfd_create(CLOCK_MONOTONIC, 0), FD_TIMER);
     dup2(eventfd(0, 0), FD_EVENT);
+    dup2(open("/dev/ptmx", O_RDWR | O_NOCTTY), FD_PTY);
+    dup2(open("/test/t_syscall", O_RDONLY), FD_FILE);
     epoll_ctl(FD_EPOLL, EPOLL_CTL_ADD, FD_TIMER, &event);
     epoll_ctl(FD_EPOLL, EPOLL_CTL_ADD, FD_EVENT, &writable);
 #ifdef THRUM_SOCKETS
