@@ -58,10 +58,8 @@ struct file *file_get(struct file *file)
     return file;
 }
 
-void file_put(struct file *file)
+void file_release(struct file *file)
 {
-    if (file == NULL || atomic_fetch_sub(&file->nr_refs, 1) != 1)
-        return;
     if (atomic_load(&file->epoll_items) != NULL)
         epoll_forget(file);
     if (file->ops->release != NULL)

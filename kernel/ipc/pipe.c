@@ -2,13 +2,15 @@
  * Pipes.
  *
  * A pipe is a stream of bytes with two counters: how many were ever written, and how many were ever
- * read. Byte n lives in page n / 4096 modulo the number of pages. There is one page more than the
- * capacity needs, so that the writer never comes round to the page that is being read. Frames come
+ * read. Byte n lives in page n / 4096 modulo the number of pages. There are more pages than
+ * the capacity needs, so the writer never comes round to the page that is being read. Frames come
  * when they are first written to and go when they have been read to their end.
  *
  * Copying touches user memory and may sleep, so it is done without the lock, by one reader and one
  * writer at a time: they take a *turn* (is_busy), copy what the counters allow, and move their
- * counter when the turn ends. Between turns everybody waits under the spinlock, interruptibly.
+ * counter when the turn ends. Between turns everybody waits under the spinlock, interruptibly. A
+ * turn for a few bytes of one page is tried with the lock held: with interrupts off a page that is
+ * not there is an error, and then the turn is taken as any other.
  *
  *     a read may have its turn when   nobody reads,  and there are bytes or no writer is left
  *     a write may have its turn when  nobody writes, and there is room for all of it or for
@@ -43,7 +45,8 @@
 #include <proc/signal.h>
 
 #define CAPACITY_BYTES KIB(64)
-#define NR_PAGES       (CAPACITY_BYTES / PAGE_SIZE + 1)
+#define NR_PAGES       32 /* more than CAPACITY_BYTES need, and a power of two */
+#define QUICK_BYTES    256
 
 struct end {
     unsigned nr_open;   /* files; one, unless it is a FIFO */
@@ -99,11 +102,9 @@ static void notify(struct pipe *pipe, struct end *end)
     poll_notify(&pipe->both_polled);
 }
 
-/* Wakes who can go on. Locked. */
-static void wake(struct pipe *pipe)
+/* Wakes writers that can go on: there are some. Locked. */
+static __attribute__((noinline)) void wake_writers(struct pipe *pipe)
 {
-    if (!pipe->reader.is_busy && can_read(pipe))
-        waitq_wake_first(&pipe->reader.waiting);
     if (pipe->writer.is_busy)
         return;
     if (can_write(pipe, PIPE_BUF)) {
@@ -112,6 +113,15 @@ static void wake(struct pipe *pipe)
         pipe->least_needed = PIPE_BUF;
         waitq_wake_all(&pipe->writer.waiting);
     }
+}
+
+/* Wakes who can go on. Locked. */
+static inline void wake(struct pipe *pipe)
+{
+    if (!waitq_is_empty(&pipe->reader.waiting) && !pipe->reader.is_busy && can_read(pipe))
+        waitq_wake_first(&pipe->reader.waiting);
+    if (unlikely(!waitq_is_empty(&pipe->writer.waiting)))
+        wake_writers(pipe);
 }
 
 /* The place for the frame of byte `at`. */
@@ -139,54 +149,69 @@ static bool is_nonblocking(const struct file *file)
     return atomic_load(&file->flags) & O_NONBLOCK;
 }
 
+/* Whether a transfer is small enough to be done with the lock held. */
+static bool is_quick(uint64_t at, size_t nr_bytes)
+{
+    return nr_bytes <= QUICK_BYTES && at % PAGE_SIZE + nr_bytes <= PAGE_SIZE;
+}
+
 /* ---- Reading -------------------------------------------------------------------------------- */
 
-/* Waits for the reader's turn. How many bytes there are, or -errno. */
-static int64_t begin_read(struct file *file)
+/*
+ * Waits until the caller may have the reader's turn. How many bytes there are, or -errno. Locked.
+ */
+static int64_t wait_to_read(struct file *file)
 {
     struct pipe *pipe = file->private;
-    irq_state_t irq = spin_lock_irq(&pipe->lock);
-    int64_t result = 0;
+    int error = 0;
 
-    while (result == 0 && (pipe->reader.is_busy || !can_read(pipe))) {
+    while (unlikely(pipe->reader.is_busy || !can_read(pipe))) {
         if (!can_read(pipe) && is_nonblocking(file))
-            result = -EAGAIN;
-        else
-            result = waitq_sleep(&pipe->reader.waiting, &pipe->lock, WAITQ_FOREVER, true);
+            return -EAGAIN;
+        error = waitq_sleep(&pipe->reader.waiting, &pipe->lock, WAITQ_FOREVER, true);
+        if (error != 0)
+            return error;
     }
-    if (result == 0) {
-        pipe->reader.is_busy = true;
-        result = (int64_t)nr_stored(pipe);
-    }
-    spin_unlock_irq(&pipe->lock, irq);
-    return result;
+    return (int64_t)nr_stored(pipe);
 }
 
-static void end_read(struct pipe *pipe, size_t nr_bytes)
+/* The next nr_bytes, all in one page, have been read: its frame goes at its end. */
+static void leave_page(paddr_t *frame, uint64_t at, size_t nr_bytes)
 {
-    irq_state_t irq = spin_lock_irq(&pipe->lock);
+    if ((at + nr_bytes) % PAGE_SIZE == 0) {
+        frame_free(*frame);
+        *frame = PADDR_NONE;
+    }
+}
 
-    pipe->reader.is_busy = false;
+/* So many bytes have been read, and the turn is over. Locked. */
+static inline void end_read(struct pipe *pipe, size_t nr_bytes)
+{
     pipe->nr_read += nr_bytes;
     wake(pipe);
-    if (room(pipe) >= PIPE_BUF)
-        notify(pipe, &pipe->writer);
-    spin_unlock_irq(&pipe->lock, irq);
+    notify(pipe, &pipe->writer);
 }
 
-static int64_t pipe_read(struct file *file, vaddr_t to, size_t nr_bytes, uint64_t *offset)
+/* Reads without giving up the lock, which does not wait for a page. False: not done. */
+static bool read_quickly(struct pipe *pipe, vaddr_t to, size_t nr_bytes)
 {
-    struct pipe *pipe = file->private;
-    size_t done = 0, nr = 0;
-    int64_t nr_there;
+    uint64_t at = pipe->nr_read;
+    paddr_t *frame = frame_slot(pipe, at);
 
-    (void)offset;
-    if (nr_bytes == 0)
-        return 0;
-    nr_there = begin_read(file);
-    if (nr_there < 0)
-        return nr_there;
-    nr_bytes = MIN(nr_bytes, (size_t)nr_there);
+    if (!is_quick(at, nr_bytes) ||
+        user_copy_to(to, (char *)phys_to_virt(*frame) + at % PAGE_SIZE, nr_bytes) != 0)
+        return false;
+    leave_page(frame, at, nr_bytes);
+    end_read(pipe, nr_bytes);
+    return true;
+}
+
+/* Has the turn. Bytes, or -EFAULT. */
+static int64_t read_slowly(struct pipe *pipe, vaddr_t to, size_t nr_bytes)
+{
+    size_t done = 0, nr = 0;
+    irq_state_t irq;
+
     for (; done < nr_bytes; done += nr) {
         uint64_t at = pipe->nr_read + done;
         paddr_t *frame = frame_slot(pipe, at);
@@ -194,53 +219,77 @@ static int64_t pipe_read(struct file *file, vaddr_t to, size_t nr_bytes, uint64_
         nr = MIN(nr_bytes - done, PAGE_SIZE - at % PAGE_SIZE);
         if (user_copy_to(to + done, (char *)phys_to_virt(*frame) + at % PAGE_SIZE, nr) != 0)
             break;
-        if ((at + nr) % PAGE_SIZE == 0) {
-            frame_free(*frame);
-            *frame = PADDR_NONE;
-        }
+        leave_page(frame, at, nr);
     }
+    irq = spin_lock_irq(&pipe->lock);
+    pipe->reader.is_busy = false;
     end_read(pipe, done);
+    spin_unlock_irq(&pipe->lock, irq);
     return done > 0 || nr_bytes == 0 ? (int64_t)done : -EFAULT;
 }
 
-/* ---- Writing -------------------------------------------------------------------------------- */
-
-/* Waits for the writer's turn for nr_bytes. How much room there is, or -errno. */
-static int64_t begin_write(struct file *file, size_t nr_bytes)
+static int64_t pipe_read(struct file *file, vaddr_t to, size_t nr_bytes, uint64_t *offset)
 {
     struct pipe *pipe = file->private;
-    size_t needed = is_nonblocking(file) && nr_bytes > PIPE_BUF ? 1 : nr_bytes;
-    irq_state_t irq = spin_lock_irq(&pipe->lock);
-    int64_t result = 0;
+    irq_state_t irq;
+    int64_t result;
 
-    while (result == 0 && (pipe->writer.is_busy || !can_write(pipe, needed))) {
-        if (!can_write(pipe, needed) && is_nonblocking(file)) {
-            result = -EAGAIN;
-        } else {
-            pipe->least_needed = MIN(pipe->least_needed, needed);
-            result = waitq_sleep(&pipe->writer.waiting, &pipe->lock, WAITQ_FOREVER, true);
+    (void)offset;
+    if (nr_bytes == 0)
+        return 0;
+    irq = spin_lock_irq(&pipe->lock);
+    result = wait_to_read(file);
+    if (result > 0) {
+        nr_bytes = MIN(nr_bytes, (size_t)result);
+        result = (int64_t)nr_bytes;
+        if (unlikely(!read_quickly(pipe, to, nr_bytes))) {
+            pipe->reader.is_busy = true;
+            spin_unlock_irq(&pipe->lock, irq);
+            return read_slowly(pipe, to, nr_bytes);
         }
-    }
-    if (result == 0 && pipe->reader.nr_open == 0) {
-        result = -EPIPE;
-        wake(pipe); /* the next one that was waiting for a turn */
     } else if (result == 0) {
-        pipe->writer.is_busy = true;
-        result = (int64_t)room(pipe);
+        wake(pipe); /* the end of the file is for all */
     }
     spin_unlock_irq(&pipe->lock, irq);
     return result;
 }
 
-static void end_write(struct pipe *pipe, size_t nr_bytes)
-{
-    irq_state_t irq = spin_lock_irq(&pipe->lock);
+/* ---- Writing -------------------------------------------------------------------------------- */
 
-    pipe->writer.is_busy = false;
+/*
+ * Waits until the caller may have the writer's turn for nr_bytes. How much room there is, or
+ * -errno. Locked.
+ */
+static int64_t wait_to_write(struct file *file, size_t nr_bytes)
+{
+    struct pipe *pipe = file->private;
+    size_t needed;
+    int error = 0;
+
+    if (likely(!pipe->writer.is_busy && room(pipe) >= PIPE_BUF && pipe->reader.nr_open > 0))
+        return (int64_t)room(pipe);
+    needed = is_nonblocking(file) && nr_bytes > PIPE_BUF ? 1 : nr_bytes;
+    while (unlikely(pipe->writer.is_busy || !can_write(pipe, needed))) {
+        if (!can_write(pipe, needed) && is_nonblocking(file))
+            return -EAGAIN;
+        pipe->least_needed = MIN(pipe->least_needed, needed);
+        error = waitq_sleep(&pipe->writer.waiting, &pipe->lock, WAITQ_FOREVER, true);
+        if (error != 0)
+            return error;
+    }
+    if (unlikely(pipe->reader.nr_open == 0)) {
+        wake(pipe); /* the next one that was waiting for a turn */
+        return -EPIPE;
+    }
+    return (int64_t)room(pipe);
+}
+
+/* So many bytes have been written, and the turn is over. Locked. */
+static inline void end_write(struct pipe *pipe, size_t nr_bytes)
+{
     pipe->nr_written += nr_bytes;
     wake(pipe);
     notify(pipe, &pipe->reader);
-    spin_unlock_irq(&pipe->lock, irq);
 }
 
 /* Where what is written comes from: the rest of a piece, and the pieces behind it. */
@@ -260,17 +309,32 @@ static vaddr_t next_bytes(struct source *from, size_t *nr_bytes)
     return from->piece->at + from->done;
 }
 
-/* One turn: writes as much as there is room for. Bytes, or -errno. */
-static int64_t write_turn(struct file *file, struct source *from, size_t nr_bytes)
+/* As read_quickly(). */
+static bool write_quickly(struct pipe *pipe, struct source *from, size_t nr_bytes)
 {
-    struct pipe *pipe = file->private;
-    int64_t result = begin_write(file, nr_bytes);
-    size_t done = 0;
+    uint64_t at = pipe->nr_written;
+    paddr_t *frame = frame_slot(pipe, at);
 
-    if (result < 0)
-        return result;
-    nr_bytes = MIN(nr_bytes, (size_t)result);
-    for (result = 0; result == 0 && done < nr_bytes;) {
+    if (!is_quick(at, nr_bytes) || nr_bytes > from->piece->nr_bytes - from->done)
+        return false;
+    if (*frame == PADDR_NONE)
+        *frame = frame_alloc(FRAME_USER);
+    if (*frame == PADDR_NONE || user_copy_from((char *)phys_to_virt(*frame) + at % PAGE_SIZE,
+                                               from->piece->at + from->done, nr_bytes) != 0)
+        return false;
+    from->done += nr_bytes;
+    end_write(pipe, nr_bytes);
+    return true;
+}
+
+/* Has the turn. Bytes, -EFAULT or -ENOMEM. */
+static int64_t write_slowly(struct pipe *pipe, struct source *from, size_t nr_bytes)
+{
+    int64_t result = 0;
+    size_t done = 0;
+    irq_state_t irq;
+
+    while (result == 0 && done < nr_bytes) {
         uint64_t at = pipe->nr_written + done;
         size_t nr = MIN(nr_bytes - done, PAGE_SIZE - at % PAGE_SIZE);
         vaddr_t bytes = next_bytes(from, &nr);
@@ -285,8 +349,31 @@ static int64_t write_turn(struct file *file, struct source *from, size_t nr_byte
             from->done += nr;
         }
     }
+    irq = spin_lock_irq(&pipe->lock);
+    pipe->writer.is_busy = false;
     end_write(pipe, done);
+    spin_unlock_irq(&pipe->lock, irq);
     return done > 0 ? (int64_t)done : result;
+}
+
+/* One turn: writes as much as there is room for. Bytes, or -errno. */
+static int64_t write_turn(struct file *file, struct source *from, size_t nr_bytes)
+{
+    struct pipe *pipe = file->private;
+    irq_state_t irq = spin_lock_irq(&pipe->lock);
+    int64_t result = wait_to_write(file, nr_bytes);
+
+    if (result > 0) {
+        nr_bytes = MIN(nr_bytes, (size_t)result);
+        result = (int64_t)nr_bytes;
+        if (unlikely(!write_quickly(pipe, from, nr_bytes))) {
+            pipe->writer.is_busy = true;
+            spin_unlock_irq(&pipe->lock, irq);
+            return write_slowly(pipe, from, nr_bytes);
+        }
+    }
+    spin_unlock_irq(&pipe->lock, irq);
+    return result;
 }
 
 static int64_t write_all(struct file *file, struct source *from, size_t nr_bytes)
@@ -296,10 +383,11 @@ static int64_t write_all(struct file *file, struct source *from, size_t nr_bytes
     while (done < nr_bytes) {
         int64_t result = write_turn(file, from, nr_bytes - done);
 
-        if (result == -EPIPE)
-            signal_send_self(SIGPIPE);
-        if (result < 0)
+        if (unlikely(result < 0)) {
+            if (result == -EPIPE)
+                signal_send_self(SIGPIPE);
             return done > 0 ? (int64_t)done : result;
+        }
         done += (size_t)result;
     }
     return (int64_t)done;

@@ -26,9 +26,11 @@ static void waiter_timed_out(struct timer *timer)
 int waitq_sleep(struct waitq *q, struct spinlock *guard, uint64_t deadline_ns,
                 bool is_interruptible)
 {
-    struct waiter self = {.lwp = lwp_current()};
     enum wake_reason reason;
+    struct waiter self; /* the timer is for a deadline only */
 
+    self.lwp = lwp_current();
+    self.is_woken = false;
     list_push_back(&q->waiters, &self.link);
     if (deadline_ns != WAITQ_FOREVER)
         timer_start(&self.timer, deadline_ns, waiter_timed_out);

@@ -90,7 +90,16 @@ int file_open(struct inode *start, const char *path, unsigned flags, uint32_t mo
 int file_open_inode(struct inode *inode, unsigned flags, struct file **file) MUST_CHECK;
 
 struct file *file_get(struct file *file);
-void file_put(struct file *file); /* NULL is allowed */
+
+/* The last reference is gone: closes the file. For file_put(). */
+void file_release(struct file *file);
+
+/* NULL is allowed. May sleep. */
+static inline void file_put(struct file *file)
+{
+    if (file != NULL && atomic_fetch_sub(&file->nr_refs, 1) == 1)
+        file_release(file);
+}
 
 /* Frees one that could not be opened: its ops are told nothing. */
 void file_free(struct file *file);

@@ -29,6 +29,11 @@ static inline void waitq_init(struct waitq *q)
     list_init(&q->waiters);
 }
 
+static inline bool waitq_is_empty(const struct waitq *q)
+{
+    return list_is_empty(&q->waiters);
+}
+
 /*
  * Sleeps until woken. `guard` is held and is held again on return. 0: woken; -ETIMEDOUT:
  * deadline_ns (clock_now_ns()) has passed; -ERESTARTSYS: interrupted (only if is_interruptible).
