@@ -4,6 +4,8 @@
 #include <kernel/clock.h>
 #include <kernel/credentials.h>
 #include <kernel/errno.h>
+#include <kernel/loadavg.h>
+#include <kernel/mount.h>
 #include <kernel/string.h>
 #include <kernel/utsname.h>
 #include <linux/capability.h>
@@ -59,12 +61,17 @@ int64_t sys_setdomainname(vaddr_t name_at, int nr_bytes)
 int64_t sys_sysinfo(vaddr_t info_at)
 {
     struct frame_stats frames = frame_get_stats();
+    uint64_t average[3];
     struct sysinfo info;
 
     memset(&info, 0, sizeof(info));
+    load_average(average);
+    for (unsigned i = 0; i < 3; i++)
+        info.loads[i] = average[i] << (SI_LOAD_SHIFT - LOAD_SHIFT);
     info.uptime = (__kernel_long_t)(clock_now_ns() / NSEC_PER_SEC);
     info.totalram = frames.nr_total * PAGE_SIZE;
     info.freeram = frames.nr_free * PAGE_SIZE;
+    info.sharedram = tmpfs_nr_frames() * PAGE_SIZE;
     info.procs = (uint16_t)MIN(atomic_load(&nr_user_lwps), (unsigned)UINT16_MAX);
     info.mem_unit = 1;
     return user_copy_to(info_at, &info, sizeof(info));

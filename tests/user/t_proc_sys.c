@@ -12,6 +12,7 @@
 #include <thrum.h>
 #include <unistd.h>
 
+#include <linux/utsname.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -168,6 +169,24 @@ static bool settings_are_there(void)
            KTAP_TRUE(strcmp(proc_read("/proc/sys/kernel/ostype"), "Linux\n") == 0) &&
            KTAP_TRUE(strtol(proc_read("/proc/sys/kernel/pid_max"), NULL, 10) > getpid()) &&
            KTAP_TRUE(strcmp(proc_read("/proc/sys/vm/overcommit_memory"), "1\n") == 0);
+}
+
+static bool host_can_be_named(void)
+{
+    char old[80], long_name[80];
+    int fd = open("/proc/sys/kernel/hostname", O_RDWR | O_TRUNC);
+    struct new_utsname name;
+    bool is_ok;
+
+    strcpy(old, proc_read("/proc/sys/kernel/hostname"));
+    memset(long_name, 'x', sizeof(long_name));
+    is_ok = KTAP_TRUE(fd >= 0) && KTAP_EQUAL(write(fd, "loom\n", 5), 5) &&
+            KTAP_EQUAL(syscall(__NR_uname, &name), 0) &&
+            KTAP_TRUE(strcmp(name.nodename, "loom") == 0) &&
+            KTAP_TRUE(strcmp(proc_read("/proc/sys/kernel/hostname"), "loom\n") == 0) &&
+            FAILS(write(fd, long_name, 65), EINVAL) &&
+            KTAP_EQUAL(write(fd, old, strlen(old)), strlen(old));
+    return KTAP_EQUAL(close(fd), 0) && is_ok;
 }
 
 static bool sched_has_the_caller(void)
@@ -421,7 +440,8 @@ static int nobody_role(int argc, char **argv)
             is_denied("/proc/1/exe") && is_denied("/proc/1/fd/0") && is_denied("/proc/kmsg") &&
             is_denied("/proc/trace") && is_denied("/proc/1/fdinfo/0") &&
             FAILS(open("/proc/1/comm", O_WRONLY), EACCES) &&
-            FAILS(open("/proc/uptime", O_WRONLY), EACCES);
+            FAILS(open("/proc/uptime", O_WRONLY), EACCES) &&
+            FAILS(open("/proc/sys/kernel/hostname", O_WRONLY), EACCES);
     is_ok = is_ok && KTAP_TRUE(proc_read("/proc/1/stat") != NULL) &&
             KTAP_TRUE(proc_read("/proc/1/cmdline") != NULL) &&
             KTAP_TRUE(proc_read("/proc/1/status") != NULL) &&
@@ -450,6 +470,7 @@ static const struct ktap_test tests[] = {
     {"cpuinfo, interrupts and /sys have every CPU", cpus_are_listed},
     {"file systems, devices and mounts are listed", kinds_are_listed},
     {"the settings are there", settings_are_there},
+    {"the host can be named", host_can_be_named},
     {"sched has the caller, running", sched_has_the_caller},
     {"trace has what the caller did, in order", trace_is_a_text},
     {"all of /proc and /sys can be read", all_can_be_read},

@@ -2,8 +2,11 @@
 
 #include <abi/thrum.h>
 #include <arch/smp.h>
+#include <kernel/credentials.h>
 #include <kernel/errno.h>
 #include <kernel/random.h>
+#include <kernel/string.h>
+#include <kernel/utsname.h>
 #include <kernel/version.h>
 #include <proc/id.h>
 
@@ -96,6 +99,52 @@ static PROCFS_SHOW(show_version)
     return 0;
 }
 
+/* ---- Names that root may change -------------------------------------------------------------- */
+
+static PROCFS_SHOW(show_hostname)
+{
+    struct new_utsname name;
+
+    (void)node;
+    utsname_get(&name);
+    procfs_print(text, "%s\n", name.nodename);
+    return 0;
+}
+
+static PROCFS_SHOW(show_domainname)
+{
+    struct new_utsname name;
+
+    (void)node;
+    utsname_get(&name);
+    procfs_print(text, "%s\n", name.domainname);
+    return 0;
+}
+
+static int set_name(void (*set)(const char *name), const char *name)
+{
+    if (!credentials_are_root(credentials_current()))
+        return -EPERM;
+    if (strlen(name) > __NEW_UTS_LEN)
+        return -EINVAL;
+    set(name);
+    return 0;
+}
+
+static int write_hostname(const struct procfs_node *node, const char *name)
+{
+    (void)node;
+    return set_name(utsname_set_host, name);
+}
+
+static int write_domainname(const struct procfs_node *node, const char *name)
+{
+    (void)node;
+    return set_name(utsname_set_domain, name);
+}
+
+/* ---- Limits ---------------------------------------------------------------------------------- */
+
 static PROCFS_SHOW(show_pid_max)
 {
     (void)node;
@@ -119,6 +168,8 @@ static PROCFS_SHOW(show_overcommit)
 }
 
 static const struct procfs_entry kernel_entries[] = {
+    {.name = "domainname", .permissions = 0644, .show = show_domainname, .write = write_domainname},
+    {.name = "hostname", .permissions = 0644, .show = show_hostname, .write = write_hostname},
     {.name = "osrelease", .permissions = 0444, .show = show_osrelease},
     {.name = "ostype", .permissions = 0444, .show = show_ostype},
     {.name = "pid_max", .permissions = 0444, .show = show_pid_max},
