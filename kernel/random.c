@@ -153,6 +153,22 @@ void random_note_interrupt(void)
 
 /* ---- Giving out ----------------------------------------------------------------------------- */
 
+/* Locked. */
+static void reseed(uint64_t now_ns)
+{
+    stir_collected();
+    stir_hardware();
+    reseeded_ns = now_ns;
+}
+
+void random_reseed(void)
+{
+    irq_state_t irq = spin_lock_irq(&lock);
+
+    reseed(clock_now_ns());
+    spin_unlock_irq(&lock, irq);
+}
+
 /* 32 bytes that nobody else gets, and a new key. */
 static void take(uint8_t bytes[CHACHA20_KEY_BYTES])
 {
@@ -160,11 +176,8 @@ static void take(uint8_t bytes[CHACHA20_KEY_BYTES])
     irq_state_t irq = spin_lock_irq(&lock);
     uint64_t now_ns = clock_now_ns();
 
-    if (now_ns - reseeded_ns >= RESEED_NS) {
-        stir_collected();
-        stir_hardware();
-        reseeded_ns = now_ns;
-    }
+    if (now_ns - reseeded_ns >= RESEED_NS)
+        reseed(now_ns);
     chacha20_block(key, 0, no_nonce, block);
     memcpy(key, block, sizeof(key));
     spin_unlock_irq(&lock, irq);

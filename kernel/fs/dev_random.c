@@ -3,9 +3,11 @@
  * program runs, so neither ever waits. What is written is stirred in. Seeking has no effect.
  */
 
+#include <kernel/credentials.h>
 #include <kernel/device.h>
 #include <kernel/errno.h>
 #include <kernel/random.h>
+#include <linux/random.h>
 #include <mm/user_copy.h>
 #include <sched/lwp.h>
 
@@ -60,6 +62,43 @@ static int64_t device_write(struct file *file, vaddr_t from, size_t nr_bytes, ui
     return (int64_t)done;
 }
 
+/* What RNDADDENTROPY brings: this, and the bytes. */
+struct contribution {
+    int nr_bits; /* how hard it is to foretell, says who brings it */
+    int nr_bytes;
+};
+
+/* The bits that are claimed make no difference: the generator does without them. */
+static int64_t contribute(vaddr_t at)
+{
+    struct contribution head;
+    int64_t done;
+
+    if (user_copy_from(&head, at, sizeof(head)) != 0)
+        return -EFAULT;
+    if (head.nr_bits < 0 || head.nr_bytes < 0)
+        return -EINVAL;
+    done = device_write(NULL, at + sizeof(head), (size_t)head.nr_bytes, NULL);
+    return done < 0 ? done : 0;
+}
+
+static int64_t device_ioctl(struct file *file, unsigned request, uint64_t arg)
+{
+    int nr_bits = 8 * CHACHA20_KEY_BYTES;
+
+    (void)file;
+    if (request == RNDGETENTCNT)
+        return user_copy_to(arg, &nr_bits, sizeof(nr_bits));
+    if (request != RNDADDENTROPY && request != RNDRESEEDCRNG)
+        return -EINVAL;
+    if (!credentials_are_root(credentials_current()))
+        return -EPERM;
+    if (request == RNDADDENTROPY)
+        return contribute(arg);
+    random_reseed();
+    return 0;
+}
+
 static int64_t device_seek(struct file *file, int64_t offset, int whence)
 {
     (void)file, (void)offset, (void)whence;
@@ -71,6 +110,7 @@ static const struct file_ops random_ops = {
     .read = device_read,
     .write = device_write,
     .seek = device_seek,
+    .ioctl = device_ioctl,
 };
 static const struct device_driver random_driver = {.name = "mem", .ops = &random_ops};
 

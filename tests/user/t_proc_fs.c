@@ -12,6 +12,7 @@
 #include <thrum.h>
 #include <unistd.h>
 
+#include <linux/prctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -256,6 +257,16 @@ static bool comm_can_be_changed(void)
     return KTAP_EQUAL(close(fd), 0) && is_ok;
 }
 
+static bool odd_names_stay_on_a_line(void)
+{
+    return KTAP_EQUAL(syscall(__NR_prctl, PR_SET_NAME, "a) Z\n\\", 0, 0, 0), 0) &&
+           KTAP_TRUE(strstr(proc_read("/proc/self/stat"), " (a) Z\\n\\\\) R ") != NULL) &&
+           KTAP_EQUAL(proc_nr_lines(proc_read("/proc/self/stat")), 1) &&
+           KTAP_TRUE(strncmp(proc_read("/proc/self/status"), "Name:\ta) Z\\n\\\\\nUmask:", 21) ==
+                     0) &&
+           KTAP_EQUAL(syscall(__NR_prctl, PR_SET_NAME, "t_proc_fs", 0, 0, 0), 0);
+}
+
 static bool self_is_the_caller(void)
 {
     char want[64], target[64] = "";
@@ -444,6 +455,7 @@ static const struct ktap_test tests[] = {
     {"a stopped process says so", stopped_ones_are_seen},
     {"task lists the LWPs of a process", task_lists_the_lwps},
     {"comm renames the caller's, and only its own", comm_can_be_changed},
+    {"a name does not end its line", odd_names_stay_on_a_line},
     {"self and thread-self are the caller", self_is_the_caller},
     {"exe, cwd and root lead there", links_lead_there},
     {"descriptors are links to what they are open on", descriptors_are_links},

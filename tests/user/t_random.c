@@ -99,6 +99,26 @@ static bool devices_work(void)
     return true;
 }
 
+static bool generator_can_be_told(void)
+{
+    struct {
+        int nr_bits, nr_bytes;
+        char bytes[40];
+    } contribution = {8, 40, "forty bytes that are not hard to guess"};
+    int fd = open("/dev/random", O_RDWR), nr_bits = 0;
+    bool is_ok = KTAP_EQUAL(syscall(__NR_ioctl, fd, RNDGETENTCNT, &nr_bits), 0) &&
+                 KTAP_EQUAL(nr_bits, 256) &&
+                 KTAP_EQUAL(syscall(__NR_ioctl, fd, RNDADDENTROPY, &contribution), 0) &&
+                 KTAP_EQUAL(syscall(__NR_ioctl, fd, RNDRESEEDCRNG), 0) &&
+                 FAILS(syscall(__NR_ioctl, fd, RNDADDENTROPY, 8), EFAULT) &&
+                 FAILS(syscall(__NR_ioctl, fd, RNDGETENTCNT, 8), EFAULT) &&
+                 FAILS(syscall(__NR_ioctl, fd, 0x5401, &nr_bits), EINVAL);
+
+    contribution.nr_bytes = -1;
+    return is_ok && FAILS(syscall(__NR_ioctl, fd, RNDADDENTROPY, &contribution), EINVAL) &&
+           KTAP_EQUAL(close(fd), 0);
+}
+
 static uint64_t numbers[NR_READERS][NR_NUMBERS];
 
 static void *take_numbers(void *mine)
@@ -179,6 +199,7 @@ static const struct ktap_test tests[] = {
     {"getrandom() takes Linux's flags, and no others", flags_are_checked},
     {"memory that ends is filled up to there", part_of_memory_is_filled},
     {"random and urandom give, take, and do not wait", devices_work},
+    {"the generator can be asked and given to", generator_can_be_told},
     {"of many readers no two get the same number", readers_get_different_numbers},
     {"a process that reads without end can be killed", long_reader_can_be_killed},
     {"each program starts with other random bytes", programs_start_differently},

@@ -90,7 +90,12 @@ static void show_name(struct procfs_text *text, size_t line_start, const char *n
 {
     while (text->nr_bytes - line_start < NAME_COLUMN && !text->is_full)
         procfs_append(text, " ", 1);
-    procfs_print(text, "%s", name);
+    for (; *name != '\0'; name++) {
+        if (*name == '\n')
+            procfs_append(text, "\\012", 4);
+        else
+            procfs_append(text, name, 1);
+    }
 }
 
 /* The path of a file that is mapped, or what it is when it has none any more. */

@@ -44,6 +44,19 @@ static int priority_of(const struct thrum_sched_lwp *record, int policy)
     return policy == SCHED_DEADLINE ? -101 : PRIORITY_OF_NICE_0 + record->params.nice;
 }
 
+/* A name may be anything: it is not to end the line, or look as if it did. */
+static void show_name(struct procfs_text *text, const char *name)
+{
+    for (; *name != '\0'; name++) {
+        if (*name == '\n')
+            procfs_append(text, "\\n", 2);
+        else if (*name == '\\')
+            procfs_append(text, "\\\\", 2);
+        else
+            procfs_append(text, name, 1);
+    }
+}
+
 int procfs_show_stat(struct procfs_text *text, const struct procfs_node *node)
 {
     struct thrum_sched_lwp sched = {.params.nice = 0};
@@ -59,8 +72,10 @@ int procfs_show_stat(struct procfs_text *text, const struct procfs_node *node)
     policy = policy_of(&sched);
     procfs_read_memory(r.pid, &memory);
     /* pid (comm) state ppid pgrp session tty_nr tpgid flags */
-    procfs_print(text, "%d (%s) %c %d %d %d %u %d 0 ", tid != 0 ? tid : r.pid, r.name,
-                 state_name(&r)[0], r.parent, r.group, r.session, r.terminal, r.terminal_group);
+    procfs_print(text, "%d (", tid != 0 ? tid : r.pid);
+    show_name(text, r.name);
+    procfs_print(text, ") %c %d %d %d %u %d 0 ", state_name(&r)[0], r.parent, r.group, r.session,
+                 r.terminal, r.terminal_group);
     /* minflt cminflt majflt cmajflt utime stime cutime cstime */
     procfs_print(text, "%lu %lu 0 0 %lu 0 %lu 0 ", r.usage.nr_faults, r.children.nr_faults,
                  procfs_ticks(r.usage.run_ns), procfs_ticks(r.children.run_ns));
@@ -134,8 +149,9 @@ int procfs_show_status(struct procfs_text *text, const struct procfs_node *node)
 
     if (error != 0)
         return error;
-    procfs_print(text, "Name:\t%s\n", r.name);
-    procfs_print(text, "Umask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\n", r.umask, state_name(&r),
+    procfs_print(text, "Name:\t");
+    show_name(text, r.name);
+    procfs_print(text, "\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\n", r.umask, state_name(&r),
                  r.pid);
     procfs_print(text, "Pid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", tid != 0 ? tid : r.pid, r.parent);
     show_credentials(text, &r);

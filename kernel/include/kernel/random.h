@@ -26,6 +26,9 @@ void random_stream_end(struct random_stream *stream);
 /* Whatever may help to make later numbers harder to foretell; it never harms. */
 void random_stir(const void *from, size_t nr_bytes);
 
+/* Stirs in what there is to be had by itself, which otherwise happens from time to time. */
+void random_reseed(void);
+
 /* An interrupt has come just now, at a moment that may be hard to foretell. Interrupts are off. */
 void random_note_interrupt(void);
 
