@@ -524,6 +524,7 @@ static const struct file_ops pipe_ops[] = {
                   .open_again = pipe_open_again},
     [O_RDWR] = {.read = pipe_read,
                 .write = pipe_write,
+                .write_pieces = pipe_write_pieces,
                 .poll = poll_both,
                 .stat = pipe_stat,
                 .release = pipe_release,
@@ -662,7 +663,11 @@ static const struct file_ops fifo_ops[] = {
                   .write_pieces = pipe_write_pieces,
                   .poll = poll_writer,
                   .release = fifo_release},
-    [O_RDWR] = {.read = pipe_read, .write = pipe_write, .poll = poll_both, .release = fifo_release},
+    [O_RDWR] = {.read = pipe_read,
+                .write = pipe_write,
+                .write_pieces = pipe_write_pieces,
+                .poll = poll_both,
+                .release = fifo_release},
 };
 
 int fifo_open(struct file *file)
