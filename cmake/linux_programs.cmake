@@ -49,7 +49,7 @@ target_compile_options(thrum_musl INTERFACE
   -isystem ${THRUM_MUSL_INCLUDE} -idirafter ${LINUX_UAPI_DIR}
   -ffunction-sections -fdata-sections -Wall -Wextra -Werror)
 target_link_options(thrum_musl INTERFACE
-  --target=x86_64-linux-musl -fuse-ld=lld -nostdlib -static -no-pie
+  --target=x86_64-linux-musl -fuse-ld=lld -nostdlib -static
   -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noexecstack
   ${THRUM_MUSL_LIB}/crt1.o ${THRUM_MUSL_LIB}/crti.o)
 target_link_libraries(thrum_musl INTERFACE

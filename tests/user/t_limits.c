@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <linux/prctl.h>
+#include <linux/reboot.h>
 #include <linux/resource.h>
 #include <linux/sysinfo.h>
 #include <linux/times.h>
@@ -84,6 +85,21 @@ static bool system_tells_its_memory(void)
            KTAP_TRUE(info.totalram > 16 << 20) && KTAP_TRUE(info.freeram < info.totalram) &&
            KTAP_TRUE(info.freeram > 0) && KTAP_TRUE(info.procs >= 2) &&
            KTAP_EQUAL(info.mem_unit, 1);
+}
+
+static bool check_reboot(void)
+{
+    return KTAP_EQUAL(syscall(__NR_setresuid, 7, 7, 7), 0) &&
+           FAILS(syscall(__NR_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
+                         LINUX_REBOOT_CMD_HALT),
+                 EPERM);
+}
+
+static bool holds_in_child(bool (*check)(void));
+
+static bool machine_is_roots_to_stop(void)
+{
+    return holds_in_child(check_reboot);
 }
 
 static bool lwp_has_a_name(void)
@@ -360,6 +376,7 @@ static const struct ktap_test tests[] = {
     {"the system has names", system_has_names},
     {"the machine can be given another name", machine_can_be_renamed},
     {"the system tells how much memory it has", system_tells_its_memory},
+    {"only root may stop the machine", machine_is_roots_to_stop},
     {"an LWP has a name", lwp_has_a_name},
     {"the CPU is one of those allowed", cpu_is_one_of_those_allowed},
     {"work is counted", work_is_counted},

@@ -726,10 +726,14 @@ static const struct refused_call refused_calls[] = {
      {ARCH_SET_FS, NON_CANONICAL},
      -EPERM},
     {"arch_prctl with an unknown code is EINVAL", __NR_arch_prctl, {0x9999}, -EINVAL},
-    {"reboot from any process but init is EPERM",
+    {"reboot without its magic numbers is EINVAL",
      __NR_reboot,
-     {(long)LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_HALT},
-     -EPERM},
+     {(long)LINUX_REBOOT_MAGIC1, 1, LINUX_REBOOT_CMD_HALT},
+     -EINVAL},
+    {"reboot with an unknown command is EINVAL",
+     __NR_reboot,
+     {(long)LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, 7},
+     -EINVAL},
 };
 
 static bool is_refused(const struct refused_call *call)

@@ -3,7 +3,7 @@
 
 #include <linux/reboot.h>
 
-/* Powers off, restarts or halts the machine (LINUX_REBOOT_CMD_*). Process 1 only: EPERM. */
+/* Powers off, restarts or halts the machine (LINUX_REBOOT_CMD_*). Root only: EPERM. */
 int reboot(unsigned command);
 
 #endif
