@@ -88,6 +88,12 @@ int64_t sys_getcpu(vaddr_t cpu_at, vaddr_t node_at)
     return 0;
 }
 
+/* Every program upon glibc asks at its start, and does without. */
+int64_t sys_rseq(void)
+{
+    return -ENOSYS;
+}
+
 #define PERSONALITY_ASK 0xffffffffu
 
 /* There is one, PER_LINUX. */

@@ -371,6 +371,7 @@ SYSCALL(__NR_sethostname, sethostname, (vaddr_t name_at, int nr_bytes), "name th
 SYSCALL(__NR_setdomainname, setdomainname, (vaddr_t name_at, int nr_bytes), "name its domain")
 SYSCALL(__NR_sysinfo, sysinfo, (vaddr_t info_at), "what the system has")
 SYSCALL(__NR_getcpu, getcpu, (vaddr_t cpu_at, vaddr_t node_at), "which CPU the caller is on")
+SYSCALL(__NR_rseq, rseq, (void), "ENOSYS: there are no restartable sequences")
 SYSCALL(__NR_personality, personality, (unsigned personality), "how programs are treated")
 SYSCALL(__NR_prctl, prctl, (int option, uint64_t a, uint64_t b, uint64_t c, uint64_t d),
         "what an LWP is like")

@@ -38,8 +38,9 @@ _Noreturn void bench_die(const char *what);
 /* Dies unless `is_ok`: for system calls, all of which are expected to work. */
 #define BENCH_CHECK(is_ok) ((is_ok) ? (void)0 : bench_die(#is_ok))
 
-/* The program's own file. */
-#define BENCH_PATH "/bin/bench"
+/* The program's own file, and that of the rows upon musl. */
+#define BENCH_PATH       "/bin/bench"
+#define BENCH_LINUX_PATH "/bin/bench_linux"
 
 /*
  * Half of process_rows' exec: started with {BENCH_PATH, BENCH_EXEC_CHAIN, LEFT, START_NS, FD}, the
