@@ -53,7 +53,7 @@ static char buffer[512];
 static const char zeroes[64];
 static const uint32_t no_stack[6] = {[2] = 2}; /* SS_DISABLE */
 static const int queued_info[32] = {[2] = -1}; /* SI_QUEUE */
-static const struct termios2 pty_settings; /* all off; also anything else that is 0 */
+static const struct termios2 pty_settings;     /* all off; also anything else that is 0 */
 static const struct timespec no_time;
 static const struct itimerspec no_timer;
 static const uint64_t no_mask[2];
