@@ -115,27 +115,26 @@ static const struct file_ops *ops_of(const struct inode *inode, unsigned flags,
     return *driver != NULL ? (*driver)->ops : NULL;
 }
 
-int file_open_inode(struct inode *inode, unsigned flags, struct file **file)
+/* As file_open_inode(); takes over the reference to the inode, whether or not it works. */
+static int open_inode(struct inode *inode, unsigned flags, struct file **file)
 {
     const struct device_driver *driver;
     int error;
     const struct file_ops *ops = ops_of(inode, flags, &driver, &error);
 
-    if (ops == NULL)
+    if (ops != NULL)
+        error = wants_write(flags) ? inode_get_writer(inode) : 0;
+    if (error != 0) {
+        inode_put(inode);
         return error;
-    if (wants_write(flags)) {
-        error = inode_get_writer(inode);
-        if (error != 0)
-            return error;
     }
-    *file = file_create(ops, flags & (FLAGS_KEPT | O_NOCTTY), inode_get(inode), NULL);
+    *file = file_create(ops, flags & (FLAGS_KEPT | O_NOCTTY), inode, NULL);
     if (*file == NULL) {
         if (wants_write(flags))
             inode_put_writer(inode);
         inode_put(inode);
         return -ENOMEM;
     }
-    error = 0;
     /* It may have been remounted since the permissions were looked at: now it is counted. */
     if (wants_write(flags) && inode_is_regular(inode) && is_read_only(inode))
         error = -EROFS;
@@ -149,6 +148,11 @@ int file_open_inode(struct inode *inode, unsigned flags, struct file **file)
     if (error != 0)
         file_free(*file);
     return error;
+}
+
+int file_open_inode(struct inode *inode, unsigned flags, struct file **file)
+{
+    return open_inode(inode_get(inode), flags, file);
 }
 
 /* A file without a name in the folder at the end of the walk. */
@@ -171,9 +175,7 @@ static int open_unnamed(struct path_last *last, unsigned flags, uint32_t mode, s
     inode_put(dir);
     if (error != 0)
         return error;
-    error = file_open_inode(inode, flags & ~(unsigned)O_DIRECTORY, file);
-    inode_put(inode);
-    return error;
+    return open_inode(inode, flags & ~(unsigned)O_DIRECTORY, file);
 }
 
 static int open_last(struct path_last *last, unsigned flags, uint32_t mode, struct file **file)
@@ -186,14 +188,16 @@ static int open_last(struct path_last *last, unsigned flags, uint32_t mode, stru
         return error;
     if (found == 0)
         error = check_open(inode, flags);
-    if (error == 0)
-        error = file_open_inode(inode, flags, file);
+    if (error != 0) {
+        inode_put(inode);
+        return error;
+    }
+    error = open_inode(inode, flags, file);
     if (error == 0 && found == 0 && (flags & O_TRUNC) && inode_is_regular(inode)) {
         error = inode_truncate(inode, 0);
         if (error != 0)
             file_put(*file);
     }
-    inode_put(inode);
     return error;
 }
 
