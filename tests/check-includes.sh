@@ -61,7 +61,7 @@ level_of() {
         kernel/fs/* | kernel/include/kernel/@(cpio|credentials|devfs|device|epoll|file|file_lock|initrd|kmsg|mount|vnode).h) level=5 ;;
         proc/*) level=6 ;;
         kernel/init.c | kernel/ipi.c | kernel/ipc/* | kernel/net/* | kernel/syscall/* | kernel/tty/*) level=7 ;;
-        kernel/include/kernel/@(eventfd|futex|init|pipe|socket|test|tty).h) level=7 ;;
+        kernel/include/kernel/@(eventfd|futex|init|pipe|signalfd|socket|test|tty).h) level=7 ;;
         *) level= ;;
     esac
 }

@@ -5,8 +5,12 @@
 #include <kernel/clock.h>
 #include <kernel/credentials.h>
 #include <kernel/errno.h>
+#include <kernel/file.h>
+#include <kernel/signalfd.h>
 #include <kernel/string.h>
+#include <linux/fcntl.h>
 #include <linux/signal.h>
+#include <linux/signalfd.h>
 #include <mm/user_copy.h>
 #include <proc/process.h>
 #include <proc/signal.h>
@@ -226,9 +230,41 @@ int64_t sys_rt_sigtimedwait(vaddr_t set_at, vaddr_t info_at, vaddr_t timeout_at,
         deadline_ns = clock_now_ns() + timeout_ns;
     }
     result = signal_wait_for(set, deadline_ns, &info);
+    if (result == -ERESTARTSYS)
+        return -EINTR; /* as in Linux, even if no handler runs */
     if (result > 0 && info_at != 0 && user_copy_to(info_at, &info, sizeof(info)) != 0)
         return -EFAULT;
     return result;
+}
+
+/* ---- Files of signals ------------------------------------------------------------------------ */
+
+int64_t sys_signalfd4(int fd, vaddr_t mask_at, size_t nr_set_bytes, unsigned flags)
+{
+    struct file *file;
+    signal_set mask;
+    int error;
+
+    if (nr_set_bytes != sizeof(mask) || flags & ~(unsigned)(SFD_CLOEXEC | SFD_NONBLOCK))
+        return -EINVAL;
+    if (user_copy_from(&mask, mask_at, sizeof(mask)) != 0)
+        return -EFAULT;
+    mask &= ~(signal_bit(SIGKILL) | signal_bit(SIGSTOP));
+    if (fd == -1) {
+        file = signalfd_create(mask, flags & O_NONBLOCK);
+        return file != NULL ? syscall_install(file, flags & O_CLOEXEC) : -ENOMEM;
+    }
+    file = fd_get(process_current()->files, fd);
+    if (file == NULL)
+        return -EBADF;
+    error = signalfd_set(file, mask);
+    file_put(file);
+    return error != 0 ? error : fd;
+}
+
+int64_t sys_signalfd(int fd, vaddr_t mask_at, size_t nr_set_bytes)
+{
+    return sys_signalfd4(fd, mask_at, nr_set_bytes, 0);
 }
 
 int64_t sys_restart_syscall(void)

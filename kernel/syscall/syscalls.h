@@ -324,6 +324,10 @@ SYSCALL(__NR_rt_sigtimedwait, rt_sigtimedwait,
         (vaddr_t set_at, vaddr_t info_at, vaddr_t timeout_at, size_t nr_set_bytes),
         "take a blocked signal when one comes")
 SYSCALL(__NR_rt_sigreturn, rt_sigreturn, (void), "go on where a signal handler interrupted")
+SYSCALL(__NR_signalfd, signalfd, (int fd, vaddr_t mask_at, size_t nr_set_bytes),
+        "a file from which signals are read")
+SYSCALL(__NR_signalfd4, signalfd4, (int fd, vaddr_t mask_at, size_t nr_set_bytes, unsigned flags),
+        "as signalfd, with flags")
 SYSCALL(__NR_sigaltstack, sigaltstack, (vaddr_t stack_at, vaddr_t old_at),
         "the stack for signal handlers")
 SYSCALL(__NR_pause, pause, (void), "wait for a signal")

@@ -216,6 +216,7 @@ void signal_process_free(struct process *process)
 {
     pending_drop(process, &process->signals.pending, ~0ull);
     put_table(process->signals.actions);
+    signal_watch_put(process->signals.watch);
     process->signals.actions = NULL;
 }
 

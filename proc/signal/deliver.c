@@ -257,7 +257,7 @@ int signal_wait_for(signal_set set, uint64_t deadline_ns, siginfo_t *info)
     spin_unlock_irq(&process->lock, irq);
     if (signal != 0)
         return signal;
-    return error == -ETIMEDOUT ? -EAGAIN : -EINTR;
+    return error == -ETIMEDOUT ? -EAGAIN : error;
 }
 
 void signal_wait_for_any(void)

@@ -129,6 +129,7 @@ static int post(struct process *process, struct user_lwp *lwp, const siginfo_t *
     if (taker != NULL)
         signal_interrupt(taker);
     waitq_wake_all(&process->signals.arrived);
+    signal_watch_notify(process);
     return PENDING;
 }
 

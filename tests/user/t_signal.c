@@ -14,7 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/poll.h>
 #include <linux/sched.h>
+#include <linux/signalfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -551,15 +553,14 @@ static bool sigpipe_ends_a_writer(void)
     return is_right;
 }
 
-/* SIGUSR1, SIGUSR2 and SIGTERM have handlers in init: they halt, switch off, restart the machine.
- */
 static bool init_is_immune(void)
 {
-    const uint64_t caught = 1ull << SIGCHLD | 1ull << SIGUSR1 | 1ull << SIGUSR2 | 1ull << SIGTERM;
+    /* For these three it has handlers: they are requests. */
+    const sigset_t handled = signal_bit(SIGTERM) | signal_bit(SIGUSR1) | signal_bit(SIGUSR2);
     bool is_right = true;
 
     for (int signal = 1; signal <= 64; signal++)
-        is_right &= (signal < 64 && caught >> signal & 1) || KTAP_EQUAL(kill(1, signal), 0);
+        is_right &= handled & signal_bit(signal) || KTAP_EQUAL(kill(1, signal), 0);
     return is_right && KTAP_EQUAL(kill(1, 0), 0);
 }
 
@@ -724,6 +725,70 @@ static bool clone_may_share_actions(void)
            KTAP_EQUAL(clone_process(CLONE_VM | CLONE_SIGHAND | CLONE_CLEAR_SIGHAND), -EINVAL);
 }
 
+/* Signals from a file. */
+
+static long open_signals(sigset_t set, unsigned flags)
+{
+    return syscall6(__NR_signalfd4, -1, (long)&set, sizeof(set), flags, 0, 0);
+}
+
+static bool signals_are_read(void)
+{
+    struct signalfd_siginfo infos[3];
+    sigset_t set = signal_bit(REALTIME) | signal_bit(SIGUSR1);
+    int fd = (int)open_signals(set, O_NONBLOCK);
+    bool is_right = KTAP_TRUE(fd >= 0);
+
+    handle(SIGUSR1, 0), handle(REALTIME, 0);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    is_right &=
+        FAILS(read(fd, infos, sizeof(infos)), EAGAIN) && FAILS(read(fd, infos, 127), EINVAL);
+    raise(SIGUSR1);
+    sigqueue(getpid(), REALTIME, (union sigval){.sival_int = 5});
+    is_right &= KTAP_EQUAL(read(fd, infos, sizeof(infos)), 2 * sizeof(infos[0])) &&
+                KTAP_EQUAL(infos[0].ssi_signo, SIGUSR1) &&
+                KTAP_EQUAL(infos[0].ssi_code, SI_TKILL) && KTAP_EQUAL(infos[0].ssi_pid, getpid()) &&
+                KTAP_EQUAL(infos[1].ssi_signo, REALTIME) && KTAP_EQUAL(infos[1].ssi_int, 5) &&
+                KTAP_EQUAL(pending(), 0);
+    set = signal_bit(SIGUSR2);
+    is_right &= KTAP_EQUAL(syscall6(__NR_signalfd, fd, (long)&set, 8, 0, 0, 0), fd) &&
+                KTAP_EQUAL(syscall6(__NR_signalfd, 1, (long)&set, 8, 0, 0, 0), -EINVAL) &&
+                KTAP_EQUAL(syscall6(__NR_signalfd, 99, (long)&set, 8, 0, 0, 0), -EBADF) &&
+                KTAP_EQUAL(open_signals(set, 1), -EINVAL);
+    raise(SIGUSR1);
+    is_right &= FAILS(read(fd, infos, sizeof(infos)), EAGAIN);
+    unblock(SIGUSR1), unblock(REALTIME);
+    close(fd);
+    return is_right && KTAP_EQUAL(nr_calls, 1);
+}
+
+static void *poll_signals(void *arg)
+{
+    struct pollfd one = {.fd = *(int *)arg, .events = POLLIN};
+
+    call_result = syscall6(__NR_poll, (long)&one, 1, -1, 0, 0, 0);
+    return NULL;
+}
+
+static bool signals_are_polled(void)
+{
+    struct signalfd_siginfo info;
+    int fd = (int)open_signals(signal_bit(SIGUSR1), 0);
+    thread_t lwp;
+
+    handle(SIGUSR1, 0);
+    block(SIGUSR1);
+    thread_create(&lwp, poll_signals, &fd);
+    comes_to_wait(lwp);
+    kill(getpid(), SIGUSR1);
+    thread_join(lwp, NULL);
+    bool is_right = KTAP_EQUAL(call_result, 1) && KTAP_EQUAL(read(fd, &info, sizeof(info)), 128) &&
+                    KTAP_EQUAL(info.ssi_signo, SIGUSR1);
+    unblock(SIGUSR1);
+    close(fd);
+    return is_right && KTAP_EQUAL(nr_calls, 0);
+}
+
 /* What is refused. */
 
 static bool wrong_is_refused(void)
@@ -849,6 +914,8 @@ static const struct ktap_test tests[] = {
     {"SIGCHLD says how a child ended", parent_gets_sigchld},
     {"children that nobody wants to wait for go by themselves", ignored_children_go},
     {"clone may share the actions, or clear them", clone_may_share_actions},
+    {"signals are read from a file", signals_are_read},
+    {"and who polls that is told", signals_are_polled},
     {"what makes no sense is refused", wrong_is_refused},
     {"SIGKILL and SIGSTOP cannot be blocked", nothing_blocks_kill},
     {"of many signals to many LWPs none is lost", none_is_lost},

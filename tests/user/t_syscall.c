@@ -72,7 +72,7 @@ static char socket_buffer[16];
 #endif
 
 /* What is open for all tests. */
-enum { FD_EPOLL = 50, FD_TIMER, FD_EVENT, FD_SOCKET, FD_PEER, FD_PTY, FD_FILE };
+enum { FD_EPOLL = 50, FD_TIMER, FD_EVENT, FD_SOCKET, FD_PEER, FD_PTY, FD_FILE, FD_SIGNALS };
 
 enum direction {
     READS, /* the kernel reads what the pointer points at */
@@ -127,6 +127,13 @@ static const struct pointer_argument pointer_arguments[] = {
      .nr_bytes = 8,
      .direction = WRITES,
      .may_be_null = true},
+    {.name = "signalfd4: mask",
+     .number = __NR_signalfd4,
+     .argument = {FD_SIGNALS, 0, 8, 0},
+     .index = 1,
+     .nr_bytes = 8,
+     .direction = READS,
+     .content = zeroes},
     {.name = "rt_sigpending: set",
      .number = __NR_rt_sigpending,
      .argument = {0, 8},
@@ -911,6 +918,7 @@ static void open_files(void)
     dup2(eventfd(0, 0), FD_EVENT);
     dup2(open("/dev/ptmx", O_RDWR | O_NOCTTY), FD_PTY);
     dup2(open("/test/t_syscall", O_RDONLY), FD_FILE);
+    dup2((int)syscall6(__NR_signalfd4, -1, (long)zeroes, 8, 0, 0, 0), FD_SIGNALS);
     epoll_ctl(FD_EPOLL, EPOLL_CTL_ADD, FD_TIMER, &event);
     epoll_ctl(FD_EPOLL, EPOLL_CTL_ADD, FD_EVENT, &writable);
 #ifdef THRUM_SOCKETS

@@ -66,12 +66,15 @@ struct lwp_signals {
 };
 
 struct signal_timers;
+struct signal_watch;
+struct poll_watcher;
 
 /* Of a process. Locks: p the process's, c constant while an LWP is alive. */
 struct process_signals {
     struct signal_actions *actions; /* c, but for exec */
     struct pending_signals pending; /* p */
     struct waitq arrived;           /* p  for sigtimedwait(): something has become pending */
+    struct signal_watch *watch;     /* p  for poll(); NULL: nobody ever did */
     atomic_uint nr_queued;          /* a  records, of the process and its LWPs */
 
     struct waitq resumed;  /* p  those that stop, and those in vfork(), wait here */
@@ -157,9 +160,22 @@ signal_set signal_get_pending(void);
 
 /*
  * Takes a signal of the set, which is blocked, when one is pending. The signal, with *info filled;
- * -EAGAIN: none was until deadline_ns; -EINTR. May sleep.
+ * -EAGAIN: none was until deadline_ns; -ERESTARTSYS. May sleep.
  */
 int signal_wait_for(signal_set set, uint64_t deadline_ns, siginfo_t *info) MUST_CHECK;
+
+/*
+ * For poll(): whether a signal of the set is pending for the caller. `watcher` is put on the queue
+ * of `watch` (both may be NULL), which is told when one has come.
+ */
+bool signal_poll(signal_set set, struct signal_watch *watch, struct poll_watcher *watcher);
+
+/* The calling process's, with a reference; NULL: out of memory. NULL may be put. */
+struct signal_watch *signal_watch_get(void);
+void signal_watch_put(struct signal_watch *watch);
+
+/* Who polls for the calling process is to look again. */
+void signal_watch_changed(void);
 
 /* Sleeps until the calling LWP is interrupted, as by a signal that it does not block. */
 void signal_wait_for_any(void);

@@ -72,6 +72,11 @@ void signal_reset_action(const struct process *process, int signal);
 /* The record of a timer has been taken; *info, unless it is NULL, is what was in it. Locked. */
 void signal_timer_taken(struct signal_timer *timer, siginfo_t *info);
 
+/* ---- watch.c -------------------------------------------------------------------------------- */
+
+/* A signal has become pending. Locked. */
+void signal_watch_notify(struct process *process);
+
 /* ---- send.c --------------------------------------------------------------------------------- */
 
 /*
