@@ -278,10 +278,10 @@ static void uart_interrupt(void *context)
     struct uart *uart = context;
     uint8_t enabled;
 
+    uart->counts.interrupts++;
     for (unsigned i = 0; i < INTERRUPT_ROUNDS; i++) {
         if (reg_read(uart, REG_INTERRUPT_ID) & IIR_NONE)
             return;
-        uart->counts.interrupts++;
         service(uart);
     }
     /* The port always has a reason. It gets a new edge, and others get a turn. */

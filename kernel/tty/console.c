@@ -35,9 +35,13 @@
 #define INPUT_POLL_NS  (10 * NSEC_PER_MSEC)
 #define OUTPUT_POLL_NS (20 * NSEC_PER_MSEC)
 
+/* The transmitter's interrupt has to come within this time. */
+#define FIRST_INTERRUPT_NS (100 * NSEC_PER_MSEC)
+
 static struct tty console;
 static struct waitq thread_waits; /* guard: console.lock */
-static bool is_polled;            /* c  the serial port has no interrupt */
+static bool has_port;             /* c  there is a serial port */
+static bool is_polled;            /* c  once the thread runs: that has no interrupt */
 static bool is_within_sequence;   /* console.lock: so was left what was pushed last */
 
 /* ops->start. */
@@ -132,9 +136,29 @@ static void wait_for_work(void)
     spin_unlock_irq(&console.lock, irq);
 }
 
+/*
+ * Asks the port for the one interrupt that comes without anybody's doing. If it does not, the
+ * port's line leads nowhere: then it is polled.
+ */
+static void try_interrupt(void)
+{
+    irq_state_t irq = spin_lock_irq(&console.lock);
+
+    uart16550_want_room(true);
+    spin_unlock_irq(&console.lock, irq);
+    kthread_sleep_ns(FIRST_INTERRUPT_NS);
+    if (uart16550_counts()->interrupts > 0)
+        return;
+    is_polled = true;
+    log_warn("serial: no interrupt comes; looked at every %llu ms",
+             (unsigned long long)(INPUT_POLL_NS / NSEC_PER_MSEC));
+}
+
 static uint64_t look_after_console(void *unused)
 {
     (void)unused;
+    if (has_port && !is_polled)
+        try_interrupt();
     for (;;) {
         irq_state_t irq;
 
@@ -226,6 +250,7 @@ void tty_console_init(void)
     set_size();
     waitq_init(&thread_waits);
     error = uart16550_listen(&uart_client);
+    has_port = error != -ENODEV;
     is_polled = error == -EBUSY;
     if (is_polled)
         log_warn("serial: no interrupt to be had; looked at every %llu ms",
