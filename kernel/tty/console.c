@@ -41,7 +41,8 @@
 static struct tty console;
 static struct waitq thread_waits; /* guard: console.lock */
 static bool has_port;             /* c  there is a serial port */
-static bool is_polled;            /* c  once the thread runs: that has no interrupt */
+static bool is_refused;           /* c  there is no interrupt for it */
+static bool is_polled;            /* the thread's own: no interrupt has come so far */
 static bool is_within_sequence;   /* console.lock: so was left what was pushed last */
 
 /* ops->start. */
@@ -147,21 +148,25 @@ static void try_interrupt(void)
     uart16550_want_room(true);
     spin_unlock_irq(&console.lock, irq);
     kthread_sleep_ns(FIRST_INTERRUPT_NS);
-    if (uart16550_counts()->interrupts > 0)
-        return;
-    is_polled = true;
-    log_warn("serial: no interrupt comes; looked at every %llu ms",
-             (unsigned long long)(INPUT_POLL_NS / NSEC_PER_MSEC));
+}
+
+static bool needs_polling(void)
+{
+    return has_port && (is_refused || uart16550_counts()->interrupts == 0);
 }
 
 static uint64_t look_after_console(void *unused)
 {
     (void)unused;
-    if (has_port && !is_polled)
+    if (has_port && !is_refused)
         try_interrupt();
+    if (needs_polling())
+        log_warn("serial: no interrupt comes; looked at every %llu ms",
+                 (unsigned long long)(INPUT_POLL_NS / NSEC_PER_MSEC));
     for (;;) {
         irq_state_t irq;
 
+        is_polled = needs_polling();
         wait_for_work();
         if (is_polled) {
             irq = irq_save();
@@ -251,10 +256,7 @@ void tty_console_init(void)
     waitq_init(&thread_waits);
     error = uart16550_listen(&uart_client);
     has_port = error != -ENODEV;
-    is_polled = error == -EBUSY;
-    if (is_polled)
-        log_warn("serial: no interrupt to be had; looked at every %llu ms",
-                 (unsigned long long)(INPUT_POLL_NS / NSEC_PER_MSEC));
+    is_refused = error == -EBUSY;
     thread = kthread_create("console", KTHREAD_PRIORITY_DEFAULT, look_after_console, NULL);
     if (thread == NULL)
         panic("tty: no memory for the console's thread");
