@@ -133,9 +133,9 @@ static int next_entry(struct inode *dir, uint64_t position, char name[NAME_BYTES
     if (number < 0)
         return 0;
     snprintf(name, NAME_BYTES_MAX + 1, "%d", number);
-    entry->number = (uint64_t)(INODE_FIRST + number);
+    entry->number = (uint64_t)number + INODE_FIRST;
     entry->mode = node_mode(devpts, false);
-    entry->position = (uint64_t)(POSITION_FIRST + number + 1);
+    entry->position = (uint64_t)number + POSITION_FIRST + 1;
     return 1;
 }
 

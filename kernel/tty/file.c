@@ -120,34 +120,50 @@ static int look_at_raw(const struct ldisc *l, size_t nr_bytes, bool is_nonblock,
     return 0;
 }
 
+/* The same in any mode, for a read of that file; *until_ns is how long it is to wait. Locked. */
+static int look_for_input(const struct file *file, const struct tty *tty, size_t nr_bytes,
+                          struct input_wait *wait, uint64_t *until_ns, bool *is_empty)
+{
+    bool is_nonblock = is_nonblocking(file);
+    int result;
+
+    *until_ns = WAITQ_FOREVER;
+    if (!tty->is_reading && !ldisc_is_canonical(&tty->ldisc)) {
+        result = look_at_raw(&tty->ldisc, nr_bytes, is_nonblock, wait, is_empty);
+        *until_ns = wait->deadline_ns;
+        return result;
+    }
+    if (!tty->is_reading && ldisc_can_read(&tty->ldisc, 1))
+        return 1;
+    return is_nonblock ? -EAGAIN : 0;
+}
+
+/* Whether a wait that is given up finds fewer bytes than VMIN: then no more are waited for. */
+static bool has_some(const struct tty *tty)
+{
+    return !tty->is_reading && !ldisc_is_canonical(&tty->ldisc) &&
+           ldisc_nr_readable(&tty->ldisc) > 0;
+}
+
 /* Waits until there is something to read. 1; 0: the end of the file; -errno. Locked. */
 static int wait_for_input(const struct file *file, struct tty *tty, size_t nr_bytes)
 {
     struct input_wait wait = {0, WAITQ_FOREVER};
-    const struct ldisc *l = &tty->ldisc;
-    int result;
 
-    for (;;) {
-        bool is_empty = false, is_canonical = ldisc_is_canonical(l);
+    while (!tty_is_hung_up(file)) {
+        bool is_empty = false;
+        uint64_t until_ns;
+        int result = look_for_input(file, tty, nr_bytes, &wait, &until_ns, &is_empty);
 
-        if (tty_is_hung_up(file))
-            return 0;
-        if (tty->is_reading)
-            result = is_nonblocking(file) ? -EAGAIN : 0;
-        else if (is_canonical)
-            result = ldisc_can_read(l, 1) ? 1 : is_nonblocking(file) ? -EAGAIN : 0;
-        else
-            result = look_at_raw(l, nr_bytes, is_nonblocking(file), &wait, &is_empty);
         if (result != 0 || is_empty)
             return result;
-        result =
-            waitq_sleep(&tty->readable, &tty->lock,
-                        tty->is_reading || is_canonical ? WAITQ_FOREVER : wait.deadline_ns, true);
-        if (result != 0 && !tty->is_reading && !ldisc_is_canonical(l) && ldisc_nr_readable(l) > 0)
-            return 1; /* fewer than VMIN, but no more will be waited for */
+        result = waitq_sleep(&tty->readable, &tty->lock, until_ns, true);
+        if (result != 0 && has_some(tty))
+            return 1;
         if (result != 0)
             return result == -ETIMEDOUT ? 0 : result;
     }
+    return 0;
 }
 
 /* Reads what is there, up to the end of a line. The caller has the turn. */

@@ -225,7 +225,7 @@ static int64_t master_read(struct file *file, vaddr_t to, size_t nr_bytes, uint6
         if (user_copy_to(to + done, piece, (size_t)result) != 0)
             return done > 0 ? (int64_t)done : -EFAULT;
         done += (size_t)result;
-        if (piece[0] != 0 && result == 1 && done == 1 && pty_of(file)->has_packets)
+        if (result == 1 && done == 1 && pty_of(file)->has_packets)
             break; /* a note is read alone */
     }
     return (int64_t)done;
