@@ -28,6 +28,7 @@
  */
 
 #include <arch/mmu.h>
+#include <asm/ioctls.h>
 #include <kernel/errno.h>
 #include <kernel/pipe.h>
 #include <kernel/poll.h>
@@ -486,6 +487,20 @@ static unsigned poll_writer(struct file *file, struct poll_watcher *watcher)
     return events;
 }
 
+static int64_t pipe_ioctl(struct file *file, unsigned request, uint64_t arg)
+{
+    struct pipe *pipe = file->private;
+    irq_state_t irq;
+    int nr_bytes;
+
+    if (request != FIONREAD)
+        return -ENOTTY;
+    irq = spin_lock_irq(&pipe->lock);
+    nr_bytes = (int)nr_stored(pipe);
+    spin_unlock_irq(&pipe->lock, irq);
+    return user_copy_to(arg, &nr_bytes, sizeof(nr_bytes));
+}
+
 static void pipe_stat(struct file *file, struct stat *stat)
 {
     const struct pipe *pipe = file->private;
@@ -513,12 +528,14 @@ static int pipe_open_again(struct file *from, struct file *file);
 static const struct file_ops pipe_ops[] = {
     [O_RDONLY] = {.read = pipe_read,
                   .poll = poll_reader,
+                  .ioctl = pipe_ioctl,
                   .stat = pipe_stat,
                   .release = pipe_release,
                   .open_again = pipe_open_again},
     [O_WRONLY] = {.write = pipe_write,
                   .write_pieces = pipe_write_pieces,
                   .poll = poll_writer,
+                  .ioctl = pipe_ioctl,
                   .stat = pipe_stat,
                   .release = pipe_release,
                   .open_again = pipe_open_again},
@@ -526,6 +543,7 @@ static const struct file_ops pipe_ops[] = {
                 .write = pipe_write,
                 .write_pieces = pipe_write_pieces,
                 .poll = poll_both,
+                .ioctl = pipe_ioctl,
                 .stat = pipe_stat,
                 .release = pipe_release,
                 .open_again = pipe_open_again},
@@ -658,15 +676,20 @@ static int fifo_join(struct pipe *pipe, struct file *file)
 }
 
 static const struct file_ops fifo_ops[] = {
-    [O_RDONLY] = {.read = pipe_read, .poll = poll_reader, .release = fifo_release},
+    [O_RDONLY] = {.read = pipe_read,
+                  .poll = poll_reader,
+                  .ioctl = pipe_ioctl,
+                  .release = fifo_release},
     [O_WRONLY] = {.write = pipe_write,
                   .write_pieces = pipe_write_pieces,
                   .poll = poll_writer,
+                  .ioctl = pipe_ioctl,
                   .release = fifo_release},
     [O_RDWR] = {.read = pipe_read,
                 .write = pipe_write,
                 .write_pieces = pipe_write_pieces,
                 .poll = poll_both,
+                .ioctl = pipe_ioctl,
                 .release = fifo_release},
 };
 

@@ -14,6 +14,7 @@
  * Sleeping for a message is done without the mutex.
  */
 
+#include <asm/ioctls.h>
 #include <kernel/errno.h>
 #include <kernel/file.h>
 #include <kernel/string.h>
@@ -485,4 +486,47 @@ int64_t socket_receive(struct file *file, struct socket_transfer *transfer)
     mutex_unlock(&socket->reading);
     wake_next_reader(socket);
     return result;
+}
+
+/* ---- How much there is ---------------------------------------------------------------------- */
+
+/* What the next read could get: all of a stream, or the first message. */
+static size_t nr_unread(struct socket *socket)
+{
+    struct message *message;
+    size_t nr_bytes = 0;
+    irq_state_t irq;
+
+    mutex_lock(&socket->reading);
+    irq = spin_lock_irq(&socket->lock);
+    list_for_each_entry (message, &socket->received, link) {
+        nr_bytes += message->nr_bytes - message->nr_read;
+        if (!socket_is_stream(socket))
+            break;
+    }
+    spin_unlock_irq(&socket->lock, irq);
+    mutex_unlock(&socket->reading);
+    return nr_bytes;
+}
+
+static size_t nr_on_the_way(struct socket *socket)
+{
+    irq_state_t irq = spin_lock_irq(&socket->lock);
+    size_t nr_bytes = socket->nr_sent;
+
+    spin_unlock_irq(&socket->lock, irq);
+    return nr_bytes;
+}
+
+int64_t socket_ioctl(struct file *file, unsigned request, uint64_t arg)
+{
+    struct socket *socket = socket_of(file);
+    int nr_bytes;
+
+    if (request != FIONREAD && request != TIOCOUTQ)
+        return -ENOTTY;
+    if (socket_get_state(socket) == LISTENING)
+        return -EINVAL;
+    nr_bytes = (int)(request == FIONREAD ? nr_unread(socket) : nr_on_the_way(socket));
+    return user_copy_to(arg, &nr_bytes, sizeof(nr_bytes));
 }

@@ -582,6 +582,7 @@ static const struct file_ops socket_ops = {
     .write = socket_write,
     .transfer = socket_transfer,
     .poll = socket_poll,
+    .ioctl = socket_ioctl,
     .stat = socket_stat,
     .release = socket_release,
 };

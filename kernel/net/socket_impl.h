@@ -139,6 +139,9 @@ bool socket_drop_messages(struct socket *socket);
 /* Whether it may send: a quarter of what it may have on the way is used at most. Locked. */
 bool socket_is_writable(const struct socket *socket);
 
+/* FIONREAD: bytes to read; TIOCOUTQ: what is booked. 0 or -errno. */
+int64_t socket_ioctl(struct file *file, unsigned request, uint64_t arg);
+
 /* ---- rights.c ------------------------------------------------------------------------------- */
 
 /*

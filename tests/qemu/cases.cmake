@@ -73,7 +73,11 @@ endif()
 # Forced rescheduling, perturb=SEED: a case that fails names its seed (docs/testing.md says how to
 # have the failure again). One seed each always, many under the label soak.
 set(THRUM_SOAK_SEEDS 20 CACHE STRING "How many seeds of perturb= the label soak tries")
-set(perturbed_suites t_lwp t_fork t_exec t_kill t_cancel t_pipe t_pi_owner t_signal t_stop t_timer)
+set(perturbed_suites t_lwp t_fork t_exec t_kill t_cancel t_pipe t_pi_owner t_signal t_stop t_timer
+  t_poll t_epoll t_eventfd)
+if(THRUM_SOCKETS)
+  list(APPEND perturbed_suites t_unix)
+endif()
 if(THRUM_DEBUG)
   set(seed 100)
   foreach(suite IN LISTS perturbed_suites)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -111,6 +112,29 @@ static bool streams_carry_bytes(void)
            FAILS((int)recv(pair[1], buffer, 1, MSG_DONTWAIT), EAGAIN) &&
            KTAP_EQUAL(send(pair[1], "x", 1, 0), 1) && KTAP_EQUAL(read(pair[0], buffer, 9), 1) &&
            KTAP_EQUAL(read(pair[0], buffer, 0), 0) && close_pair();
+}
+
+/* FIONREAD */
+static int bytes_to_read(int fd)
+{
+    int nr_bytes = -1;
+
+    return ioctl(fd, FIONREAD, &nr_bytes) == 0 ? nr_bytes : -errno;
+}
+
+static bool what_there_is_is_told(void)
+{
+    bool is_right = make_pair(SOCK_STREAM) && KTAP_EQUAL(bytes_to_read(pair[1]), 0) &&
+                    KTAP_EQUAL(write(pair[0], "abc", 3), 3) &&
+                    KTAP_EQUAL(write(pair[0], "de", 2), 2) &&
+                    KTAP_EQUAL(read(pair[1], buffer, 1), 1) &&
+                    KTAP_EQUAL(bytes_to_read(pair[1]), 4) && close_pair();
+
+    return is_right && make_pair(SOCK_DGRAM) && KTAP_EQUAL(write(pair[0], "abc", 3), 3) &&
+           KTAP_EQUAL(write(pair[0], "de", 2), 2) && KTAP_EQUAL(bytes_to_read(pair[1]), 3) &&
+           close_pair() && KTAP_EQUAL(pipe(pair), 0) && KTAP_EQUAL(write(pair[1], "abc", 3), 3) &&
+           KTAP_EQUAL(bytes_to_read(pair[0]), 3) && KTAP_EQUAL(bytes_to_read(pair[1]), 3) &&
+           close_pair();
 }
 
 static bool datagrams_stay_whole(void)
@@ -882,6 +906,7 @@ static bool memory_comes_back(void)
 
 static const struct ktap_test tests[] = {
     {"a stream carries bytes", streams_carry_bytes},
+    {"what there is to read is told", what_there_is_is_told},
     {"datagrams and packets stay whole", datagrams_stay_whole},
     {"several buffers are one message", several_buffers_are_one_message},
     {"several messages go with one call", several_messages_go_at_once},
