@@ -11,37 +11,37 @@
 /* Bits that have names, bit 0 first, separated by blanks; "-" has none. */
 struct feature_word {
     uint32_t leaf;
-    unsigned reg; /* of struct cpuid_result */
+    enum { EBX, ECX, EDX } reg;
     const char *names;
 };
 
 static const struct feature_word words[] = {
-    {1, 3,
+    {1, EDX,
      "fpu vme de pse tsc msr pae mce cx8 apic - sep mtrr pge mca cmov pat pse36 pn clflush - dts "
      "acpi mmx fxsr sse sse2 ss ht tm ia64 pbe"},
-    {1, 2,
+    {1, ECX,
      "pni pclmulqdq dtes64 monitor ds_cpl vmx smx est tm2 ssse3 cid sdbg fma cx16 xtpr pdcm - pcid "
      "dca sse4_1 sse4_2 x2apic movbe popcnt tsc_deadline_timer aes xsave - avx f16c rdrand "
      "hypervisor"},
-    {7, 1,
+    {7, EBX,
      "fsgsbase tsc_adjust sgx bmi1 hle avx2 - smep bmi2 erms invpcid rtm - - - - avx512f avx512dq "
      "rdseed adx smap avx512ifma - clflushopt clwb intel_pt avx512pf avx512er avx512cd sha_ni "
      "avx512bw avx512vl"},
-    {LEAF_EXTENDED, 3,
+    {LEAF_EXTENDED, EDX,
      "- - - - - - - - - - - syscall - - - - - - - mp nx - mmxext - - fxsr_opt pdpe1gb rdtscp - lm "
      "3dnowext 3dnow"},
-    {LEAF_EXTENDED, 2,
+    {LEAF_EXTENDED, ECX,
      "lahf_lm cmp_legacy svm extapic cr8_legacy abm sse4a misalignsse 3dnowprefetch"},
 };
 
 static uint32_t read_word(const struct feature_word *word)
 {
-    struct cpuid_result r = {0};
-    const uint32_t *registers[] = {&r.eax, &r.ebx, &r.ecx, &r.edx};
+    struct cpuid_result r;
 
-    if (x86_cpuid(word->leaf & 0x80000000, 0).eax >= word->leaf)
-        r = x86_cpuid(word->leaf, 0);
-    return *registers[word->reg];
+    if (x86_cpuid(word->leaf & 0x80000000, 0).eax < word->leaf)
+        return 0;
+    r = x86_cpuid(word->leaf, 0);
+    return word->reg == EBX ? r.ebx : word->reg == ECX ? r.ecx : r.edx;
 }
 
 /* The n-th name of a word whose bit is set, or NULL; *n becomes less by those there are. */

@@ -34,7 +34,7 @@ void chacha20_block(const uint8_t key[CHACHA20_KEY_BYTES], uint32_t counter,
     uint32_t start[NR_WORDS] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574}, w[NR_WORDS];
 
     for (unsigned i = 0; i < 8; i++)
-        start[4 + i] = load_le32(key + 4 * i);
+        start[4 + i] = load_le32(key + sizeof(uint32_t) * i);
     start[12] = counter;
     memcpy(&start[13], nonce, 3 * sizeof(*nonce));
     memcpy(w, start, sizeof(w));
@@ -46,5 +46,5 @@ void chacha20_block(const uint8_t key[CHACHA20_KEY_BYTES], uint32_t counter,
                           &w[12 + (at + 3) % 4]);
     }
     for (unsigned i = 0; i < NR_WORDS; i++)
-        store_le32(block + 4 * i, w[i] + start[i]);
+        store_le32(block + sizeof(uint32_t) * i, w[i] + start[i]);
 }

@@ -14,14 +14,6 @@
 
 #include "procfs.h"
 
-static int64_t copy_text(char *target, size_t nr_bytes, const char *text)
-{
-    size_t nr = MIN(strlen(text), nr_bytes);
-
-    memcpy(target, text, nr);
-    return (int64_t)nr;
-}
-
 /* The path of an inode whose reference is taken over; NULL: -ENOENT. */
 static int64_t read_path(struct inode *inode, char *target, size_t nr_bytes)
 {
@@ -35,9 +27,9 @@ static int64_t read_path(struct inode *inode, char *target, size_t nr_bytes)
     start = path_of(inode, path, PATH_MAX);
     inode_put(inode);
     if (start >= 0)
-        start = copy_text(target, nr_bytes, path + start);
+        start = procfs_copy_target(target, nr_bytes, path + start);
     else if (start == -ENOENT)
-        start = copy_text(target, nr_bytes, "(deleted)");
+        start = procfs_copy_target(target, nr_bytes, "(deleted)");
     kfree(path);
     return start;
 }
@@ -103,7 +95,7 @@ static int64_t read_kind(struct file *file, char *target, size_t nr_bytes)
         snprintf(text, sizeof(text), "socket:[%lu]", stat.st_ino);
     else
         snprintf(text, sizeof(text), "anon_inode:[%lu]", stat.st_ino);
-    return copy_text(target, nr_bytes, text);
+    return procfs_copy_target(target, nr_bytes, text);
 }
 
 static int64_t readlink_fd(const struct procfs_node *node, char *target, size_t nr_bytes)

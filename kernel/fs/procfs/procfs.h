@@ -74,6 +74,9 @@ struct procfs_text {
 void procfs_print(struct procfs_text *text, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void procfs_append(struct procfs_text *text, const char *bytes, size_t nr_bytes);
 
+/* For readlink functions: as much of a string as fits, without its NUL; how much that is. */
+int64_t procfs_copy_target(char *target, size_t nr_bytes, const char *text);
+
 /* A mask of CPUs as Linux prints one: "f" or "0-3". */
 void procfs_print_mask(struct procfs_text *text, uint64_t mask);
 void procfs_print_list(struct procfs_text *text, uint64_t mask);
@@ -98,7 +101,7 @@ PROCFS_SHOW(procfs_show_status);
 PROCFS_SHOW(procfs_show_schedstat);
 PROCFS_SHOW(procfs_show_limits);
 PROCFS_SHOW(procfs_show_comm);
-int procfs_write_comm(const struct procfs_node *node, const char *text);
+int procfs_write_comm(const struct procfs_node *node, const char *name);
 
 PROCFS_SHOW(procfs_show_statm);
 PROCFS_SHOW(procfs_show_cmdline);

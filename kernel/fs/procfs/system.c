@@ -23,21 +23,13 @@
 
 /* ---- Links ---------------------------------------------------------------------------------- */
 
-static int64_t print_target(char *target, size_t nr_bytes, const char *text)
-{
-    size_t nr = MIN(strlen(text), nr_bytes);
-
-    memcpy(target, text, nr);
-    return (int64_t)nr;
-}
-
 static PROCFS_READLINK(readlink_self)
 {
     char text[16];
 
     (void)node;
     snprintf(text, sizeof(text), "%d", process_current()->pid);
-    return print_target(target, nr_bytes, text);
+    return procfs_copy_target(target, nr_bytes, text);
 }
 
 static PROCFS_READLINK(readlink_thread_self)
@@ -46,13 +38,13 @@ static PROCFS_READLINK(readlink_thread_self)
 
     (void)node;
     snprintf(text, sizeof(text), "%d/task/%d", process_current()->pid, user_lwp_current()->tid);
-    return print_target(target, nr_bytes, text);
+    return procfs_copy_target(target, nr_bytes, text);
 }
 
 static PROCFS_READLINK(readlink_mounts)
 {
     (void)node;
-    return print_target(target, nr_bytes, "self/mounts");
+    return procfs_copy_target(target, nr_bytes, "self/mounts");
 }
 
 /* ---- Time and load -------------------------------------------------------------------------- */

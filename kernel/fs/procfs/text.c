@@ -87,6 +87,15 @@ void procfs_print_list(struct procfs_text *text, uint64_t mask)
     }
 }
 
+int64_t procfs_copy_target(char *target, size_t nr_bytes, const char *text)
+{
+    size_t nr = 0;
+
+    for (; nr < nr_bytes && text[nr] != '\0'; nr++)
+        target[nr] = text[nr];
+    return (int64_t)nr;
+}
+
 static void put_snapshot(struct snapshot *snapshot)
 {
     if (snapshot != NULL && atomic_fetch_sub(&snapshot->nr_refs, 1) == 1)
