@@ -293,6 +293,14 @@ static int remove_range(struct unmapping *u, vaddr_t va, vaddr_t end)
         struct area *next = area_next(area);
 
         area_remove(space, area);
+        /* What follows without a gap goes the same way at once. */
+        while (next != NULL && next->start == gap.end && next->start < end) {
+            gap.end = next->end;
+            area = area_next(next);
+            area_remove(space, next);
+            next = area;
+        }
+        gap.high = next != NULL ? next->start : USER_END + PAGE_SIZE;
         unmap_pages(u, gap.va, gap.end);
         u->tables = mmu_prune(space->mmu.root, &gap, u->tables);
         u->pages.low = MIN(u->pages.low, gap.va);

@@ -266,9 +266,13 @@ static unsigned next_used(pte_t eighths, const pte_t *table, unsigned i, unsigne
     while (i < end) {
         unsigned stop = MIN(end, (unsigned)ROUND_DOWN(i, ENTRIES / 8) + ENTRIES / 8);
 
-        for (; i < stop && eighths & eighth_of(stop - 1); i++) {
-            if (table[i] != 0)
-                return i;
+        if (eighths & eighth_of(stop - 1)) {
+            while (i + 4 <= stop && (table[i] | table[i + 1] | table[i + 2] | table[i + 3]) == 0)
+                i += 4;
+            for (; i < stop; i++) {
+                if (table[i] != 0)
+                    return i;
+            }
         }
         i = stop;
     }
