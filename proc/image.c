@@ -305,12 +305,13 @@ static int follow_scripts(struct inode *cwd, const char *path, const struct prog
                           struct program_args *args, struct inode **file)
 {
     struct script *script = kmalloc_user(sizeof(*script));
+    struct inode *at = *file;
     int result = script != NULL ? 0 : -ENOMEM;
 
     for (unsigned depth = 0; result == 0; depth++) {
         struct program_args made;
 
-        result = read_script(*file, script);
+        result = read_script(at, script);
         if (result != 0)
             break;
         result = depth < SCRIPT_DEPTH_MAX ? script_make_args(script, path, args, &made) : -ELOOP;
@@ -320,37 +321,40 @@ static int follow_scripts(struct inode *cwd, const char *path, const struct prog
             kfree(args->strings);
         *args = made;
         path = args->strings; /* the interpreter */
-        image_put_file(*file);
-        *file = NULL;
-        result = open_program(cwd, path, file);
-        if (result != 0)
-            *file = NULL;
+        image_put_file(at);
+        result = open_program(cwd, path, &at);
+        if (result != 0) {
+            kfree(script);
+            return result;
+        }
     }
     kfree(script);
-    if (result == 1)
+    if (result == 1) {
+        *file = at;
         return 0;
-    image_put_file(*file);
+    }
+    image_put_file(at);
     return result;
 }
 
 int image_load(struct space *space, struct inode *cwd, const char *path,
-               const struct program_args *given, struct image_start *start)
+               const struct program_args *args, struct image_start *start)
 {
-    struct program_args args = *given;
+    struct program_args last = *args;
     struct inode *file;
     int error = open_program(cwd, path, &file);
 
     start->image.file = NULL;
     if (error == 0)
-        error = follow_scripts(cwd, path, given, &args, &file);
+        error = follow_scripts(cwd, path, args, &last, &file);
     if (error == 0) {
-        error = load_file(space, file, path, &args, start);
+        error = load_file(space, file, path, &last, start);
         if (error != 0)
             image_put_file(file);
         else
             start->image.file = file;
     }
-    if (args.strings != given->strings)
-        kfree(args.strings);
+    if (last.strings != args->strings)
+        kfree(last.strings);
     return error;
 }

@@ -60,7 +60,8 @@ static bool system_has_names(void)
 
     return KTAP_EQUAL(syscall(__NR_uname, &name), 0) &&
            KTAP_EQUAL(strcmp(name.sysname, "Linux"), 0) &&
-           KTAP_EQUAL(strcmp(name.machine, "x86_64"), 0) && KTAP_TRUE(atoi(name.release) >= 3) &&
+           KTAP_EQUAL(strcmp(name.machine, "x86_64"), 0) &&
+           KTAP_TRUE(strtol(name.release, NULL, 10) >= 3) &&
            KTAP_EQUAL(strncmp(name.version, "#1 SMP Thrum ", 13), 0);
 }
 

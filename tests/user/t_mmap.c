@@ -33,7 +33,7 @@ static int make_file(size_t nr_pages)
     int fd = open(FILE_PATH, O_RDWR | O_CREAT | O_TRUNC, 0644);
 
     for (size_t i = 0; i < nr_pages; i++) {
-        memset(page, 'a' + (int)i, PAGE);
+        memset(page, (int)('a' + i), PAGE);
         if (write(fd, page, PAGE) != (ssize_t)PAGE)
             return -1;
     }
@@ -57,9 +57,9 @@ static int advise(void *at, size_t nr_bytes, int advice)
 
 static char file_byte(int fd, off_t at)
 {
-    char c = '?';
+    char c[1];
 
-    return pread(fd, &c, 1, at) == 1 ? c : '!';
+    return pread(fd, c, 1, at) == 1 ? c[0] : '!';
 }
 
 /* Whether `what(memory)` in a child ends it by the signal. */
@@ -633,7 +633,7 @@ static void *fast_side(void *unused)
 
 static bool barrier_reaches_other_cpus(void)
 {
-    thread_t thread;
+    thread_t thread = 0;
     long known = syscall(__NR_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
     bool ok =
         KTAP_TRUE(known & MEMBARRIER_CMD_PRIVATE_EXPEDITED) &&
@@ -660,8 +660,7 @@ static bool barrier_reaches_other_cpus(void)
         atomic_store(&wants[1], 0);
     }
     atomic_store(&may_stop, 1);
-    thread_join(thread, NULL);
-    return ok;
+    return (thread == 0 || KTAP_EQUAL(thread_join(thread, NULL), 0)) && ok;
 }
 
 /* ---- All at once ---------------------------------------------------------------------------- */

@@ -36,17 +36,17 @@ static bool write_script(const char *text)
     return write_file(SCRIPT, text, strlen(text), 0755);
 }
 
-/* The role: are the arguments those that the variable `want` has, joined by '|'? */
-static int compare(int argc, char **argv)
+/* The role: are the arguments those that `want` has, joined by '|'? */
+static int compare(const char *want, int argc, char **argv)
 {
     char joined[1024] = "";
 
     for (int i = 0; i < argc; i++)
         snprintf(joined + strlen(joined), sizeof(joined) - strlen(joined), "%s%s", i ? "|" : "",
                  argv[i]);
-    if (strcmp(joined, getenv("want")) == 0)
+    if (strcmp(joined, want) == 0)
         return CHILD_IS_WELL;
-    ktap_diag("the arguments are %s, not %s", joined, getenv("want"));
+    ktap_diag("the arguments are %s, not %s", joined, want);
     return 1;
 }
 
@@ -119,11 +119,12 @@ static bool script_without_arguments_gets_its_path(void)
 
 static bool long_argument_is_cut(void)
 {
-    char text[600] = "#!/test/t_script ", want[600] = "/test/t_script|";
+    char text[600], want[600], xs[401] = "";
 
-    memset(text + strlen(text), 'x', 400);
-    memset(want + strlen(want), 'x', 256 - strlen("#!/test/t_script "));
-    strcat(want, "|" SCRIPT "|one|two");
+    memset(xs, 'x', sizeof(xs) - 1);
+    snprintf(text, sizeof(text), "#!/test/t_script %s", xs);
+    xs[256 - strlen("#!/test/t_script ")] = '\0';
+    snprintf(want, sizeof(want), "/test/t_script|%s|" SCRIPT "|one|two", xs);
     return script_has_arguments(text, want);
 }
 
@@ -169,7 +170,7 @@ static bool make_row(int nr_scripts)
         snprintf(text, sizeof(text), "#!%s %d\n", next, i);
         if (!write_file(path, text, strlen(text), 0755))
             return false;
-        strcpy(path, next);
+        snprintf(path, sizeof(path), "%s", next);
     }
     return true;
 }
@@ -256,7 +257,8 @@ static bool much_can_be_handed_over(void)
 
 static bool too_much_is_e2big(void)
 {
-    return KTAP_EQUAL(exec_with(3000, 1000), E2BIG) && KTAP_EQUAL(exec_with(1, 128 * 1024), E2BIG);
+    return KTAP_EQUAL(exec_with(3000, 1000), E2BIG) &&
+           KTAP_EQUAL(exec_with(1, 128 * 1024ul), E2BIG);
 }
 
 static const struct ktap_test tests[] = {
@@ -280,8 +282,10 @@ static const struct ktap_test tests[] = {
 
 int main(int argc, char **argv)
 {
-    if (getenv("want"))
-        return compare(argc, argv);
+    const char *want = getenv("want");
+
+    if (want)
+        return compare(want, argc, argv);
     if (argc > 1 && strcmp(argv[1], "count") == 0)
         return count_bytes(argc, argv);
     ktap_need_thrum();

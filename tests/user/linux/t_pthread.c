@@ -211,10 +211,11 @@ static void *wait_mutex(void *unused)
 {
     long start = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
 
+    (void)unused;
     pthread_mutex_lock(&mutex);
     pthread_mutex_unlock(&mutex);
     note_cpu_time(start);
-    return unused == NULL ? NULL : NULL;
+    return NULL;
 }
 
 static void *wait_condition(void *unused)
@@ -533,7 +534,7 @@ static void *wait_for_ever(void *unused)
 
 static void *compute_for_ever(void *unused)
 {
-    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL); /* NOLINT(cert-pos47-c): tested */
     pthread_cleanup_push(clean, NULL);
     for (;;)
         ;
