@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -480,6 +481,36 @@ static bool sessions_come_and_go(void)
     return is_ok;
 }
 
+static void steal_console(void *unused)
+{
+    int line = open("/dev/ttyS0", O_RDWR | O_NOCTTY);
+
+    (void)unused;
+    setsid();
+    _exit(ioctl(line, TIOCSCTTY, 0) < 0 && errno == EPERM && ioctl(line, TIOCSCTTY, 1) == 0
+              ? CHILD_IS_WELL
+              : 1);
+}
+
+/* The last test: afterwards nobody has the console as a controlling terminal. */
+static bool a_line_is_hung_up_with_its_session(void)
+{
+    int line = open("/dev/ttyS0", O_RDWR | O_NOCTTY), status = -1;
+    char text[8];
+    bool is_ok;
+
+    tcdrain(line);
+    waitpid(start_child(steal_console, NULL), &status, 0);
+    is_ok = KTAP_EQUAL(status, CHILD_IS_WELL << 8) &&
+            KTAP_EQUAL(read(line, text, sizeof(text)), 0) && FAILS(write(line, "x", 1), EIO) &&
+            pty_polls(line, POLLIN | POLLOUT | POLLERR | POLLHUP);
+    close(line);
+    line = open("/dev/ttyS0", O_RDWR | O_NOCTTY);
+    is_ok = is_ok && KTAP_EQUAL(tcdrain(line), 0) && pty_polls(line, POLLOUT);
+    close(line);
+    return is_ok;
+}
+
 int main(void)
 {
     static const struct ktap_test tests[] = {
@@ -503,6 +534,7 @@ int main(void)
         {"the foreground is hung up with its leader", the_foreground_is_hung_up_with_its_leader},
         {"the foreground is hung up with the line", the_foreground_is_hung_up_with_the_line},
         {"sessions come and go", sessions_come_and_go},
+        {"a line is hung up with its session", a_line_is_hung_up_with_its_session},
     };
 
     ktap_start(KTAP_LEN(tests));
