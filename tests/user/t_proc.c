@@ -413,14 +413,24 @@ static bool broken_file_is_refused(const char *name)
     return KTAP_EQUAL(pid, -ENOEXEC);
 }
 
-static bool good_file_runs(void)
+static bool file_runs(const char *path)
 {
     int status = -1;
     char *argv[] = {NULL};
-    long pid = raw_spawn("/test/broken/good", argv, argv);
+    long pid = raw_spawn(path, argv, argv);
 
     raw_wait4(pid, &status, 0);
     return KTAP_TRUE(pid > 0) && ktap_check_exits(status, 7, __FILE__, __LINE__);
+}
+
+static bool good_file_runs(void)
+{
+    return file_runs("/test/broken/good");
+}
+
+static bool position_independent_file_runs(void)
+{
+    return file_runs("/test/broken/position-independent");
 }
 
 static bool huge_segment_is_refused(void)
@@ -638,6 +648,7 @@ static const struct ktap_test tests[] = {
     {"abort ends the process by SIGABRT", abort_is_abnormal},
     {"a thousand arguments arrive", many_arguments_arrive},
     {"the program from which the broken ones are made runs, without arguments", good_file_runs},
+    {"and so it does where it is position-independent", position_independent_file_runs},
     {"a path that is too long is ENAMETOOLONG", long_path_is_refused},
     {"an argument that is too long is E2BIG", long_argument_is_refused},
     {"too many arguments are E2BIG", too_many_arguments_are_refused},
