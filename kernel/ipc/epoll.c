@@ -59,8 +59,7 @@ struct epoll {
     struct poll_queue polled; /* l: who watches the epoll itself */
     uint64_t notification;    /* l: the last one that came through */
     struct file *file;        /* c: the epoll's own; no reference */
-    uint64_t search;          /* s: the last that measured this epoll */
-    unsigned chain;           /* s: what it found */
+    struct list_node search_link; /* s: while chains are measured */
 };
 
 /* In its file's list, with the link that points at it (s). */
@@ -78,7 +77,6 @@ struct epoll_item {
 };
 
 static struct mutex structure;
-static uint64_t nr_searches; /* structure */
 static _Atomic uint64_t nr_notifications;
 static struct slab_cache *item_cache;
 static const struct file_ops epoll_ops;
@@ -318,47 +316,69 @@ static struct epoll_item *find(struct epoll *epoll, struct file *file, int fd)
     return NULL;
 }
 
-/* The longest chain of epolls from this one down, itself included. `structure` is held. */
-static unsigned chain_below(struct epoll *epoll, uint64_t search)
+/* Adds the epolls that are in this one's set to a list; each has one place on one list. */
+static void add_inner(struct epoll *epoll, struct list *list)
 {
     struct rb_node *node;
 
-    if (epoll->search == search)
-        return epoll->chain;
-    epoll->search = search;
-    epoll->chain = 1;
     for (node = rb_first(&epoll->items); node != NULL; node = rb_next(node)) {
         struct file *file = rb_entry(node, struct epoll_item, node)->file;
+        struct epoll *inner = file->private;
 
-        if (file->ops == &epoll_ops)
-            epoll->chain = MAX(epoll->chain, 1 + chain_below(file->private, search));
+        if (file->ops != &epoll_ops)
+            continue;
+        list_remove(&inner->search_link);
+        list_push_back(list, &inner->search_link);
     }
-    return epoll->chain;
 }
 
-/* The same upwards: through those that have it in their sets. */
-static unsigned chain_above(struct epoll *epoll, uint64_t search)
+/* The same of those that have this one in their sets. */
+static void add_outer(struct epoll *epoll, struct list *list)
 {
     struct epoll_item *item = atomic_load(&epoll->file->epoll_items);
 
-    if (epoll->search == search)
-        return epoll->chain;
-    epoll->search = search;
-    for (epoll->chain = 1; item != NULL; item = item->next_of_file)
-        epoll->chain = MAX(epoll->chain, 1 + chain_above(item->epoll, search));
-    return epoll->chain;
+    for (; item != NULL; item = item->next_of_file) {
+        list_remove(&item->epoll->search_link);
+        list_push_back(list, &item->epoll->search_link);
+    }
 }
 
 /*
- * Whether one epoll may be put into another's set. A circle would be closed if the outer one is
- * below the inner one already: then the search down has been there. `structure` is held.
+ * The length of the longest chain from an epoll in one direction, itself included; UINT32_MAX if
+ * `unwanted` is in one. Goes step by step: what is met again later on is looked at then only.
+ * `structure` is held.
+ */
+static unsigned measure_chain(struct epoll *from, void (*add)(struct epoll *, struct list *),
+                              const struct epoll *unwanted)
+{
+    struct list step = LIST_INIT(step), next = LIST_INIT(next);
+    bool is_met = false;
+    unsigned length = 0;
+    struct list_node *node;
+
+    list_push_back(&step, &from->search_link);
+    while (!list_is_empty(&step)) {
+        length++;
+        while ((node = list_pop_front(&step)) != NULL) {
+            struct epoll *epoll = list_entry(node, struct epoll, search_link);
+
+            is_met |= epoll == unwanted;
+            add(epoll, &next);
+        }
+        list_splice_back(&step, &next);
+    }
+    return is_met ? UINT32_MAX : length;
+}
+
+/*
+ * Whether one epoll may be put into another's set: that closes no circle, and makes no chain that
+ * is too long. `structure` is held.
  */
 static bool may_nest(struct epoll *outer, struct epoll *inner)
 {
-    uint64_t search = ++nr_searches;
-    unsigned below = chain_below(inner, search);
+    unsigned below = measure_chain(inner, add_inner, outer);
 
-    return outer->search != search && below + chain_above(outer, ++nr_searches) <= MAX_CHAIN;
+    return below <= MAX_CHAIN && below + measure_chain(outer, add_outer, NULL) <= MAX_CHAIN;
 }
 
 /* Asks the item's file whether it is ready already, beginning to watch it with a watcher. */
@@ -556,6 +576,7 @@ struct file *epoll_create(void)
     list_init(&epoll->ready);
     waitq_init(&epoll->waiting);
     poll_queue_init(&epoll->polled, &epoll->lock);
+    list_node_init(&epoll->search_link);
     epoll->file = file;
     return file;
 }

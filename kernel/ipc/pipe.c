@@ -714,5 +714,5 @@ int64_t pipe_set_capacity(const struct file *file, uint64_t nr_bytes)
 {
     if (file->ops->release != pipe_release && file->ops->release != fifo_release)
         return -EBADF;
-    return nr_bytes <= CAPACITY_BYTES ? CAPACITY_BYTES : -EPERM;
+    return nr_bytes <= CAPACITY_BYTES ? (int64_t)CAPACITY_BYTES : -EPERM;
 }

@@ -387,47 +387,67 @@ static bool is_of_same(const struct message *message, const struct socket_transf
     return memcmp(&message->credentials, &transfer->credentials, sizeof(struct ucred)) == 0;
 }
 
+/*
+ * The message after `seen` (NULL: the first) of a stream; waits for one if `may_wait`. 1; 0: there
+ * is none, or -errno.
+ */
+static int find_next(struct socket *socket, struct message *seen, bool may_wait,
+                     uint64_t deadline_ns, struct message **message)
+{
+    int result;
+
+    while ((*message = next_message(socket, seen)) == NULL) {
+        if (!may_wait)
+            return 0;
+        result = wait_for_message(socket, deadline_ns);
+        if (result <= 0)
+            return result;
+    }
+    return 1;
+}
+
+/* Reads what there is room for of a stream's message. Bytes or -errno. */
+static int64_t read_part(struct socket *socket, struct message *message,
+                         struct socket_transfer *transfer, size_t nr_room)
+{
+    size_t nr = MIN(message->nr_bytes - message->nr_read, nr_room);
+    int error = copy(message, message->nr_read, nr, &transfer->data, true);
+
+    if (error == 0)
+        error = take_files(socket, message, transfer);
+    if (error != 0)
+        return error;
+    if (!(transfer->flags & MSG_PEEK)) {
+        message->nr_read += nr;
+        if (message->nr_read == message->nr_bytes)
+            finish(socket, message);
+    }
+    return (int64_t)nr;
+}
+
 /* Reads a stream; the mutex is held. Bytes or -errno. */
 static int64_t read_stream(struct socket *socket, struct socket_transfer *transfer,
                            uint64_t deadline_ns)
 {
     size_t done = 0, wanted = MAX(transfer->flags & MSG_WAITALL ? transfer->nr_bytes : 1, 1u);
-    bool is_peek = transfer->flags & MSG_PEEK;
     struct message *message, *seen = NULL;
-    int error = 0;
+    int64_t result;
 
     do {
-        size_t nr;
-
-        message = next_message(socket, seen);
-        if (message == NULL) {
-            if (done >= wanted || seen != NULL)
-                break;
-            error = wait_for_message(socket, deadline_ns);
-            if (error <= 0)
-                break;
-            error = 0;
-            continue;
-        }
+        result = find_next(socket, seen, done < wanted && seen == NULL, deadline_ns, &message);
+        if (result <= 0)
+            break;
         if (done == 0)
             take_sender(socket, message, transfer);
         else if (transfer->has_credentials && !is_of_same(message, transfer))
             break;
-        nr = MIN(message->nr_bytes - message->nr_read, transfer->nr_bytes - done);
-        error = copy(message, message->nr_read, nr, &transfer->data, true);
-        if (error == 0)
-            error = take_files(socket, message, transfer);
-        if (error != 0)
+        result = read_part(socket, message, transfer, transfer->nr_bytes - done);
+        if (result < 0)
             break;
-        done += nr;
-        seen = is_peek ? message : NULL;
-        if (!is_peek) {
-            message->nr_read += nr;
-            if (message->nr_read == message->nr_bytes)
-                finish(socket, message);
-        }
+        done += (size_t)result;
+        seen = transfer->flags & MSG_PEEK ? message : NULL;
     } while (done < transfer->nr_bytes && transfer->nr_files == 0);
-    return done > 0 || error == 0 ? (int64_t)done : error;
+    return done > 0 || result > 0 ? (int64_t)done : result;
 }
 
 /* Reads one message; the mutex is held. */

@@ -270,30 +270,19 @@ int socket_shutdown(struct file *file, int how)
     return 0;
 }
 
-/* Ends a socket that has no file (any more). `error`: what its peer is told. Gives up one
- * reference. */
-static void close_socket(struct socket *socket, int error)
+/*
+ * Ends a socket that has no file and no pending connections (any more). `error`: what its peer is
+ * told. Gives up a reference.
+ */
+static void end_socket(struct socket *socket, int error)
 {
-    struct list pending = LIST_INIT(pending);
-    struct socket *peer;
-    struct list_node *node;
-    irq_state_t irq;
+    irq_state_t irq = spin_lock_irq(&socket->lock);
+    struct socket *peer = socket->peer;
 
-    socket_name_forget(socket);
-    irq = spin_lock_irq(&socket->lock);
     socket->is_dead = socket->no_more_in = socket->no_more_out = true;
-    peer = socket->peer;
     socket->peer = NULL;
-    list_splice_back(&pending, &socket->pending);
-    socket->nr_pending = 0;
     wake_all(socket);
     spin_unlock_irq(&socket->lock, irq);
-    while ((node = list_pop_front(&pending)) != NULL) {
-        struct socket *other = list_entry(node, struct socket, pending_link);
-
-        rights_unhold(other);
-        close_socket(other, ECONNRESET);
-    }
     if (socket_drop_messages(socket))
         error = ECONNRESET;
     if (peer != NULL && socket_has_connections(socket))
@@ -302,10 +291,34 @@ static void close_socket(struct socket *socket, int error)
     socket_put(socket);
 }
 
+/* Ends the connections that nobody has accepted, and lets no more come. */
+static void end_pending(struct socket *listener)
+{
+    struct list pending = LIST_INIT(pending);
+    struct list_node *node;
+    irq_state_t irq = spin_lock_irq(&listener->lock);
+
+    listener->no_more_in = true;
+    list_splice_back(&pending, &listener->pending);
+    listener->nr_pending = 0;
+    spin_unlock_irq(&listener->lock, irq);
+    while ((node = list_pop_front(&pending)) != NULL) {
+        struct socket *other = list_entry(node, struct socket, pending_link);
+
+        rights_unhold(other);
+        end_socket(other, ECONNRESET);
+    }
+}
+
 static void socket_release(struct file *file)
 {
-    if (file->private != NULL)
-        close_socket(socket_of(file), 0);
+    struct socket *socket = socket_of(file);
+
+    if (socket == NULL)
+        return; /* accept() has found nobody for it */
+    socket_name_forget(socket);
+    end_pending(socket);
+    end_socket(socket, 0);
 }
 
 /* ---- Connecting ----------------------------------------------------------------------------- */
@@ -555,20 +568,28 @@ static int64_t socket_transfer(struct file *file, const struct io_piece *pieces,
     return result;
 }
 
+static int64_t socket_read_pieces(struct file *file, const struct io_piece *pieces, unsigned nr,
+                                  uint64_t *offset)
+{
+    (void)offset;
+    return socket_transfer(file, pieces, nr, false);
+}
+
+static int64_t socket_write_pieces(struct file *file, const struct io_piece *pieces, unsigned nr,
+                                   uint64_t *offset)
+{
+    (void)offset;
+    return socket_transfer(file, pieces, nr, true);
+}
+
 static int64_t socket_read(struct file *file, vaddr_t to, size_t nr_bytes, uint64_t *offset)
 {
-    struct io_piece piece = {.at = to, .nr_bytes = nr_bytes};
-
-    (void)offset;
-    return socket_transfer(file, &piece, 1, false);
+    return socket_read_pieces(file, &(struct io_piece){to, nr_bytes}, 1, offset);
 }
 
 static int64_t socket_write(struct file *file, vaddr_t from, size_t nr_bytes, uint64_t *offset)
 {
-    struct io_piece piece = {.at = from, .nr_bytes = nr_bytes};
-
-    (void)offset;
-    return socket_transfer(file, &piece, 1, true);
+    return socket_write_pieces(file, &(struct io_piece){from, nr_bytes}, 1, offset);
 }
 
 static void socket_stat(struct file *file, struct stat *stat)
@@ -580,7 +601,8 @@ static void socket_stat(struct file *file, struct stat *stat)
 static const struct file_ops socket_ops = {
     .read = socket_read,
     .write = socket_write,
-    .transfer = socket_transfer,
+    .read_pieces = socket_read_pieces,
+    .write_pieces = socket_write_pieces,
     .poll = socket_poll,
     .ioctl = socket_ioctl,
     .stat = socket_stat,

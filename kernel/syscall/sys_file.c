@@ -167,8 +167,8 @@ static int64_t transfer_pieces(struct file *file, const struct pieces *pieces, b
 
     if (is_write && file->ops->write_pieces != NULL)
         return file_write_pieces(file, pieces->all, pieces->nr, at);
-    if (file->ops->transfer != NULL && at == NULL)
-        return file->ops->transfer(file, pieces->all, pieces->nr, is_write);
+    if (!is_write && file->ops->read_pieces != NULL && at == NULL)
+        return file->ops->read_pieces(file, pieces->all, pieces->nr, NULL);
     for (unsigned i = 0; i < pieces->nr; i++) {
         if (done > 0 && !is_write && has_no_more(file))
             break;

@@ -42,14 +42,10 @@ struct file_ops {
     int64_t (*write)(struct file *file, vaddr_t from, size_t nr_bytes,
                      uint64_t *offset); /* NULL: -EINVAL */
     /* The same of several pieces, in one step. NULL: one after the other will do. */
+    int64_t (*read_pieces)(struct file *file, const struct io_piece *pieces, unsigned nr,
+                           uint64_t *offset);
     int64_t (*write_pieces)(struct file *file, const struct io_piece *pieces, unsigned nr,
                             uint64_t *offset);
-    /*
-     * readv() and writev() where the pieces belong together. NULL: one is read or written after the
-     * other.
-     */
-    int64_t (*transfer)(struct file *file, const struct io_piece *pieces, size_t nr_pieces,
-                        bool is_write);
     /* Entries of a folder as getdents64() has them. NULL: -ENOTDIR. */
     int64_t (*getdents)(struct file *file, vaddr_t to, size_t nr_bytes, uint64_t *offset);
     /*
