@@ -33,7 +33,7 @@ static socklen_t address_of(struct sockaddr_un *un, const char *path)
 {
     memset(un, 0, sizeof(*un));
     un->sun_family = AF_UNIX;
-    strcpy(un->sun_path, path);
+    snprintf(un->sun_path, sizeof(un->sun_path), "%s", path);
     if (path[0] != '@')
         return (socklen_t)sizeof(*un);
     un->sun_path[0] = '\0';
@@ -189,8 +189,6 @@ static bool calls_say_why(void)
     struct sockaddr_un un;
     socklen_t nr_bytes = address_of(&un, PATH);
     int stream = socket(AF_UNIX, SOCK_STREAM, 0), datagram = socket(AF_UNIX, SOCK_DGRAM, 0);
-    int zero = 0;
-    struct stat stat;
 
     bool is_right =
         FAILS(socket(AF_INET, SOCK_STREAM, 0), EAFNOSUPPORT) &&
@@ -205,26 +203,46 @@ static bool calls_say_why(void)
         FAILS(bind_to(stream, "/no/such"), ENOENT) && FAILS(listen(stream, 1), EINVAL) &&
         FAILS(listen(datagram, 1), EOPNOTSUPP) && FAILS(accept(stream, NULL, NULL), EINVAL) &&
         FAILS(accept(datagram, NULL, NULL), EOPNOTSUPP) &&
-        FAILS(accept4(stream, NULL, NULL, 1), EINVAL) && FAILS(shutdown(stream, 3), EINVAL) &&
-        FAILS((int)send(stream, "x", 1, 0), ENOTCONN) &&
-        FAILS((int)send(datagram, "x", 1, 0), ENOTCONN) &&
-        FAILS((int)recv(stream, buffer, 1, 0), EINVAL) &&
-        FAILS((int)send_to(stream, "@nobody", "x"), EOPNOTSUPP) &&
-        FAILS((int)send_to(datagram, "@nobody", "x"), ECONNREFUSED) &&
-        FAILS((int)send_to(datagram, "/nobody", "x"), ENOENT) &&
-        FAILS(getpeername(stream, &un, &nr_bytes), ENOTCONN) &&
-        FAILS(connect_to(stream, "/nobody"), ENOENT) &&
-        FAILS(connect_to(stream, "@nobody"), ECONNREFUSED) &&
-        FAILS(connect_to(stream, "/"), ECONNREFUSED) && FAILS(connect(stream, &un, 2), EINVAL) &&
-        FAILS((int)recv(datagram, buffer, 1, MSG_DONTWAIT), EAGAIN) &&
-        FAILS((int)recv(datagram, buffer, 1, MSG_OOB), EOPNOTSUPP) &&
-        FAILS(setsockopt(stream, 6, 1, &zero, 4), EOPNOTSUPP) &&
-        FAILS(setsockopt(stream, SOL_SOCKET, 999, &zero, 4), ENOPROTOOPT) &&
-        FAILS(setsockopt(stream, SOL_SOCKET, SO_PASSCRED, &zero, 3), EINVAL) &&
-        FAILS(setsockopt(stream, SOL_SOCKET, SO_PASSCRED, BAD_POINTER, 4), EFAULT) &&
-        FAILS((int)lseek(stream, 0, SEEK_SET), ESPIPE) && KTAP_EQUAL(fstat(stream, &stat), 0) &&
-        KTAP_TRUE((stat.st_mode & S_IFMT) == S_IFSOCK);
+        FAILS(accept4(stream, NULL, NULL, 1), EINVAL) && FAILS(shutdown(stream, 3), EINVAL);
     close(datagram);
+    return is_right && KTAP_EQUAL(close(stream), 0);
+}
+
+static bool unconnected_sockets_say_why(void)
+{
+    struct sockaddr_un un;
+    socklen_t nr_bytes = address_of(&un, PATH);
+    int stream = socket(AF_UNIX, SOCK_STREAM, 0), datagram = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+    bool is_right = FAILS((int)send(stream, "x", 1, 0), ENOTCONN) &&
+                    FAILS((int)send(datagram, "x", 1, 0), ENOTCONN) &&
+                    FAILS((int)recv(stream, buffer, 1, 0), EINVAL) &&
+                    FAILS((int)send_to(stream, "@nobody", "x"), EOPNOTSUPP) &&
+                    FAILS((int)send_to(datagram, "@nobody", "x"), ECONNREFUSED) &&
+                    FAILS((int)send_to(datagram, "/nobody", "x"), ENOENT) &&
+                    FAILS(getpeername(stream, &un, &nr_bytes), ENOTCONN) &&
+                    FAILS(connect_to(stream, "/nobody"), ENOENT) &&
+                    FAILS(connect_to(stream, "@nobody"), ECONNREFUSED) &&
+                    FAILS(connect_to(stream, "/"), ECONNREFUSED) &&
+                    FAILS(connect(stream, &un, 2), EINVAL) &&
+                    FAILS((int)recv(datagram, buffer, 1, MSG_DONTWAIT), EAGAIN) &&
+                    FAILS((int)recv(datagram, buffer, 1, MSG_OOB), EOPNOTSUPP);
+    close(datagram);
+    return is_right && KTAP_EQUAL(close(stream), 0);
+}
+
+static bool options_say_why(void)
+{
+    int stream = socket(AF_UNIX, SOCK_STREAM, 0), zero = 0;
+    struct stat stat;
+
+    bool is_right = FAILS(setsockopt(stream, 6, 1, &zero, 4), EOPNOTSUPP) &&
+                    FAILS(setsockopt(stream, SOL_SOCKET, 999, &zero, 4), ENOPROTOOPT) &&
+                    FAILS(setsockopt(stream, SOL_SOCKET, SO_PASSCRED, &zero, 3), EINVAL) &&
+                    FAILS(setsockopt(stream, SOL_SOCKET, SO_PASSCRED, BAD_POINTER, 4), EFAULT) &&
+                    FAILS((int)lseek(stream, 0, SEEK_SET), ESPIPE) &&
+                    KTAP_EQUAL(fstat(stream, &stat), 0) &&
+                    KTAP_TRUE((stat.st_mode & S_IFMT) == S_IFSOCK);
     return is_right && KTAP_EQUAL(close(stream), 0);
 }
 
@@ -473,7 +491,7 @@ static int receive_fds(int from, int *fds, size_t nr_max, int flags, struct msgh
 
 static bool descriptors_can_be_sent(void)
 {
-    int ends[2], fds[4], many[254], nr;
+    int ends[2] = {-1, -1}, fds[4] = {-1, -1, -1, -1}, many[254] = {0}, nr;
     struct msghdr got;
 
     make_pair(SOCK_STREAM);
@@ -511,7 +529,7 @@ static bool descriptors_can_be_sent(void)
 
 static bool looking_leaves_descriptors(void)
 {
-    int fds[2], ends[2];
+    int fds[2] = {-1, -1}, ends[2] = {-1, -1};
     struct msghdr got;
 
     make_pair(SOCK_DGRAM);
@@ -530,7 +548,7 @@ static bool looking_leaves_descriptors(void)
 static bool circles_are_refused(void)
 {
     struct thrum_stat before, after;
-    int other[2], chain[8][2], fds[2];
+    int other[2] = {-1, -1}, chain[8][2], fds[2] = {-1, -1};
     bool is_right = true;
     struct msghdr got;
 
@@ -911,6 +929,8 @@ static const struct ktap_test tests[] = {
     {"several buffers are one message", several_buffers_are_one_message},
     {"several messages go with one call", several_messages_go_at_once},
     {"the calls say why they fail", calls_say_why},
+    {"sockets that are not connected say why they fail", unconnected_sockets_say_why},
+    {"options say why they fail", options_say_why},
     {"a path can be a socket's name", paths_are_names},
     {"abstract names are found", abstract_names_are_found},
     {"datagrams tell who has sent them", datagrams_have_senders},
