@@ -457,9 +457,12 @@ int signal_timer_delete(int id)
 void signal_timers_exec(struct process *process)
 {
     struct signal_timers *timers = process->signals.timers;
+    struct signal_timer *t, *next;
 
-    while (timers != NULL && !list_is_empty(&timers->timers))
-        delete_one(timers, list_first_entry(&timers->timers, struct signal_timer, link), NULL);
+    if (timers == NULL)
+        return;
+    list_for_each_entry_safe (t, next, &timers->timers, link)
+        delete_one(timers, t, NULL);
 }
 
 void signal_timers_free(struct process *process)
