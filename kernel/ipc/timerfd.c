@@ -10,7 +10,8 @@
  * makes `is_set` false first, which leaves nothing to be done for the others, and has the mutex, so
  * that there is only one who sets.
  *
- * TFD_TIMER_CANCEL_ON_SET never comes to anything: nothing sets the clock.
+ * A timer goes by the clock as it was when the file was made: setting the calendar's time moves no
+ * timer that is there, and TFD_TIMER_CANCEL_ON_SET, which is to tell of that, is refused.
  */
 
 #include <kernel/clock.h>

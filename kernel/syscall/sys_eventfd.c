@@ -79,7 +79,7 @@ int64_t sys_timerfd_settime(int fd, unsigned flags, vaddr_t time_at, vaddr_t old
     struct file *file;
     int error;
 
-    if (flags & ~(unsigned)(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET))
+    if (flags & ~(unsigned)TFD_TIMER_ABSTIME)
         return -EINVAL;
     error = read_time(time_at, &time);
     if (error != 0)
