@@ -36,11 +36,12 @@ struct devpts {
     uint32_t mode, ptmx_mode, gid;
 };
 
+static const struct inode_ops node_ops, root_ops;
+static struct file_system devpts_file_system;
+
 /* Shown to nobody: what TIOCGPTPEER opens is of this one. */
 static struct devpts hidden = {.mode = 0600, .gid = GID_OF_OPENER};
-static struct mount hidden_mount = {.private = &hidden};
-
-static const struct inode_ops node_ops, root_ops;
+static struct mount hidden_mount = {.type = &devpts_file_system, .private = &hidden};
 
 static uint32_t node_mode(const struct devpts *devpts, bool is_ptmx)
 {

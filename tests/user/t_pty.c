@@ -10,9 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -127,12 +129,15 @@ static bool it_can_be_mounted_elsewhere(void)
 static bool the_master_can_open_the_slave(void)
 {
     int master = open("/dev/ptmx", O_RDWR | O_NOCTTY), unlocked = 0, peer;
+    struct statfs statfs = {0};
     bool is_ok = FAILS(ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY), EIO) &&
                  KTAP_EQUAL(ioctl(master, TIOCSPTLCK, &unlocked), 0);
 
     peer = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
     is_ok = is_ok && KTAP_TRUE(peer >= 0) && KTAP_EQUAL(fcntl(peer, F_GETFD), FD_CLOEXEC) &&
             KTAP_EQUAL(write(peer, "hi", 2), 2) && KTAP_TRUE(pty_gives(master, "hi")) &&
+            KTAP_EQUAL(fstatfs(peer, &statfs), 0) &&
+            KTAP_EQUAL(statfs.f_type, DEVPTS_SUPER_MAGIC) &&
             FAILS(ioctl(master, TIOCGPTPEER, O_CREAT), EINVAL);
     close(peer);
     close(master);
