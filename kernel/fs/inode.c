@@ -14,6 +14,7 @@
 #include <kernel/clock.h>
 #include <kernel/credentials.h>
 #include <kernel/errno.h>
+#include <kernel/file_lock.h>
 #include <kernel/file.h>
 #include <kernel/mount.h>
 #include <kernel/realtime.h>
@@ -39,8 +40,10 @@ struct inode *inode_get(struct inode *inode)
 
 void inode_put(struct inode *inode)
 {
-    while (inode != NULL && atomic_fetch_sub(&inode->nr_refs, 1) == 1)
+    while (inode != NULL && atomic_fetch_sub(&inode->nr_refs, 1) == 1) {
+        file_locks_free(inode);
         inode = inode->ops->free(inode);
+    }
 }
 
 void inode_init(struct inode *inode, const struct inode_ops *ops, struct mount *mount,

@@ -19,7 +19,6 @@
 
 #include <arch/mmu.h>
 #include <kernel/errno.h>
-#include <kernel/file_lock.h>
 #include <kernel/string.h>
 #include <linux/magic.h>
 #include <linux/stat.h>
@@ -95,7 +94,6 @@ struct inode *tmpfs_free(struct inode *inode)
     atomic_fetch_sub(&tmpfs->nr_pages, node->pages.nr_pages);
     page_tree_cut(&node->pages, 0);
     kfree(node->target);
-    file_locks_free(inode);
     if (inode->nr_links == 0)
         atomic_fetch_sub(&tmpfs->nr_unnamed, 1);
     slab_free(node_cache, node);

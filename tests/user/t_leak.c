@@ -23,6 +23,8 @@
 
 #include "ktap.h"
 
+#define flock(fd, operation) syscall(__NR_flock, (fd), (operation))
+
 #define PAGE         4096ul
 #define KERNEL_IMAGE 0xffffffff80000000ul
 #define NR_WARM_UP   3
@@ -250,6 +252,10 @@ static void link_and_rename(void)
     other = open("/tmp/leak/fifo", O_RDWR);
     write(other, "left", 4);
     close(open("/tmp/leak", O_TMPFILE | O_WRONLY, 0600));
+    flock(fd, LOCK_EX);
+    int of_proc = open("/proc/self/stat", O_RDONLY);
+    flock(of_proc, LOCK_SH);
+    close(of_proc);
     unlink("/tmp/leak/fifo");
     unlink("/tmp/leak/b/name");
     unlink("/tmp/leak/c");
