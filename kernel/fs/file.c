@@ -69,13 +69,19 @@ void file_release(struct file *file)
     file_free(file);
 }
 
-void file_free(struct file *file)
+void file_drop_inode(struct file *file)
 {
     if (file->inode != NULL && wants_write(atomic_load(&file->flags))) {
         atomic_fetch_sub(&file->inode->mount->nr_writers, 1);
         inode_put_writer(file->inode);
     }
     inode_put(file->inode);
+    file->inode = NULL;
+}
+
+void file_free(struct file *file)
+{
+    file_drop_inode(file);
     slab_free(file_cache, file);
 }
 

@@ -193,7 +193,10 @@ static int open_last(struct path_last *last, unsigned flags, uint32_t mode, stru
         return error;
     }
     error = open_inode(inode, flags, file);
-    if (error == 0 && found == 0 && (flags & O_TRUNC) && inode_is_regular(inode)) {
+    if (error != 0)
+        return error;
+    inode = (*file)->inode; /* another, perhaps: the reference to the first is handed on */
+    if (found == 0 && (flags & O_TRUNC) && inode != NULL && inode_is_regular(inode)) {
         error = inode_truncate(inode, 0);
         if (error != 0)
             file_put(*file);

@@ -349,6 +349,9 @@ static bool descriptors_are_links(void)
     snprintf(want, sizeof(want), "pipe:[%lu]", (unsigned long)stat_of.st_ino);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", ends[0]);
     is_ok = is_ok && KTAP_TRUE(link_is(path, want));
+    snprintf(want, sizeof(want), "/proc/self/fd/%d", ends[1]);
+    again = open(want, O_WRONLY | O_TRUNC);
+    is_ok = is_ok && KTAP_TRUE(again >= 0) && KTAP_EQUAL(close(again), 0);
     is_ok = is_ok && pipe_opens_again(ends, path);
     return is_ok && FAILS(readlink(path, want, sizeof(want)), ENOENT);
 }

@@ -130,14 +130,11 @@ static struct stand_in *stand_in_of(struct inode *inode)
 /* The new file has no inode either: so it does not keep the old one open. */
 static int open_stand_in(struct file *file)
 {
-    struct inode *inode = file->inode;
-    struct file *from = stand_in_of(inode)->file;
+    struct file *from = stand_in_of(file->inode)->file;
     int error = from->ops->open_again != NULL ? from->ops->open_again(from, file) : -ENXIO;
 
-    if (error == 0) {
-        file->inode = NULL;
-        inode_put(inode);
-    }
+    if (error == 0)
+        file_drop_inode(file);
     return error;
 }
 

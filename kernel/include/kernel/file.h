@@ -97,6 +97,9 @@ static inline void file_put(struct file *file)
         file_release(file);
 }
 
+/* While it is being opened: from now on it has no inode. */
+void file_drop_inode(struct file *file);
+
 /* Frees one that could not be opened: its ops are told nothing. */
 void file_free(struct file *file);
 
