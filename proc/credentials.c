@@ -83,6 +83,9 @@ void process_inherit_credentials(struct process *child, struct process *parent)
         child->root = inode_get(parent->root);
     memcpy(child->limits, parent->limits, sizeof(child->limits));
     spin_unlock_irq(&parent->lock, irq);
+    irq = spin_lock_irq(&child->lock);
+    signal_cpu_limit_watch(child);
+    spin_unlock_irq(&child->lock, irq);
 }
 
 uint32_t path_umask(void)

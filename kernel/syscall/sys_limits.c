@@ -1,7 +1,7 @@
 /*
  * System calls about what a process may use, and has used.
  *
- * What is enforced: NOFILE and FSIZE (kernel/fs), SIGPENDING (proc/signal), NICE and RTPRIO
+ * What is enforced: NOFILE and FSIZE (kernel/fs), SIGPENDING and CPU (proc/signal), NICE and RTPRIO
  * (sys_sched.c), AS and DATA (sys_memory.c), STACK for the arguments of exec. The others are
  * remembered: there are no core dumps, and nothing that could be locked is ever paged out.
  *
@@ -50,6 +50,8 @@ static int change_limit(struct user_lwp *lwp, void *arg)
         return -EPERM;
     __atomic_store_n(&limit->rlim_cur, wanted->rlim_cur, __ATOMIC_RELAXED);
     __atomic_store_n(&limit->rlim_max, wanted->rlim_max, __ATOMIC_RELAXED);
+    if (request->resource == RLIMIT_CPU)
+        signal_cpu_limit_watch(process);
     return 0;
 }
 

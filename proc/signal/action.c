@@ -214,6 +214,7 @@ int signal_process_init(struct process *process, struct process *parent, enum si
 
 void signal_process_free(struct process *process)
 {
+    signal_cpu_limit_forget(process);
     pending_drop(process, &process->signals.pending, ~0ull);
     put_table(process->signals.actions);
     signal_watch_put(process->signals.watch);

@@ -66,20 +66,23 @@ static bool is_of_cpu_time(const struct signal_timer *t)
     return t->clock == CLOCK_PROCESS_CPUTIME_ID || t->clock == CLOCK_THREAD_CPUTIME_ID;
 }
 
-/* The time that the timer goes by: of clock_now_ns(), or that its process or LWP has used. Locked.
- */
-static uint64_t now_of(const struct signal_timer *t)
+uint64_t signal_used_ns(const struct process *process, int tid)
 {
     struct user_lwp *lwp;
     uint64_t used_ns = 0;
 
-    if (!is_of_cpu_time(t))
-        return clock_now_ns();
-    list_for_each_entry (lwp, &t->process->lwps, link) {
-        if (!lwp->is_zombie && (t->cpu_tid == 0 || t->cpu_tid == lwp->tid))
+    list_for_each_entry (lwp, &process->lwps, link) {
+        if (!lwp->is_zombie && (tid == 0 || tid == lwp->tid))
             used_ns += sched_run_ns_of(&lwp->lwp);
     }
-    return t->cpu_tid == 0 ? used_ns + t->process->run_ns : used_ns;
+    return tid == 0 ? used_ns + process->run_ns : used_ns;
+}
+
+/* The time that the timer goes by: of clock_now_ns(), or that its process or LWP has used. Locked.
+ */
+static uint64_t now_of(const struct signal_timer *t)
+{
+    return is_of_cpu_time(t) ? signal_used_ns(t->process, t->cpu_tid) : clock_now_ns();
 }
 
 static void expired(struct timer *timer);
@@ -469,6 +472,7 @@ void signal_timers_free(struct process *process)
 {
     struct signal_timers *timers = process->signals.timers;
 
+    signal_cpu_limit_forget(process);
     if (timers == NULL)
         return;
     signal_timers_exec(process);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <thread.h>
@@ -283,6 +284,70 @@ static bool data_is_bounded(void)
     return holds_in_child(check_data);
 }
 
+/* A second in all: SIGXCPU comes when the child has used it up, and comes again; then it is killed.
+ */
+static volatile int nr_warnings;
+
+static void note_warning(int signal)
+{
+    nr_warnings += signal == SIGXCPU;
+}
+
+static _Noreturn void use_up(bool handles)
+{
+    struct sigaction action = {.sa_handler = note_warning};
+
+    if (set_limit(RLIMIT_CPU, 1, handles ? 3 : RLIM_INFINITY) != 0 ||
+        (handles && sigaction(SIGXCPU, &action, NULL) != 0))
+        _exit(1);
+    if (fork() == 0) {
+        work_for(SEC_NS / 2); /* which is the child's own */
+        _exit(0);
+    }
+    while (nr_warnings < 2)
+        work_for(MSEC_NS);
+    if (clock_ns(CLOCK_PROCESS_CPUTIME_ID) < 2 * SEC_NS)
+        _exit(2);
+    for (;;)
+        work_for(MSEC_NS);
+}
+
+static bool cpu_time_is_bounded(void)
+{
+    int expected[] = {SIGXCPU, SIGKILL};
+    bool ok = true;
+
+    for (int i = 0; i < 2 && ok; i++) {
+        int status = -1;
+        pid_t child = fork();
+
+        if (child == 0)
+            use_up(i == 1);
+        ok = KTAP_EQUAL(waitpid(child, &status, 0), child) && KTAP_TRUE(WIFSIGNALED(status)) &&
+             KTAP_EQUAL(WTERMSIG(status), expected[i]);
+    }
+    return ok;
+}
+
+static bool check_cpu_time_of_child(void)
+{
+    int status = -1;
+    pid_t child;
+
+    if (!KTAP_EQUAL(set_limit(RLIMIT_CPU, 1, 1), 0))
+        return false;
+    child = fork();
+    if (child == 0)
+        work_for(10 * SEC_NS);
+    return KTAP_EQUAL(waitpid(child, &status, 0), child) && KTAP_TRUE(WIFSIGNALED(status)) &&
+           KTAP_EQUAL(WTERMSIG(status), SIGKILL);
+}
+
+static bool cpu_time_of_a_child_is_bounded(void)
+{
+    return holds_in_child(check_cpu_time_of_child);
+}
+
 /* ---- Clocks --------------------------------------------------------------------------------- */
 
 static bool every_clock_runs(void)
@@ -388,6 +453,8 @@ static const struct ktap_test tests[] = {
     {"descriptors are bounded", descriptors_are_bounded},
     {"memory is bounded", memory_is_bounded},
     {"data is bounded", data_is_bounded},
+    {"used-up CPU time is SIGXCPU, each second, and then SIGKILL", cpu_time_is_bounded},
+    {"a child's CPU time is bounded as its parent's", cpu_time_of_a_child_is_bounded},
     {"every clock runs", every_clock_runs},
     {"CPU clocks have numbers", cpu_clocks_have_numbers},
     {"the calendar time is the same everywhere", calendar_time_is_the_same_everywhere},

@@ -20,6 +20,7 @@
 #include <kernel/spinlock.h>
 #include <kernel/types.h>
 #include <kernel/waitq.h>
+#include <sched/timer.h>
 
 struct process;
 struct user_lwp;
@@ -86,6 +87,8 @@ struct process_signals {
     int tell_parent; /* p  0, or CLD_STOPPED, CLD_CONTINUED: what the parent gets SIGCHLD for */
 
     struct signal_timers *timers; /* p  NULL: there never was one */
+    struct timer cpu_limit;    /* p  for RLIMIT_CPU: until its time has been used, at the least */
+    bool cpu_limit_is_watched; /* p  that timer runs */
 };
 
 /*
@@ -238,6 +241,12 @@ void signal_exec(struct user_lwp *self);
 /* The timers end: those of timer_create(), at exec; all, at the end of a process. May sleep. */
 void signal_timers_exec(struct process *process);
 void signal_timers_free(struct process *process);
+
+/*
+ * From now on a process's limit of CPU time is watched, if it has one, until the process ends or is
+ * freed. process->lock is held.
+ */
+void signal_cpu_limit_watch(struct process *process);
 
 /* A new LWP; creator: NULL, or whose mask it has. And its end. process->lock is held. */
 void signal_lwp_init(struct user_lwp *lwp, const struct user_lwp *creator);

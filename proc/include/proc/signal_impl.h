@@ -72,6 +72,14 @@ void signal_reset_action(const struct process *process, int signal);
 /* The record of a timer has been taken; *info, unless it is NULL, is what was in it. Locked. */
 void signal_timer_taken(struct signal_timer *timer, siginfo_t *info);
 
+/* ---- cpu_limit.c ----------------------------------------------------------------------------- */
+
+/* The process ends, or never started: it is not watched any more. May wait. */
+void signal_cpu_limit_forget(struct process *process);
+
+/* The CPU time that a process, or if `tid` is not 0 that LWP of it, has used. Locked. */
+uint64_t signal_used_ns(const struct process *process, int tid);
+
 /* ---- watch.c -------------------------------------------------------------------------------- */
 
 /* A signal has become pending. Locked. */
