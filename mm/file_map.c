@@ -148,13 +148,16 @@ static struct space *next_space(struct area_source *source)
 {
     irq_state_t irq = spin_lock_irq(&sources_lock);
     struct area *area = source->areas;
+    struct space *space = NULL;
 
     while (area != NULL && (area->nr_cuts_seen == source->nr_cuts || !get_living(area->space)))
         area = area->next;
-    if (area != NULL)
+    if (area != NULL) {
         area->nr_cuts_seen = source->nr_cuts;
+        space = area->space; /* which stays, but the area may be gone at once */
+    }
     spin_unlock_irq(&sources_lock, irq);
-    return area != NULL ? area->space : NULL;
+    return space;
 }
 
 /* Unmaps what the area shows of pages [first, end). Its space is locked. */
