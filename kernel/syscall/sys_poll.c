@@ -50,7 +50,7 @@ static bool entry_notified(struct poll_watcher *watcher, unsigned events)
 
     if (!(events & entry->wanted))
         return false;
-    spin_lock(&waiting->lock);
+    spin_lock_nested(&waiting->lock); /* an epoll's guard has the same rank, and comes first */
     waiting->is_notified = true;
     waitq_wake_first(&waiting->sleeper);
     spin_unlock(&waiting->lock);

@@ -415,6 +415,34 @@ static bool an_epoll_can_be_watched(void)
     return is_right && end();
 }
 
+static void *poll_once(void *arg)
+{
+    struct pollfd polled = {.fd = (int)(long)arg, .events = POLLIN};
+
+    return (void *)(long)poll(&polled, 1, -1);
+}
+
+/* Whoever sleeps in poll() on an epoll, also one in another, is woken. */
+static bool a_sleeper_in_poll_is_woken(void)
+{
+    int outer = epoll_create(1);
+    bool is_right = begin() && KTAP_EQUAL(control(epoll, EPOLL_CTL_ADD, ends[0], EPOLLIN), 0) &&
+                    KTAP_EQUAL(control(outer, EPOLL_CTL_ADD, epoll, EPOLLIN), 0);
+
+    for (int i = 0; i < 2 && is_right; i++) {
+        thread_t lwp;
+        void *result = NULL;
+
+        thread_create(&lwp, poll_once, (void *)(long)(i == 0 ? epoll : outer));
+        comes_to_wait(lwp);
+        write(ends[1], "x", 1);
+        thread_join(lwp, &result);
+        is_right = KTAP_EQUAL((long)result, 1) && KTAP_EQUAL(read(ends[0], buffer, 1), 1);
+    }
+    close(outer);
+    return is_right && end();
+}
+
 static bool circles_are_refused(void)
 {
     int sets[3];
@@ -665,6 +693,7 @@ static const struct ktap_test tests[] = {
     {"of exclusive epolls one is woken", exclusive_epolls_are_woken_one_by_one},
     {"what is added ready wakes who waits", what_is_added_wakes_who_waits},
     {"an epoll can be in an epoll", an_epoll_can_be_watched},
+    {"who sleeps in poll() on an epoll is woken", a_sleeper_in_poll_is_woken},
     {"circles of epolls are ELOOP", circles_are_refused},
     {"chains of more than five epolls are ELOOP", long_chains_are_refused},
     {"four collectors of one-shot edges miss nothing", no_event_is_lost},
