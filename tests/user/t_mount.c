@@ -102,6 +102,26 @@ static bool busy_with_mounts_in_it(void)
            unmount_one();
 }
 
+/* What stands for a pipe in a /proc is of that file system. */
+static bool busy_while_a_link_of_proc_is_open(void)
+{
+    char path[64];
+    struct statfs statfs;
+    int ends[2], fd;
+
+    if (!KTAP_EQUAL(mkdir(MNT, 0755), 0) || !KTAP_EQUAL(pipe(ends), 0) ||
+        !KTAP_EQUAL(mount("proc", MNT, "proc", 0, NULL), 0))
+        return false;
+    snprintf(path, sizeof(path), MNT "/self/fd/%d", ends[0]);
+    fd = open(path, O_PATH);
+    bool is_right = KTAP_TRUE(fd >= 0) && FAILS(umount(MNT), EBUSY) &&
+                    KTAP_EQUAL(fstatfs(fd, &statfs), 0) && KTAP_EQUAL(statfs.f_type, 0x9fa0);
+    close(fd);
+    close(ends[0]);
+    close(ends[1]);
+    return unmount_one() && is_right;
+}
+
 static bool hard_links_do_not_confuse(void)
 {
     return mount_one("") && new_file(MNT "/one") && KTAP_EQUAL(link(MNT "/one", MNT "/two"), 0) &&
@@ -267,6 +287,7 @@ static const struct ktap_test tests[] = {
     {"getcwd and chdir .. cross mounts", getcwd_crosses},
     {"umount with an open file is EBUSY, also an unlinked one", busy_while_open},
     {"umount with somebody in it is EBUSY", busy_while_in},
+    {"umount with a stand-in of a pipe open is EBUSY", busy_while_a_link_of_proc_is_open},
     {"umount, rmdir and rename where something is mounted are EBUSY", busy_with_mounts_in_it},
     {"umount of files with several names works", hard_links_do_not_confuse},
     {"a lazy umount leaves open files usable", lazy_goes_when_unused},

@@ -119,7 +119,8 @@ static int64_t readlink_fd(const struct procfs_node *node, char *target, size_t 
  */
 struct stand_in {
     struct inode inode;
-    struct file *file; /* a reference */
+    struct file *file;  /* a reference */
+    struct inode *root; /* of the mount that it was found in: a reference, which keeps that */
 };
 
 static struct stand_in *stand_in_of(struct inode *inode)
@@ -141,10 +142,11 @@ static int open_stand_in(struct file *file)
 static struct inode *free_stand_in(struct inode *inode)
 {
     struct stand_in *stand_in = stand_in_of(inode);
+    struct inode *root = stand_in->root;
 
     file_put(stand_in->file);
     kfree(stand_in);
-    return NULL;
+    return root;
 }
 
 static const struct file_ops no_ops;
@@ -169,6 +171,7 @@ static int make_stand_in(const struct procfs_node *node, struct file *file, stru
     stand_in->inode.gid = node->inode.gid;
     stand_in->inode.number = stat.st_ino;
     stand_in->file = file_get(file);
+    stand_in->root = inode_get(node->inode.mount->root);
     *target = &stand_in->inode;
     return 0;
 }
