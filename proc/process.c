@@ -445,7 +445,9 @@ static bool has_news(struct process *child, unsigned flags, struct process_wait_
     }
     spin_lock(&child->lock);
     info->code = 0;
-    if (flags & PROCESS_WAIT_STOP && signals->stop_is_news) {
+    if (child->is_ending) {
+        /* Its end is all that is still to be said, as soon as it is a zombie. */
+    } else if (flags & PROCESS_WAIT_STOP && signals->stop_is_news) {
         *info = (struct process_wait_info){status_of_stop(signals->stop_signal), CLD_STOPPED,
                                            child->run_ns};
         signals->stop_is_news = flags & PROCESS_WAIT_NO_REAP;
@@ -518,7 +520,7 @@ static void wait_for_new_start(struct user_lwp *self, struct process *child)
 {
     struct process *process = self->process;
     irq_state_t irq = spin_lock_irq(&process->lock);
-    struct user_lwp *exec_by = NULL;
+    struct user_lwp *exec_by = atomic_load(&process->exec_by);
 
     while (self->is_in_vfork && !process->is_ending && (exec_by == NULL || exec_by == self)) {
         int error = waitq_sleep(&process->signals.resumed, &process->lock, WAITQ_FOREVER, false);

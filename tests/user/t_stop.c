@@ -478,6 +478,25 @@ static int exit_after_exec(int argc, char **argv)
     return CHILD_IS_WELL;
 }
 
+/* Nothing is left to be said of a process that has been killed but that. */
+static bool a_killed_child_has_no_other_news(void)
+{
+    bool is_right = true;
+    siginfo_t info;
+
+    for (int i = 0; i < 2; i++) {
+        reset();
+        pid_t child = start_ready(sleep_or_spin, NULL);
+        kill(child, SIGSTOP);
+        is_right &= KTAP_EQUAL(raw_waitid(child, &info, WSTOPPED | WNOWAIT), 0);
+        if (i == 1)
+            kill(child, SIGCONT);
+        kill(child, SIGKILL);
+        is_right &= reports(child, WUNTRACED | WCONTINUED, SIGKILL);
+    }
+    return is_right;
+}
+
 static void exec_with_siblings(void *arg)
 {
     char *argv[] = {"t_stop", "exit-with-7", NULL};
@@ -537,6 +556,7 @@ static const struct ktap_test tests[] = {
     {"a stopped group gets SIGHUP and SIGCONT when it becomes orphaned", orphans_are_told},
     {"who waits in vfork stops when that is over", vfork_is_not_interrupted},
     {"busy processes stop, go on and end", busy_processes_stop},
+    {"of a child that has been killed wait reports nothing else", a_killed_child_has_no_other_news},
     {"exec and exit get through between stops", exec_and_exit_get_through},
     {"no process and no LWP is left", nothing_is_left},
 };
