@@ -231,9 +231,7 @@ int64_t signal_return(void)
     if (stack.nr_bytes == 0 || stack.nr_bytes >= MINSIGSTKSZ)
         self->signals.stack = stack;
     /* User mode gets every register back: by trap_user_work(), not the short way. */
-    irq_disable();
-    signal_interrupt(self);
-    irq_enable();
+    signal_interrupt_self();
     return trap_result(frame);
 }
 

@@ -43,13 +43,21 @@
 
 void signal_interrupt(struct user_lwp *lwp)
 {
-    /* Whoever has set it before has woken the LWP, or is about to. */
-    if (atomic_exchange(&lwp->lwp.interrupt, true))
-        return;
+    bool was_set = atomic_exchange(&lwp->lwp.interrupt, true);
+
+    /* Whoever has set it before has woken the LWP, or is about to: which is too late for itself. */
     if (&lwp->lwp == lwp_current())
         this_cpu_write(return_work, 1);
-    else
+    else if (!was_set)
         sched_interrupt(&lwp->lwp);
+}
+
+void signal_interrupt_self(void)
+{
+    irq_state_t irq = irq_save();
+
+    signal_interrupt(user_lwp_current());
+    irq_restore(irq);
 }
 
 /* ---- Posting -------------------------------------------------------------------------------- */

@@ -107,6 +107,48 @@ static bool registers_are_kept(void)
            KTAP_EQUAL(context.uc_mcontext.r14, before.general[13]);
 }
 
+static atomic_int nr_shots;
+
+static void count_shot(int signal, siginfo_t *info, void *at)
+{
+    (void)signal, (void)info, (void)at;
+    if (++nr_shots == (int)ktap_times(3000) + 100)
+        is_over = 1;
+}
+
+static void *shoot(void *arg)
+{
+    for (unsigned i = 0; !is_over; i++) {
+        int before = nr_shots;
+
+        syscall6(__NR_tgkill, getpid(), getpid(), SIGUSR1, 0, 0, 0);
+        while (nr_shots == before && !is_over)
+            yield();
+        for (volatile unsigned n = i % 64 * 4; n > 0; n--)
+            continue;
+    }
+    return arg;
+}
+
+/* The next signal is sent while the handler of the last one returns. */
+static bool registers_are_kept_under_fire(void)
+{
+    struct registers before, after;
+    thread_t lwp;
+
+    for (size_t i = 0; i < sizeof(before) / 8; i++)
+        ((uint64_t *)&before)[i] = 0x0101010101010101ul * (i + 1);
+    before.red_zone[0] = 1234, before.red_zone[1] = 5678;
+    memset(&after, 0, sizeof(after));
+    is_over = 0;
+    nr_shots = 0;
+    signal_handle(SIGUSR1, count_shot, 0);
+    thread_create(&lwp, shoot, NULL);
+    registers_across(&before, &after, &is_over);
+    thread_join(lwp, NULL);
+    return KTAP_EQUAL(memcmp(&before, &after, sizeof(before)), 0);
+}
+
 static bool stack_is_aligned(void)
 {
     memset(entry_args, 0xff, sizeof(entry_args));
@@ -645,6 +687,7 @@ static bool wild_addresses_are_survived(void)
 
 static const struct ktap_test tests[] = {
     {"all registers and the red zone are kept across a handler", registers_are_kept},
+    {"also when signals come one after the other", registers_are_kept_under_fire},
     {"a handler finds an aligned stack and its arguments", stack_is_aligned},
     {"the FPU state is in the frame, marked, and a handler starts with a clean one",
      fpu_state_is_marked},

@@ -108,6 +108,12 @@ void signal_send_group(int group, int signal);
 /* The same to the calling LWP: SIGPIPE, SIGXFSZ. */
 void signal_send_self(int signal);
 
+/*
+ * The calling LWP is to look for what it has to do before it is in user mode again. A call that
+ * gives up with -ERESTARTSYS for another reason than that a wait was interrupted needs that.
+ */
+void signal_interrupt_self(void);
+
 /* Whether the calling LWP blocks the signal, or its process ignores it. */
 bool signal_is_held_off(int signal);
 
