@@ -96,6 +96,8 @@ int tty_check_background(struct tty *tty, int signal)
     if (process_group_is_orphaned(group))
         return -EIO;
     signal_send_group(group, signal);
+    /* It may be pending already, for another LWP to take. */
+    signal_interrupt_self();
     return -ERESTARTSYS;
 }
 
@@ -160,8 +162,15 @@ int tty_make_controlling(struct tty *tty, bool is_stolen)
     int session = process_get_session(0), group = process_get_group(0), error = 0;
     irq_state_t irq = spin_lock_irq(&control_lock);
     struct tty *old = find(session);
+    bool is_gone;
 
-    if (old == tty && session == self->pid)
+    /* Whoever hangs it up makes it leave its session afterwards: it does not get one any more. */
+    spin_lock(&tty->lock);
+    is_gone = tty->is_gone;
+    spin_unlock(&tty->lock);
+    if (is_gone)
+        error = -EIO;
+    else if (old == tty && session == self->pid)
         error = 0;
     else if (session != self->pid || old != NULL || (tty->session != 0 && !is_stolen))
         error = -EPERM;

@@ -126,7 +126,7 @@ struct tty *tty_of_caller(void);
  */
 int tty_check_background(struct tty *tty, int signal) MUST_CHECK;
 
-/* The terminal becomes the caller's, a session leader's. 0 or -EPERM. */
+/* The terminal becomes the caller's, a session leader's. 0, -EPERM or -EIO. */
 int tty_make_controlling(struct tty *tty, bool is_stolen) MUST_CHECK;
 
 /* As ioctl() with TIOCNOTTY, TIOCGPGRP, TIOCSPGRP and TIOCGSID. */

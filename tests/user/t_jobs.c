@@ -8,11 +8,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <thread.h>
 #include <unistd.h>
 
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -320,6 +323,41 @@ SESSION_TEST(who_reads_in_the_background_stops)
            pty_type(&pty, "ab\n") && job_becomes(job, CHILD_IS_WELL << 8) && take_terminal();
 }
 
+static atomic_bool *has_failed; /* shared with the job */
+
+static void *read_for_ever(void *arg)
+{
+    char byte;
+
+    if (read(pty.slave, &byte, 1) < 0)
+        *has_failed = true;
+    return arg;
+}
+
+static void read_by_several(void)
+{
+    thread_t lwp;
+
+    for (int i = 0; i < 3; i++)
+        thread_create(&lwp, read_for_ever, NULL);
+    read_for_ever(NULL);
+    sleep_on();
+}
+
+/* One of the LWPs takes the signal; none of them sees its call fail. */
+SESSION_TEST(several_readers_in_the_background_stop)
+{
+    bool is_right = true;
+
+    has_failed = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    *has_failed = false;
+    pid_t job = start_job(read_by_several, false);
+    for (size_t i = 0; i < ktap_times(100) + 5 && is_right; i++)
+        is_right = job_becomes(job, STOPPED_BY(SIGTTIN)) && KTAP_EQUAL(kill(-job, SIGCONT), 0) &&
+                   job_becomes(job, CONTINUED);
+    return KTAP_TRUE(!*has_failed) && job_ends(job) && is_right;
+}
+
 SESSION_TEST(who_ignores_sigttin_gets_eio)
 {
     return job_becomes(start_job(read_ignoring_ttin, false), CHILD_IS_WELL << 8);
@@ -527,6 +565,7 @@ int main(void)
         {"Ctrl-Z stops, and SIGCONT continues", ctrl_z_stops_and_sigcont_continues},
         {"a new window size is told, once", a_new_window_size_is_told_once},
         {"who reads in the background stops", who_reads_in_the_background_stops},
+        {"so do several LWPs that read there", several_readers_in_the_background_stop},
         {"who ignores SIGTTIN gets EIO", who_ignores_sigttin_gets_eio},
         {"the background may write unless TOSTOP", the_background_may_write_unless_tostop},
         {"the background may not change the terminal", the_background_may_not_change_the_terminal},
