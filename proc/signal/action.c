@@ -189,6 +189,17 @@ static void put_table(struct signal_actions *table)
         slab_free(actions_cache, table);
 }
 
+/* The table of a process, with a reference: another LWP of it may be about to replace it (exec). */
+static struct signal_actions *get_table(struct process *process)
+{
+    irq_state_t irq = spin_lock_irq(&process->lock);
+    struct signal_actions *table = process->signals.actions;
+
+    atomic_fetch_add(&table->nr_users, 1);
+    spin_unlock_irq(&process->lock, irq);
+    return table;
+}
+
 static void pending_init(struct pending_signals *pending)
 {
     pending->set = 0;
@@ -198,16 +209,16 @@ static void pending_init(struct pending_signals *pending)
 int signal_process_init(struct process *process, struct process *parent, enum signal_inherit how)
 {
     struct process_signals *signals = &process->signals;
-    struct signal_actions *from = parent != NULL ? parent->signals.actions : NULL;
+    struct signal_actions *from = parent != NULL ? get_table(parent) : NULL;
 
     pending_init(&signals->pending);
     waitq_init(&signals->arrived);
     waitq_init(&signals->resumed);
     if (from != NULL && how == SIGNAL_INHERIT_SHARE) {
-        atomic_fetch_add(&from->nr_users, 1);
         signals->actions = from;
     } else {
         signals->actions = make_table(from, how == SIGNAL_INHERIT_IGNORED);
+        put_table(from);
     }
     return signals->actions != NULL ? 0 : -ENOMEM;
 }
