@@ -29,7 +29,7 @@ static bool has_counts(void *arg)
     return stat.processes == want->processes && stat.lwps == want->lwps;
 }
 
-/* Its standard output is OUTPUT; its wait status. */
+/* Its standard output is OUTPUT, its input, which "calls" reads, is empty; its wait status. */
 static int status_of(const char *name)
 {
     char path[64];
@@ -41,6 +41,9 @@ static int status_of(const char *name)
     if (pid == 0) {
         int fd = open(OUTPUT, O_CREAT | O_TRUNC | O_WRONLY, 0666);
         dup2(fd, STDOUT_FILENO);
+        close(fd);
+        fd = open("/dev/null", O_RDONLY);
+        dup2(fd, STDIN_FILENO);
         close(fd);
         execv(path, argv);
         _exit(127);
