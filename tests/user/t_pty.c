@@ -144,6 +144,29 @@ static bool the_master_can_open_the_slave(void)
     return is_ok;
 }
 
+/* It is in no path, but all that can be asked of a file can be asked of it. */
+static bool a_slave_without_a_path_can_be_looked_at(void)
+{
+    int master = open("/dev/ptmx", O_RDWR | O_NOCTTY), unlocked = 0, peer, again;
+    struct statfs statfs;
+    struct stat stat;
+    char path[64], target[64];
+    bool is_ok = KTAP_EQUAL(ioctl(master, TIOCSPTLCK, &unlocked), 0);
+
+    peer = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", peer);
+    is_ok = is_ok && KTAP_EQUAL(fstatfs(peer, &statfs), 0) && KTAP_EQUAL(statfs.f_type, 0x1cd1) &&
+            KTAP_EQUAL(fstat(peer, &stat), 0) && KTAP_TRUE(S_ISCHR(stat.st_mode));
+    readlink(path, target, sizeof(target));
+    again = open(path, O_RDWR | O_NOCTTY);
+    is_ok = is_ok && KTAP_TRUE(again >= 0) && KTAP_EQUAL(write(again, "hi", 2), 2) &&
+            KTAP_TRUE(pty_gives(master, "hi"));
+    close(again);
+    close(peer);
+    close(master);
+    return is_ok;
+}
+
 static bool closing_the_master_hangs_up(void)
 {
     char text[8];
@@ -400,6 +423,8 @@ int main(void)
         {"/dev/pts has a ptmx of its own", it_has_a_ptmx_of_its_own},
         {"devpts can be mounted elsewhere", it_can_be_mounted_elsewhere},
         {"the master can open the slave", the_master_can_open_the_slave},
+        {"which can be looked at, though it is in no path",
+         a_slave_without_a_path_can_be_looked_at},
         {"closing the master hangs up", closing_the_master_hangs_up},
         {"closing the slave ends the master's reads", closing_the_slave_ends_the_masters_reads},
         {"who waits learns of a close", who_waits_learns_of_a_close},
