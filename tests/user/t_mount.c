@@ -117,6 +117,11 @@ static bool busy_while_a_link_of_proc_is_open(void)
     bool is_right = KTAP_TRUE(fd >= 0) && FAILS(umount(MNT), EBUSY) &&
                     KTAP_EQUAL(fstatfs(fd, &statfs), 0) && KTAP_EQUAL(statfs.f_type, 0x9fa0);
     close(fd);
+    /* Opened for real, it is only the pipe, and nobody writes to the file system. */
+    snprintf(path, sizeof(path), MNT "/self/fd/%d", ends[1]);
+    fd = open(path, O_WRONLY);
+    is_right = KTAP_TRUE(fd >= 0) && KTAP_EQUAL(close(fd), 0) &&
+               KTAP_EQUAL(mount("proc", MNT, "proc", MS_REMOUNT | MS_RDONLY, NULL), 0) && is_right;
     close(ends[0]);
     close(ends[1]);
     return unmount_one() && is_right;
