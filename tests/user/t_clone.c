@@ -179,6 +179,41 @@ static bool vector_registers_are_copied(void)
     return child_exits(pid, 7);
 }
 
+static bool has_as_many_processes(void *arg)
+{
+    struct thrum_stat stat;
+
+    thrum_stat(&stat);
+    return stat.processes == *(unsigned *)arg;
+}
+
+/* Its parent gets no signal, so a plain wait() does not see it; init's has to. */
+static bool orphan_without_signal_is_reaped(void)
+{
+    struct thrum_stat stat;
+    unsigned before;
+
+    thrum_stat(&stat);
+    before = (unsigned)stat.processes;
+    for (int ends_first = 0; ends_first < 2; ends_first++) {
+        long pid = call(__NR_clone, SIGCHLD, 0, 0, 0);
+
+        if (pid == 0) {
+            if (call(__NR_clone, 0, 0, 0, 0) == 0) {
+                while (!ends_first && call(__NR_getppid, 0, 0, 0, 0) != 1)
+                    call(__NR_sched_yield, 0, 0, 0, 0);
+                call(__NR_exit, 0, 0, 0, 0);
+            }
+            if (ends_first)
+                sleep_ns(5000000);
+            call(__NR_exit, 7, 0, 0, 0);
+        }
+        if (!child_exits(pid, 7) || !KTAP_TRUE(ktap_wait_for(has_as_many_processes, &before)))
+            return false;
+    }
+    return true;
+}
+
 static int wait_for_go(void *arg)
 {
     while (atomic_load((_Atomic long *)arg) == 0)
@@ -647,6 +682,7 @@ static const struct ktap_test tests[] = {
     {"its being killed clears its word", kill_clears_the_word},
     {"the memory lives on when the parent has ended", memory_outlives_the_parent},
     {"its crash does not end the parent", crash_of_the_child_is_its_own},
+    {"the first process reaps one whose end was to be no signal", orphan_without_signal_is_reaped},
     {"wild addresses for numbers are not noticed", wild_words_are_not_noticed},
     {"a wild stack ends the child", wild_stack_is_sigsegv},
     {"clone3 makes an LWP", clone3_makes_an_lwp},
