@@ -6,6 +6,7 @@
 #include <arch/irq.h>
 #include <arch/platform.h>
 #include <arch/smp.h>
+#include <arch/vdso.h>
 #include <drivers/acpi.h>
 #include <drivers/console.h>
 #include <drivers/fw_cfg.h>
@@ -35,6 +36,7 @@
 #include <kernel/test.h>
 #include <kernel/tty.h>
 #include <kernel/vnode.h>
+#include <mm/frame.h>
 #include <mm/init.h>
 #include <mm/slab.h>
 #include <proc/process.h>
@@ -184,6 +186,7 @@ void kernel_main(void)
     acpi_init();
     platform_init();
     clock_init();
+    arch_vdso_init(frame_alloc(FRAME_ASSERT));
     realtime_init();
     random_init();
 

@@ -410,6 +410,7 @@ struct space *space_clone(struct space *from)
         return NULL;
     mutex_lock(&from->lock);
     to->search_from = from->search_from;
+    to->vdso = from->vdso;
     to->brk_start = from->brk_start;
     to->brk_end = from->brk_end;
     error = clone_areas(from, to);

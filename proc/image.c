@@ -8,6 +8,7 @@
  */
 
 #include <arch/program.h>
+#include <arch/vdso.h>
 #include <kernel/credentials.h>
 #include <kernel/errno.h>
 #include <kernel/log.h>
@@ -30,9 +31,6 @@
 #define NR_AUXV_MAX         20
 #define RANDOM_BYTES        16
 #define HEAD_BYTES          PAGE_SIZE /* of a file, where its program headers have to be */
-
-/* The page that every program has mapped: arch_user_stub. One frame for all. */
-static paddr_t stub_frame = PADDR_NONE;
 
 void image_put_file(struct inode *file)
 {
@@ -90,20 +88,13 @@ static int map_segments(struct space *space, const struct elf_image *image, stru
     return 0;
 }
 
-static int map_stub(struct space *space, vaddr_t *va)
+static int map_vdso(struct space *space)
 {
-    int64_t at;
+    int64_t at = space_map_frame(space, arch_vdso_frame(), AREA_READ | AREA_EXEC);
 
-    if (stub_frame == PADDR_NONE) {
-        stub_frame = frame_alloc(FRAME_ZERO);
-        if (stub_frame == PADDR_NONE)
-            return -ENOMEM;
-        memcpy(phys_to_virt(stub_frame), arch_user_stub, arch_user_stub_bytes);
-    }
-    at = space_map_frame(space, stub_frame, AREA_READ | AREA_EXEC);
     if (at < 0)
         return (int)at;
-    *va = (vaddr_t)at;
+    space->vdso = (vaddr_t)at;
     return 0;
 }
 
@@ -137,13 +128,14 @@ static const char *push_pointers(struct stack_builder *b, const struct program_a
     return string;
 }
 
-static void push_auxv(struct stack_builder *b, const struct elf_image *image,
-                      const struct image_start *start)
+static void push_auxv(struct stack_builder *b, const struct space *space,
+                      const struct elf_image *image, const struct image_start *start)
 {
     const struct credentials *caller = credentials_current();
     uint32_t euid = start->set_bits & S_ISUID ? start->uid : caller->euid;
     uint32_t egid = start->set_bits & S_ISGID ? start->gid : caller->egid;
 
+    push_aux(b, AT_SYSINFO_EHDR, space->vdso);
     push_aux(b, AT_PHDR, image->phdr_va);
     push_aux(b, AT_PHENT, 56);
     push_aux(b, AT_PHNUM, image->nr_phdrs);
@@ -188,7 +180,7 @@ static int build_stack(struct space *space, const struct elf_image *image, const
     start->image.environment = b.strings_va + (vaddr_t)(environment - args->strings);
     start->image.strings_end = SPACE_STACK_TOP;
     push_pointers(&b, args, environment, args->envc);
-    push_auxv(&b, image, start);
+    push_auxv(&b, space, image, start);
 
     start->sp = ROUND_DOWN(b.random_va - b.nr_words * sizeof(uint64_t), 16);
     error = space_write(space, b.strings_va, args->strings, args->nr_bytes);
@@ -265,7 +257,7 @@ static int load_file(struct space *space, struct inode *file, const char *path,
     if (error == 0)
         error = map_stack(space);
     if (error == 0)
-        error = map_stub(space, &start->exit_stub);
+        error = map_vdso(space);
     if (error == 0)
         error = build_stack(space, &image, path, args, start);
     if (error == 0)

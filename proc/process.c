@@ -270,7 +270,6 @@ int process_spawn(struct process *parent, const char *path, const struct program
     }
     (void)credentials_exec(&process->credentials, start.set_bits, start.uid, start.gid);
     fd_table_close_on_exec(process->files);
-    process->exit_stub = start.exit_stub;
     process->image = start.image;
     first = user_lwp_create(process, &(struct lwp_start){.pc = start.pc, .sp = start.sp}, &error);
     if (first == NULL) {
@@ -555,7 +554,6 @@ int process_fork(const struct lwp_start *start, unsigned flags, int exit_signal)
 
     if (child == NULL)
         return -ENOMEM;
-    child->exit_stub = parent->exit_stub;
     child->exit_signal = exit_signal;
     inherit_image(child, parent);
     if (!shares)
@@ -634,7 +632,6 @@ static void replace_image(struct user_lwp *self, struct space *space, const char
     irq = spin_lock_irq(&process->lock);
     user_lwp_become_first(self);
     process->space = space;
-    process->exit_stub = start->exit_stub;
     old_file = process->image.file;
     process->image = start->image;
     process->nr_kept_stacks = 0;

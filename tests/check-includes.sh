@@ -187,6 +187,10 @@ arch/*/describe.c
 arch/include/arch/describe.h
 arch/*/random.c
 arch/*/signal.c
+arch/*/vdso*.@(c|asm)
+arch/*/vdso/*
+arch/*/include/*/vdso.h
+arch/include/arch/vdso.h
 arch/include/arch/signal.h
 mm/area.h
 mm/file_map*.c

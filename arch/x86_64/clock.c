@@ -18,6 +18,7 @@
 #include <x86/cpu.h>
 #include <x86/pit.h>
 #include <x86/regs.h>
+#include <x86/vdso.h>
 
 #define CALIBRATION_NS (2 * NSEC_PER_MSEC)
 #define TSC_HZ_MIN     1000000u
@@ -60,6 +61,12 @@ static uint16_t pm_timer_port;
 uint64_t clock_now_ns(void)
 {
     return (uint64_t)((unsigned __int128)(x86_read_tsc() - boot_tsc) * mult_q32 >> 32);
+}
+
+void x86_clock_describe(struct vdso_times *times)
+{
+    times->boot_tsc = boot_tsc;
+    times->mult_q32 = mult_q32;
 }
 
 uint64_t clock_ns_to_tsc(uint64_t ns)

@@ -19,6 +19,7 @@
 #include <mm/kstack.h>
 #include <x86/cpu.h>
 #include <x86/regs.h>
+#include <x86/vdso.h>
 
 #define NR_IST           4
 #define BOOT_STACK_BYTES 4096
@@ -35,7 +36,8 @@ struct tss {
 _Static_assert(sizeof(struct tss) == 104, "Intel SDM vol. 3A, figure 8-11");
 
 struct cpu_tables {
-    uint64_t gdt[7]; /* null, kernel code, kernel data, user data, user code, TSS (two words) */
+    uint64_t gdt[8]; /* null, kernel code, kernel data, user data, user code, TSS (two words), CPU
+                        number */
     struct tss tss;
     uint64_t stack_top[NR_IST];
 };
@@ -62,7 +64,7 @@ static void ist_set(struct cpu_tables *tables, unsigned i, uint64_t stack_top, u
     tables->tss.ist[i] = (uint64_t)top;
 }
 
-static void gdt_load(struct cpu_tables *tables)
+static void gdt_load(struct cpu_tables *tables, unsigned cpu)
 {
     uint64_t tss = (uint64_t)&tables->tss;
     struct {
@@ -77,6 +79,7 @@ static void gdt_load(struct cpu_tables *tables)
     tables->gdt[5] = 0x0000890000000000 | (sizeof(struct tss) - 1) | (tss & 0xffffff) << 16 |
                      (tss >> 24 & 0xff) << 56;
     tables->gdt[6] = tss >> 32;
+    tables->gdt[SELECTOR_CPU_NUMBER / 8] = 0x0000f10000000000 | cpu; /* read-only data, of bytes */
     tables->tss.iomap_offset = sizeof(struct tss);
 
     __asm__ volatile("lgdt %0\n\t"
@@ -141,7 +144,7 @@ void x86_cpu_init(unsigned cpu)
             ist_set(tables, i, (uint64_t)boot_stacks[i + 1], 0);
         this_cpu_write(irq_stack_top, (uint64_t)boot_stacks[NR_IST + 1]);
     }
-    gdt_load(tables);
+    gdt_load(tables, cpu);
     x86_write_msr(MSR_GS_BASE, (uint64_t)(percpu_base[cpu] - __percpu_start));
     x86_idt_load();
     control_registers_init();

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include <arch/io.h>
+#include <arch/vdso.h>
 #include <kernel/clock.h>
 #include <kernel/realtime.h>
 #include <kernel/string.h>
@@ -34,8 +35,6 @@ enum {
 struct reading {
     uint8_t second, minute, hour, day, month, year;
 };
-
-static _Atomic uint64_t at_boot_ns;
 
 static uint8_t cmos_read(uint8_t index)
 {
@@ -87,16 +86,16 @@ void realtime_init(void)
                            number(r.day, status_b));
     seconds = days * 86400 + hour_of(r.hour, status_b) * 3600ull +
               number(r.minute, status_b) * 60ull + number(r.second, status_b);
-    at_boot_ns = seconds * NSEC_PER_SEC - clock_now_ns();
+    realtime_set_at_boot_ns(seconds * NSEC_PER_SEC - clock_now_ns());
 }
 
 uint64_t realtime_at_boot_ns(void)
 {
-    return atomic_load_explicit(&at_boot_ns, memory_order_relaxed);
+    return atomic_load_explicit(arch_vdso_realtime(), memory_order_relaxed);
 }
 
 /* The chip keeps its time: the next start has it again. */
 void realtime_set_at_boot_ns(uint64_t ns)
 {
-    atomic_store_explicit(&at_boot_ns, ns, memory_order_relaxed);
+    atomic_store_explicit(arch_vdso_realtime(), ns, memory_order_relaxed);
 }

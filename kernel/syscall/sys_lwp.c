@@ -1,7 +1,7 @@
 /* System calls about LWPs. */
 
-#include <arch/program.h>
 #include <arch/smp.h>
+#include <arch/vdso.h>
 #include <kernel/errno.h>
 #include <kernel/init.h>
 #include <kernel/string.h>
@@ -54,13 +54,14 @@ static int check_attr(const struct thrum_lwp_attr *attr)
  */
 static int prepare_stack(const struct thrum_lwp_attr *attr, struct ustack *stack, vaddr_t *sp)
 {
-    const struct process *process = process_current();
+    struct space *space = process_current()->space;
+    const vaddr_t exit_va = space->vdso + arch_vdso_exit_offset();
     int error;
 
     *stack = (struct ustack){0};
     if (attr->stack_low != 0) {
         *sp = trap_call_sp(attr->stack_low + attr->stack_bytes);
-        return user_copy_to(*sp, &process->exit_stub, sizeof(process->exit_stub));
+        return user_copy_to(*sp, &exit_va, sizeof(exit_va));
     }
     /* A kept stack that the program has unmapped or protected is no stack any more: take the next.
      */
@@ -69,12 +70,12 @@ static int prepare_stack(const struct thrum_lwp_attr *attr, struct ustack *stack
         if (error != 0)
             return error;
         *sp = trap_call_sp(stack->low + stack->nr_bytes);
-        error = space_fault(process->space, *sp, TRAP_ACCESS_WRITE);
+        error = space_fault(space, *sp, TRAP_ACCESS_WRITE);
         if (error == -ENOMEM) {
             ustack_drop(stack);
             return error;
         }
-        error = user_copy_to(*sp, &process->exit_stub, sizeof(process->exit_stub));
+        error = user_copy_to(*sp, &exit_va, sizeof(exit_va));
         if (error == 0)
             return 0;
         ustack_drop(stack);

@@ -387,6 +387,7 @@ static bool maps_show_areas(void)
     bool is_ok;
 
     is_ok = KTAP_TRUE(map_lines_are_right(text)) && KTAP_TRUE(strstr(text, "[stack]\n") != NULL) &&
+            KTAP_TRUE(strstr(text, "[vdso]\n") != NULL) &&
             KTAP_TRUE(strstr(text, " r-xp ") != NULL) && KTAP_TRUE(strstr(text, " rwxp ") == NULL);
     mprotect(memory, PAGE, PROT_NONE);
     snprintf(start, sizeof(start), "%08lx-%08lx ---p ", (unsigned long)memory,

@@ -55,6 +55,9 @@ void sbrk_unlock(void);
 /* stdio.c: runs at exit(). */
 void stdio_flush_all(void);
 
+/* vdso.c: a function of the vDSO; NULL: there is none of that name. */
+void *vdso_find(const char *name);
+
 /* thread_entry.asm */
 void thread_entry(void);
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <thread.h>
 #include <thrum.h>
 #include <time.h>
@@ -143,9 +144,31 @@ void *sbrk(intptr_t delta)
 
 /* Time. */
 
+typedef int read_clock_fn(clockid_t clock, struct timespec *now);
+
+static read_clock_fn find_and_read_clock;
+static read_clock_fn *_Atomic read_clock = find_and_read_clock;
+
+static int read_clock_by_call(clockid_t clock, struct timespec *now)
+{
+    return (int)syscall6(__NR_clock_gettime, clock, (long)now, 0, 0, 0, 0);
+}
+
+/* The first time: from then on by the kernel's function that needs no system call, if it has one.
+ */
+static int find_and_read_clock(clockid_t clock, struct timespec *now)
+{
+    read_clock_fn *found = (read_clock_fn *)vdso_find("__vdso_clock_gettime");
+
+    if (found == NULL)
+        found = read_clock_by_call;
+    atomic_store_explicit(&read_clock, found, memory_order_relaxed);
+    return found(clock, now);
+}
+
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
-    return (int)syscall_result(syscall6(__NR_clock_gettime, clock, (long)now, 0, 0, 0, 0));
+    return (int)syscall_result(atomic_load_explicit(&read_clock, memory_order_relaxed)(clock, now));
 }
 
 int nanosleep(const struct timespec *duration, struct timespec *remaining)

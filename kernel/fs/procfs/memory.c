@@ -124,6 +124,8 @@ static void show_area(struct procfs_text *text, const struct space *space,
         show_file(text, line_start, file);
     else if (is_stack(area))
         show_name(text, line_start, "[stack]");
+    else if (area->start == space->vdso)
+        show_name(text, line_start, "[vdso]");
     else if (area->start < space->brk_end && area->end > space->brk_start)
         show_name(text, line_start, "[heap]");
     procfs_append(text, "\n", 1);

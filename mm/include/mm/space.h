@@ -42,6 +42,7 @@ struct space {
     struct rb_tree areas;  /* lock; by address, never overlapping */
     struct area *faulting; /* lock; where the last fault was, or NULL */
     vaddr_t search_from;   /* lock; below this to look for free addresses first */
+    vaddr_t vdso;          /* c once the program is loaded: the page of arch/vdso.h */
     vaddr_t brk_start;     /* c once the program is loaded */
     vaddr_t brk_end;       /* lock */
 };

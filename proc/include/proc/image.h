@@ -9,7 +9,6 @@
 
 struct image_start {
     vaddr_t pc, sp;
-    vaddr_t exit_stub; /* where a function of an LWP returns to */
     /* Which of S_ISUID and S_ISGID count, and whose the file is: for credentials_exec(). */
     uint32_t set_bits, uid, gid;
     struct process_image image;

@@ -72,7 +72,6 @@ struct user_lwp {
 struct process {
     int pid;             /* c */
     struct space *space; /* c while an LWP is alive */
-    vaddr_t exit_stub;   /* c  where a function of an LWP returns to */
     char name[LWP_NAME_MAX];
 
     struct spinlock lock;
