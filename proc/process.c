@@ -645,6 +645,9 @@ static void replace_image(struct user_lwp *self, struct space *space, const char
     image_put_file(old_file);
     context_restart(&self->lwp.context);
     trap_user_start(context_user_frame(&self->lwp.context), start->pc, start->sp, 0, 0);
+    irq = irq_save();
+    signal_interrupt(self); /* the new frame is loaded by trap_user_work()'s way to user mode */
+    irq_restore(irq);
 }
 
 static void tell_parent_of_new_start(struct process *process)

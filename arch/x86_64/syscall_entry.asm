@@ -8,6 +8,12 @@
 ; stack. The highest user page is never mapped, so a system call cannot end beyond USER_END; but the
 ; frame may have been changed, so the address is checked and IRET taken when it is not below.
 ;
+; Functions in C keep rbx, rbp and r12 to r15, so a system call does not need to save them: they get
+; into the frame only where somebody looks at all of it (fork and its kin are not called directly), or
+; where the way back is the long one. rbp is saved for its own use, the end of backtraces. Whoever
+; replaces the frame (exec, the return from a signal handler) makes the vector another one and sees to
+; it that return_work is set.
+;
 ; The arguments are in the registers in which a C function expects them, but for the fourth, so most
 ; system calls are functions that can be called at once.
 
@@ -17,9 +23,25 @@ extern kernel_stack_top, return_work, syscall_user_rsp
 SELECTOR_USER_DATA   equ 0x1b
 SELECTOR_USER_CODE   equ 0x23
 TRAP_VECTOR_SYSCALL  equ 0x100
+FRAME_R15            equ 0 * 8
+FRAME_R14            equ 1 * 8
+FRAME_R13            equ 2 * 8
+FRAME_R12            equ 3 * 8
+FRAME_RBP            equ 4 * 8
+FRAME_RBX            equ 5 * 8
 FRAME_RAX            equ 10 * 8
+FRAME_VECTOR         equ 15 * 8
 FRAME_RIP            equ 17 * 8
 FRAME_RFLAGS         equ 19 * 8
+
+; Completes the frame at rsp by the registers that are still user mode's, since C functions keep them.
+%macro save_kept 0
+    mov [rsp + FRAME_RBX], rbx
+    mov [rsp + FRAME_R12], r12
+    mov [rsp + FRAME_R13], r13
+    mov [rsp + FRAME_R14], r14
+    mov [rsp + FRAME_R15], r15
+%endmacro
 
 section .text
 global syscall_entry
@@ -43,12 +65,8 @@ syscall_entry:
     push r9
     push r10
     push r11
-    push rbx
-    push rbp
-    push r12
-    push r13
-    push r14
-    push r15
+    sub rsp, 6 * 8                      ; what C functions keep: save_kept
+    mov [rsp + FRAME_RBP], rbp
     sti
     xor ebp, ebp
     cmp rax, [trap_nr_direct]
@@ -70,13 +88,8 @@ syscall_entry:
     jnz .slow                           ; not a user address
     test r11d, 1 << 8                   ; single-stepping: IRET keeps the trap where it belongs
     jnz .slow
-    pop r15
-    pop r14
-    pop r13
-    pop r12
-    pop rbp
-    pop rbx
-    add rsp, 8                          ; r11
+    mov rbp, [rsp + FRAME_RBP]
+    add rsp, 7 * 8                      ; what C functions have kept, and r11
     pop r10
     pop r9
     pop r8
@@ -89,12 +102,18 @@ syscall_entry:
     swapgs
     o64 sysret
 .any:
+    save_kept
     mov rdi, rsp
     call trap_syscall
     jmp .done
 .slow:
+    save_kept
     jmp trap_return
 .work:
+    cmp qword [rsp + FRAME_VECTOR], TRAP_VECTOR_SYSCALL
+    jne .replaced                       ; by exec, or on the return from a signal handler
+    save_kept
+.replaced:
     mov rdi, rsp
     call trap_user_work
     jmp trap_return                     ; the frame may be another now: IRET loads all of it

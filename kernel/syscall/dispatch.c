@@ -25,8 +25,19 @@
 
 const trap_syscall_fn trap_syscalls[NR_LINUX + NR_THRUM] = {
 #define SYSCALL(number, name, parameters, help) [TABLE_SLOT(number)] = (trap_syscall_fn)sys_##name,
+#define SYSCALL_WHOLE(number, name, parameters, help)
 #include "syscalls.h"
 #undef SYSCALL
+#undef SYSCALL_WHOLE
+};
+
+/* Those that are not called directly. */
+static const trap_syscall_fn whole_syscalls[NR_LINUX] = {
+#define SYSCALL(number, name, parameters, help)
+#define SYSCALL_WHOLE(number, name, parameters, help) [number] = (trap_syscall_fn)sys_##name,
+#include "syscalls.h"
+#undef SYSCALL
+#undef SYSCALL_WHOLE
 };
 
 /* In debug builds, every call is a point for perturbation. */
@@ -71,9 +82,11 @@ static inline int64_t call(const struct trap_frame *frame, uint64_t number)
 {
     unsigned slot = slot_of(number);
 
-    if (unlikely(slot == ARRAY_LEN(trap_syscalls) || trap_syscalls[slot] == NULL))
-        return unknown(number, slot);
-    return trap_call(frame, trap_syscalls[slot]);
+    if (likely(slot < ARRAY_LEN(trap_syscalls) && trap_syscalls[slot] != NULL))
+        return trap_call(frame, trap_syscalls[slot]);
+    if (slot < NR_LINUX && whole_syscalls[slot] != NULL)
+        return trap_call(frame, whole_syscalls[slot]);
+    return unknown(number, slot);
 }
 
 static __attribute__((noinline)) int64_t call_traced(const struct trap_frame *frame,

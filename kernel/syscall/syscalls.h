@@ -295,12 +295,12 @@ SYSCALL(__NR_getgroups, getgroups, (int nr_max, vaddr_t groups_at), "the supplem
 SYSCALL(__NR_setgroups, setgroups, (int nr, vaddr_t groups_at), "set the supplementary groups")
 SYSCALL(__NR_capget, capget, (vaddr_t header_at, vaddr_t data_at), "what a process may do")
 SYSCALL(__NR_capset, capset, (vaddr_t header_at, vaddr_t data_at), "set what the caller may do")
-SYSCALL(__NR_clone, clone,
+SYSCALL_WHOLE(__NR_clone, clone,
         (uint64_t flags, vaddr_t sp, vaddr_t parent_tid_at, vaddr_t child_tid_at, uint64_t tls),
         "make an LWP or a process that goes on like the caller")
-SYSCALL(__NR_clone3, clone3, (vaddr_t args_at, size_t nr_bytes), "as clone")
-SYSCALL(__NR_fork, fork, (void), "make a copy of the process")
-SYSCALL(__NR_vfork, vfork, (void), "as fork, and wait until the child calls exec or ends")
+SYSCALL_WHOLE(__NR_clone3, clone3, (vaddr_t args_at, size_t nr_bytes), "as clone")
+SYSCALL_WHOLE(__NR_fork, fork, (void), "make a copy of the process")
+SYSCALL_WHOLE(__NR_vfork, vfork, (void), "as fork, and wait until the child calls exec or ends")
 SYSCALL(__NR_execve, execve, (vaddr_t path_at, vaddr_t argv_at, vaddr_t envp_at),
         "run another program in this process")
 SYSCALL(__NR_kill, kill, (int pid, int signal), "send a signal to processes")

@@ -48,7 +48,8 @@ void trap_syscall(struct trap_frame *frame);
 
 /*
  * A number below trap_nr_direct, which may change at any time, needs no trap_syscall() if there is
- * a function for it here: that is called with the six arguments, and returns the result.
+ * a function for it here: that is called with the six arguments, and returns the result. It cannot
+ * count on all of the caller's registers being in the frame: one that needs them is not here.
  */
 typedef int64_t (*trap_syscall_fn)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 extern const trap_syscall_fn trap_syscalls[];
