@@ -62,13 +62,13 @@ static struct tree_time pass_time(struct runqueue *rq, struct lwp *self)
 {
     /* Clocks of two CPUs that are not quite in step must not make time run backwards. */
     uint64_t now = clock_now_ns(), now_ns = MAX(now, rq->charged_until_ns);
-    uint64_t ran_ns = now_ns - rq->charged_until_ns, late_ns = 0;
+    uint64_t ran_ns = now_ns - rq->charged_until_ns, granted_ns = ran_ns;
 
     rq->charged_until_ns = now_ns;
     self->run_ns += ran_ns;
     if (unlikely(now_ns > rq->late_from_ns))
-        late_ns = MIN(ran_ns, now_ns - rq->late_from_ns);
-    return (struct tree_time){ran_ns, ran_ns - late_ns, now_ns};
+        granted_ns -= MIN(ran_ns, now_ns - rq->late_from_ns);
+    return (struct tree_time){ran_ns, granted_ns, now_ns};
 }
 
 uint64_t rq_charge(struct runqueue *rq)
@@ -93,12 +93,19 @@ static uint64_t find_look(const struct runqueue *rq, uint64_t slice_end_ns)
     return rq->nr_runnable > 1 ? MIN(slice_end_ns, rq->next_balance_ns) : slice_end_ns;
 }
 
-/* Arms the calling CPU's timer for the current slice. The lock is held. */
+/* Arms the calling CPU's timer for the current slice, or to look sooner. The lock is held. */
+static ALWAYS_INLINE void arm_look(struct runqueue *rq, uint64_t slice_end_ns, uint64_t look_ns)
+{
+    rq->slice_end_ns = rq->late_from_ns = slice_end_ns;
+    rq->look_ns = look_ns;
+    timer_want(look_ns);
+}
+
 static void arm_slice(struct runqueue *rq, uint64_t slice_ns, uint64_t now_ns)
 {
-    rq->slice_end_ns = rq->late_from_ns = slice_end(slice_ns, now_ns);
-    rq->look_ns = find_look(rq, rq->slice_end_ns);
-    timer_want(rq->look_ns);
+    uint64_t end_ns = slice_end(slice_ns, now_ns);
+
+    arm_look(rq, end_ns, find_look(rq, end_ns));
 }
 
 /* Arms it for a CPU that has nobody to run now. */
@@ -266,11 +273,10 @@ static void leave(struct runqueue *rq, enum leave why, uint64_t now_ns)
 }
 
 /* An LWP that has waited is given the CPU. */
-static void begin_turn(struct runqueue *rq, struct lwp *next, uint64_t slice_ns, uint64_t now_ns)
+static void begin_turn(struct lwp *next, uint64_t now_ns)
 {
     if (likely(now_ns > next->since_ns))
         next->wait_ns += now_ns - next->since_ns;
-    arm_slice(rq, slice_ns, now_ns);
     set_state(next, LWP_RUNNING, now_ns);
 }
 
@@ -307,7 +313,8 @@ static void schedule(struct runqueue *rq, enum leave why)
     if (likely(next != &rq->idle)) {
         if (unlikely(self == &rq->idle))
             stop_being_idle(rq);
-        begin_turn(rq, next, slice_ns, time.now_ns);
+        begin_turn(next, time.now_ns);
+        arm_slice(rq, slice_ns, time.now_ns);
     } else {
         arm_idle(rq, time.now_ns);
         set_state(next, LWP_RUNNING, time.now_ns);
@@ -327,7 +334,7 @@ static ALWAYS_INLINE bool hand_on(struct runqueue *rq)
     struct lwp *self = rq->current, *next;
     struct sched_entity *e = &self->own.entity;
     struct tree_time time;
-    uint64_t slice_ns;
+    uint64_t slice_ns, end_ns;
 
     if (unlikely(rq->is_sent || trace_is_on(WATCH_EVENTS) || !tree_may_hand_on(&rq->root, e)))
         return false;
@@ -338,7 +345,9 @@ static ALWAYS_INLINE bool hand_on(struct runqueue *rq)
     this_cpu_write(need_resched, 0);
     set_state(self, LWP_READY, time.now_ns);
     next = lwp_of(e);
-    begin_turn(rq, next, slice_ns, time.now_ns);
+    begin_turn(next, time.now_ns);
+    end_ns = slice_end(slice_ns, time.now_ns);
+    arm_look(rq, end_ns, MIN(end_ns, rq->next_balance_ns)); /* others wait */
     if (likely(next != self))
         switch_to(rq, self, next);
     else
@@ -346,7 +355,8 @@ static ALWAYS_INLINE bool hand_on(struct runqueue *rq)
     return true;
 }
 
-void sched_yield(void)
+/* Part of the system call in a kernel that is linked as a whole. */
+__attribute__((always_inline)) void sched_yield(void)
 {
     struct runqueue *rq;
 

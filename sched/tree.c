@@ -256,7 +256,7 @@ static bool is_root_of_one(const struct sched_queue *q)
 /* Whether `q` is the root, or the only queue that competes there. */
 static bool is_right_below(const struct sched_queue *q, const struct sched_queue *root)
 {
-    return q == root || (q->self->queue == root && is_root_of_one(root));
+    return q == root || (q->self->queue == root && has_no_rival(root));
 }
 
 static void grant(struct sched_queue *q, uint64_t granted_ns)

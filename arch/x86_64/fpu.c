@@ -65,28 +65,40 @@ static void xrstor(const void *area)
                      : "memory");
 }
 
+static void fxsave(void *area)
+{
+    __asm__ volatile("fxsave64 (%0)" ::"r"(area) : "memory");
+}
+
+static void fxrstor(const void *area)
+{
+    __asm__ volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
+}
+
 void x86_fpu_save(void *area)
 {
-    if (x86_features.has_xsave)
-        xsave(area);
-    else
-        __asm__ volatile("fxsave64 (%0)" ::"r"(area) : "memory");
+    x86_features.has_xsave ? xsave(area) : fxsave(area);
 }
 
 void x86_fpu_load(const void *area)
 {
-    if (x86_features.has_xsave)
-        xrstor(area);
-    else
-        __asm__ volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
+    x86_features.has_xsave ? xrstor(area) : fxrstor(area);
 }
 
 void x86_fpu_switch(void *from, const void *to)
 {
-    if (likely(from != NULL))
-        x86_fpu_save(from);
-    if (likely(to != NULL))
-        x86_fpu_load(to);
+    if (unlikely(from == NULL || to == NULL)) {
+        if (from != NULL)
+            x86_fpu_save(from);
+        if (to != NULL)
+            x86_fpu_load(to);
+    } else if (x86_features.has_xsave) {
+        xsave(from);
+        xrstor(to);
+    } else {
+        fxsave(from);
+        fxrstor(to);
+    }
 }
 
 /*

@@ -356,7 +356,7 @@ static struct mlfq_entity *take_first(struct mlfq_queue *mq)
 {
     uint32_t level = (uint32_t)__builtin_ctz(mq->occupied);
     struct list *line = &mq->level[level];
-    struct mlfq_entity *me = list_entry(list_pop_front(line), struct mlfq_entity, link);
+    struct mlfq_entity *me = list_entry(list_take_front(line), struct mlfq_entity, link);
 
     if (list_is_empty(line))
         mq->occupied &= ~level_bit(level);
@@ -374,6 +374,17 @@ static struct sched_entity *mlfq_pick(struct sched_queue *q, uint64_t now_ns)
     return container_of(take_first(mq), struct sched_entity, state);
 }
 
+/* Boosts until now; how much of the time that was run counts for the allotment: that since then. */
+static uint64_t time_since_boost(struct mlfq_queue *mq, struct mlfq_entity *me, uint64_t ran_ns,
+                                 uint64_t now_ns)
+{
+    catch_up_boosts(mq, now_ns);
+    if (likely(!is_boost_due(mq, me)))
+        return ran_ns;
+    boost(mq, me);
+    return MIN(ran_ns, now_ns - mq->boosted_ns);
+}
+
 static void mlfq_charge(struct sched_queue *q, struct sched_entity *e, uint64_t ran_ns,
                         uint64_t now_ns)
 {
@@ -381,11 +392,7 @@ static void mlfq_charge(struct sched_queue *q, struct sched_entity *e, uint64_t 
     struct mlfq_entity *me = state_of(e);
     uint64_t quantum_used_ns = me->quantum_used_ns + ran_ns;
 
-    catch_up_boosts(mq, now_ns);
-    if (unlikely(is_boost_due(mq, me))) {
-        boost_if_due(mq, me);
-        ran_ns = MIN(ran_ns, now_ns - mq->boosted_ns);
-    }
+    ran_ns = time_since_boost(mq, me, ran_ns, now_ns);
     me->quantum_used_ns = quantum_used_ns;
     me->allotment_used_ns += ran_ns;
     demote_if_spent(mq, me);
@@ -416,10 +423,11 @@ static struct sched_entity *mlfq_yield(struct sched_queue *q, struct sched_entit
                                        uint64_t ran_ns, uint64_t now_ns, uint64_t *slice_ns)
 {
     struct mlfq_queue *mq = queue_of(q);
-    struct mlfq_entity *next;
+    struct mlfq_entity *me = state_of(e), *next;
 
-    mlfq_charge(q, e, ran_ns, now_ns);
-    put_last(mq, state_of(e));
+    me->allotment_used_ns += time_since_boost(mq, me, ran_ns, now_ns);
+    demote_if_spent(mq, me);
+    put_last(mq, me); /* what it has used of its quantum does not matter any more */
     next = take_first(mq);
     *slice_ns = left_of_turn_ns(mq, next);
     return container_of(next, struct sched_entity, state);

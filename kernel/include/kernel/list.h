@@ -93,6 +93,16 @@ static inline struct list_node *list_pop_front(struct list *list)
     return node;
 }
 
+/* The same of a list that is not empty, leaving the node as it is: it does not look unlinked. */
+static inline struct list_node *list_take_front(struct list *list)
+{
+    struct list_node *node = list->head.next, *second = node->next;
+
+    list->head.next = second;
+    second->prev = &list->head;
+    return node;
+}
+
 /* Moves everything on `from` to the end of `to`; `from` is empty afterwards. */
 static inline void list_splice_back(struct list *to, struct list *from)
 {
