@@ -296,8 +296,9 @@ SYSCALL(__NR_setgroups, setgroups, (int nr, vaddr_t groups_at), "set the supplem
 SYSCALL(__NR_capget, capget, (vaddr_t header_at, vaddr_t data_at), "what a process may do")
 SYSCALL(__NR_capset, capset, (vaddr_t header_at, vaddr_t data_at), "set what the caller may do")
 SYSCALL_WHOLE(__NR_clone, clone,
-        (uint64_t flags, vaddr_t sp, vaddr_t parent_tid_at, vaddr_t child_tid_at, uint64_t tls),
-        "make an LWP or a process that goes on like the caller")
+              (uint64_t flags, vaddr_t sp, vaddr_t parent_tid_at, vaddr_t child_tid_at,
+               uint64_t tls),
+              "make an LWP or a process that goes on like the caller")
 SYSCALL_WHOLE(__NR_clone3, clone3, (vaddr_t args_at, size_t nr_bytes), "as clone")
 SYSCALL_WHOLE(__NR_fork, fork, (void), "make a copy of the process")
 SYSCALL_WHOLE(__NR_vfork, vfork, (void), "as fork, and wait until the child calls exec or ends")
