@@ -39,7 +39,7 @@ write_4k               | 1050              | 2095   | instructions |
 create_close_unlink    | 6600              | 13200  | instructions |
 pthread_create_join    | 9700              | 58000  | instructions |
 clock_gettime          | 78                | 78     | instructions |
-signal_to_self         | 1640              | 3286   | instructions |
+raise                  | -                 | -      | instructions |
 '
 
 readonly bench_mem=512M

@@ -81,7 +81,7 @@ static const struct row {
 } rows[] = {
     {"pthread_create_join", 1000, pthread_create_join},
     {"clock_gettime", 50000, read_clock},
-    {"signal_to_self", 20000, signal_self},
+    {"raise", 20000, signal_self},
 };
 
 static int compare(const void *a, const void *b)
