@@ -123,7 +123,9 @@ int64_t sys_lwp_exit(uint64_t value)
 
 int64_t sys_lwp_join(int tid, vaddr_t value_at)
 {
-    return user_lwp_join(tid, value_at);
+    int error = user_lwp_join(tid, value_at);
+
+    return error == -ERESTARTSYS ? -ERESTARTNOINTR : error; /* as pthread_join() in POSIX */
 }
 
 int64_t sys_lwp_detach(int tid)
