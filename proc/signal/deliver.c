@@ -222,8 +222,7 @@ int64_t signal_return(void)
 
     self->restart.fn = NULL;
     if (signal_frame_pop(frame, &mask, &stack) != 0) {
-        trap_forget_syscall(frame);
-        die_of_bad_frame(0);
+        die_of_bad_frame(0); /* with the registers of this call, which is one as any other */
         return 0;
     }
     trap_forget_syscall(frame);

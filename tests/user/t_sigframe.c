@@ -653,6 +653,27 @@ static void sigreturn_at(void *where)
     sigreturn_to(where);
 }
 
+static void check_kept(int signal, siginfo_t *info, void *at)
+{
+    const struct sigcontext *c = &((struct ucontext *)at)->uc_mcontext;
+
+    (void)signal, (void)info;
+    if (c->rbx == 0x1111 && c->r12 == 0x2222 && c->r13 == 0x3333 && c->r14 == 0x4444 &&
+        c->r15 == 0x5555 && c->rsp == 0x1008)
+        exit_directly();
+    _exit(1);
+}
+
+/* The handler of the fault sees the registers that there were, and nothing of the kernel's. */
+static void sigreturn_and_look(void *where)
+{
+    stack_t stack = {.ss_sp = signal_stack, .ss_size = sizeof(signal_stack)};
+
+    sigaltstack(&stack, NULL);
+    signal_handle(SIGSEGV, check_kept, SA_ONSTACK);
+    sigreturn_to(where);
+}
+
 static void use_handler(void *where)
 {
     struct sigaction action;
@@ -677,6 +698,7 @@ static void use_no_restorer(void *arg)
 static bool wild_addresses_are_survived(void)
 {
     return ends_with(sigreturn_at, (void *)0x1000, SIGSEGV) &&
+           ends_with(sigreturn_and_look, (void *)0x1000, IS_WELL) &&
            ends_with(sigreturn_at, (void *)KERNEL_HALF, SIGSEGV) &&
            ends_with(sigreturn_at, (void *)0x8000000000000000ul, SIGSEGV) &&
            ends_with(use_handler, (void *)0x1000, SIGSEGV) &&
