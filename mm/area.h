@@ -13,6 +13,7 @@ struct area {
     vaddr_t start, end;
     unsigned prot;
     uint32_t guard_bytes; /* at the lower end */
+    bool was_touched;     /* false: no page of it is mapped, nor was since it was made */
 
     /* What the pages come from (mm/file_map.c); NULL: fresh memory, and the rest means nothing. */
     struct area_source *source;
@@ -57,7 +58,7 @@ unsigned area_frame_prot(unsigned prot, paddr_t frame);
 paddr_t area_user_frame(unsigned flags);
 
 /* Maps a frame of zeroes at `va`, where none is. 0 or -ENOMEM. */
-int area_map_new_page(struct space *space, const struct area *area, vaddr_t va) MUST_CHECK;
+int area_map_new_page(struct space *space, struct area *area, vaddr_t va) MUST_CHECK;
 
 /* Takes areas and pages of [va, end) away. 0 or -ENOMEM (nothing has changed). */
 int area_remove_range(struct space *space, vaddr_t va, vaddr_t end) MUST_CHECK;
@@ -75,6 +76,7 @@ void source_detach(struct area *area);
 /* A new part of what `from` has been: shows the same, as far as there is a source. */
 static inline void area_inherit(struct space *space, struct area *area, const struct area *from)
 {
+    area->was_touched = from->was_touched;
     if (from->source != NULL)
         source_attach(space, area, from->source, from->offset + area->start - from->start);
 }
@@ -87,8 +89,7 @@ static inline bool area_continues(const struct area *area, const struct area *ri
 }
 
 /* Maps the page at `va`, where none is mapped. 0, -ENOMEM, or -EIO: the source has no such page. */
-int source_map_page(struct space *space, const struct area *area, vaddr_t va,
-                    bool is_write) MUST_CHECK;
+int source_map_page(struct space *space, struct area *area, vaddr_t va, bool is_write) MUST_CHECK;
 
 /* `area` is the one above `va`: makes it reach there, if it grows downward. 0 or -EFAULT. */
 int area_grow_down(struct space *space, struct area *area, vaddr_t va) MUST_CHECK;

@@ -107,7 +107,7 @@ static paddr_t copy_of(paddr_t frame)
     return copy;
 }
 
-int source_map_page(struct space *space, const struct area *area, vaddr_t va, bool is_write)
+int source_map_page(struct space *space, struct area *area, vaddr_t va, bool is_write)
 {
     struct area_source *source = area->source;
     uint64_t index = (area->offset + (va - area->start)) / PAGE_SIZE;
@@ -123,6 +123,7 @@ int source_map_page(struct space *space, const struct area *area, vaddr_t va, bo
         frame = copy_of(frame);
     if (frame == PADDR_NONE)
         return -ENOMEM;
+    area->was_touched = true;
     error = mmu_map(space->mmu.root, va, frame, area_frame_prot(area->prot, frame));
     if (error != 0)
         frame_unref(frame);

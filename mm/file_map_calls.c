@@ -67,7 +67,10 @@ static struct area *copy_area(struct space *space, const struct area *area, vadd
 {
     struct area *copy = area_add(space, to, to + nr_bytes, area->prot, 0);
 
-    if (copy != NULL && area->source != NULL)
+    if (copy == NULL)
+        return NULL;
+    copy->was_touched = area->was_touched;
+    if (area->source != NULL)
         source_attach(space, copy, area->source, area->offset + (va - area->start));
     return copy;
 }

@@ -133,6 +133,7 @@ static void area_merge_right(struct space *space, struct area *area)
         right->guard_bytes != 0 || area->guard_bytes != 0 || !area_continues(area, right))
         return;
     area->end = right->end;
+    area->was_touched |= right->was_touched;
     area_remove(space, right);
 }
 
@@ -206,7 +207,7 @@ paddr_t area_user_frame(unsigned flags)
 }
 
 /* Maps a new page of the area, zeroed. */
-static int fill_place(mmu_place *place, const struct area *area)
+static int fill_place(mmu_place *place, struct area *area)
 {
     paddr_t frame = frame_alloc(FRAME_USER | FRAME_ZERO);
 
@@ -214,11 +215,12 @@ static int fill_place(mmu_place *place, const struct area *area)
         frame = area_user_frame(FRAME_ZERO); /* after giving back what it can */
     if (unlikely(frame == PADDR_NONE))
         return -ENOMEM;
+    area->was_touched = true;
     mmu_fill(place, frame, page_prot(area->prot));
     return 0;
 }
 
-int area_map_new_page(struct space *space, const struct area *area, vaddr_t va)
+int area_map_new_page(struct space *space, struct area *area, vaddr_t va)
 {
     mmu_place *place = mmu_find_place(space->mmu.root, va);
 
@@ -391,7 +393,7 @@ static int clone_areas(struct space *from, struct space *to)
         if (copy == NULL)
             return -ENOMEM;
         area_inherit(to, copy, area);
-        if (area->prot & AREA_WIPE_ON_FORK)
+        if (area->prot & AREA_WIPE_ON_FORK || !area->was_touched)
             continue;
         error = mmu_share(from->mmu.root, to->mmu.root, area->start, area->end,
                           area->prot & AREA_SHARED, frame_ref);
@@ -489,6 +491,7 @@ int64_t space_map_frame(struct space *space, paddr_t frame, unsigned prot)
     if (va < 0)
         return va;
     mutex_lock(&space->lock);
+    area_find(space, (vaddr_t)va)->was_touched = true;
     frame_ref(frame);
     error = mmu_map(space->mmu.root, (vaddr_t)va, frame, area_frame_prot(prot, frame));
     if (error != 0)
@@ -593,7 +596,10 @@ static int protect_range(struct space *space, vaddr_t va, vaddr_t end, unsigned 
         return error;
     for (area = area_find(space, va); area != NULL && area->start < end; area = area_next(area)) {
         area->prot = prot | (area->prot & ~(unsigned)AREA_ACCESS);
-        protect_pages(space, area->start, area->end, area->prot);
+        debug_assert(area->was_touched || mmu_next_mapped(space->mmu.root, area->start, area->end,
+                                                          &(struct mmu_page){0}) == area->end);
+        if (area->was_touched)
+            protect_pages(space, area->start, area->end, area->prot);
     }
     area_merge_range(space, va, end);
     return 0;
@@ -701,7 +707,7 @@ static bool is_allowed(const struct area *area, unsigned access)
 }
 
 /* Makes the page of `addr` accessible. Locked. */
-static ALWAYS_INLINE int make_accessible(struct space *space, const struct area *area, vaddr_t va,
+static ALWAYS_INLINE int make_accessible(struct space *space, struct area *area, vaddr_t va,
                                          bool is_write)
 {
     mmu_place *place = mmu_find_place(space->mmu.root, va);
@@ -739,7 +745,7 @@ int space_fault(struct space *space, vaddr_t addr, unsigned access)
 paddr_t space_shared_frame(struct space *space, vaddr_t va)
 {
     paddr_t frame = PADDR_NONE;
-    const struct area *area;
+    struct area *area;
 
     mutex_lock(&space->lock);
     area = area_find(space, va);

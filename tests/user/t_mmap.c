@@ -584,6 +584,30 @@ static bool area_grows_downward(void)
     return ok;
 }
 
+/* Areas that were touched and areas that were not become one, are parted, and move. */
+static bool protection_reaches_every_page(void)
+{
+    char *m = map(4, READ_WRITE, ANONYMOUS, -1), *moved;
+    bool ok;
+
+    m[3 * PAGE] = 'x';
+    munmap(m, 2 * PAGE);
+    ok = KTAP_TRUE(mmap(m, 2 * PAGE, READ_WRITE, ANONYMOUS | MAP_FIXED, -1, 0) == m) &&
+         KTAP_EQUAL(mprotect(m, 4 * PAGE, PROT_READ), 0) && KTAP_EQUAL(m[3 * PAGE], 'x') &&
+         child_dies(write_to, m + 3 * PAGE, SIGSEGV) && child_dies(write_to, m, SIGSEGV) &&
+         KTAP_EQUAL(mprotect(m, PAGE, PROT_NONE), 0) && child_dies(touch, m, SIGSEGV) &&
+         KTAP_EQUAL(mprotect(m + PAGE, 3 * PAGE, READ_WRITE), 0);
+    m[3 * PAGE] = 'y';
+    moved = remap(m + PAGE, 3, 9, MREMAP_MAYMOVE, NULL);
+    ok = KTAP_EQUAL(mprotect(moved, 9 * PAGE, PROT_READ), 0) && KTAP_EQUAL(moved[2 * PAGE], 'y') &&
+         child_dies(write_to, moved + 2 * PAGE, SIGSEGV) &&
+         KTAP_EQUAL(mprotect(moved + 2 * PAGE, PAGE, PROT_NONE), 0) &&
+         child_dies(touch, moved + 2 * PAGE, SIGSEGV) && ok;
+    munmap(m, PAGE);
+    munmap(moved, 9 * PAGE);
+    return ok;
+}
+
 static bool written_code_can_be_run(void)
 {
     static const unsigned char code[] = {0xb8, 42, 0, 0, 0, 0xc3}; /* mov eax, 42; ret */
@@ -737,6 +761,7 @@ static const struct ktap_test tests[] = {
     {"pages become present when asked", pages_become_present},
     {"msync refuses what makes no sense", msync_checks_its_arguments},
     {"a mapping with MAP_GROWSDOWN grows downward", area_grows_downward},
+    {"a protection reaches every page", protection_reaches_every_page},
     {"code that was written can be run", written_code_can_be_run},
     {"there are no protection keys", protection_keys_are_refused},
     {"a barrier reaches the other CPUs", barrier_reaches_other_cpus},
