@@ -117,6 +117,28 @@ foreach(row IN ITEMS "1 24M" "2 512M" "4 24M" "4 32M" "4 512M" "8 128M")
     EXEC "/test/t_stress 1 300" TIMEOUT 900 EXPECT exit=0 ktap LABELS soak)
 endforeach()
 
+# Random system calls; with another seed each time: ./thrum run --exec "/test/t_fuzz SEED ROUNDS".
+foreach(cpus IN LISTS suite_cpus)
+  thrum_qemu_case(fuzz.${cpus}cpu CPUS ${cpus} EXEC "/test/t_fuzz ${cpus} 6" TIMEOUT 240
+    EXPECT exit=0 ktap LABELS guest)
+  if(THRUM_DEBUG)
+    thrum_qemu_case(perturb.fuzz.${cpus}cpu CPUS ${cpus} CMDLINE perturb=${cpus}3 TIMEOUT 240
+      EXEC "/test/t_fuzz ${cpus}0 6" EXPECT exit=0 ktap LABELS guest)
+  endif()
+endforeach()
+foreach(row IN ITEMS "1 512M" "2 48M" "4 512M" "8 512M")
+  separate_arguments(cell UNIX_COMMAND ${row})
+  list(GET cell 0 cpus)
+  list(GET cell 1 memory)
+  foreach(seed RANGE 1000 5000 1000)
+    thrum_qemu_case(soak.fuzz.${cpus}cpu.${memory}.seed${seed} CPUS ${cpus} MEMORY ${memory}
+      CMDLINE perturb=${seed} EXEC "/test/t_fuzz ${seed} 300" TIMEOUT 1800 EXPECT exit=0 ktap
+      LABELS soak)
+  endforeach()
+endforeach()
+thrum_qemu_case(soak.fuzz.each CPUS 2 EXEC "/test/t_fuzz 1 6 each" TIMEOUT 1800
+  EXPECT exit=0 ktap LABELS soak)
+
 # Few numbers for processes and LWPs, so that they are used again soon.
 foreach(cpus IN ITEMS 1 4)
   thrum_qemu_case(number.${cpus}cpu CPUS ${cpus} CMDLINE tid_max=64 EXEC /test/t_number TIMEOUT 300
