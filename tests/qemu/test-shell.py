@@ -65,6 +65,25 @@ def window_size(shell):
     shell.run(f"stty rows {ROWS} cols {COLUMNS}")
 
 
+def window_size_asked(shell):
+    shell.run("stty rows 10 cols 40")
+    shell.run("resize")
+    output = shell.run("stty size")
+    check(output == f"{ROWS} {COLUMNS}", f"after resize, stty size says {output!r}")
+
+
+def places(shell):
+    """What a person, or a script, takes for granted."""
+    output = shell.run("ls -d /etc/hosts /mnt /run /tmp /usr/bin/env /var/log /var/run/. /var/tmp")
+    check(len(output.split()) == 8, f"ls says {output!r}")
+    output = shell.run("echo $USER $LOGNAME $SHELL $HOME; cat /proc/version")
+    check(output.startswith("root root /bin/sh /root\nLinux version "), f"it says {output!r}")
+    output = shell.run("whoami; ls -ld /mnt")
+    check(re.match(r"root\n\S+ +\d+ root +root ", output), f"names of users: {output!r}")
+    output = shell.run("mount -t tmpfs none /mnt && umount /mnt && hostname -i")
+    check(output == "127.0.0.1", f"mount and hostname say {output!r}")
+
+
 def line_editing(shell):
     output = shell.run("echo heXllo" + LEFT * 3 + "\x7f")
     check(output == "hello", f"the edited line printed {output!r}")
@@ -214,6 +233,8 @@ SESSIONS = [
         ("there is a greeting and a prompt", greeting),
         ("commands run", commands),
         ("the window size is the terminal's", window_size),
+        ("resize asks the terminal for it", window_size_asked),
+        ("usual folders and variables are there", places),
         ("lines can be edited", line_editing),
         ("there is a history", history),
         ("the terminal's own line editing works", canonical_editing),

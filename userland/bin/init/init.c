@@ -37,6 +37,7 @@
 #define GREETING        "/etc/motd"
 
 /* What the job finds in its environment where nothing else was asked for. */
+#define USER       "root"
 #define HOME       "/root"
 #define PATH       "/bin:/usr/bin"
 #define TERM       "xterm" /* nearly every terminal there is takes its sequences */
@@ -139,7 +140,9 @@ static char **make_environment(void)
     static const struct {
         const char *name;
         char *variable;
-    } defaults[] = {{"HOME", "HOME=" HOME}, {"PATH", "PATH=" PATH}, {"TERM", "TERM=" TERM}};
+    } defaults[] = {{"HOME", "HOME=" HOME},       {"PATH", "PATH=" PATH},
+                    {"TERM", "TERM=" TERM},       {"USER", "USER=" USER},
+                    {"LOGNAME", "LOGNAME=" USER}, {"SHELL", "SHELL=" SHELL}};
     size_t nr_defaults = sizeof(defaults) / sizeof(defaults[0]), nr = 0;
 
     while (environ[nr])
