@@ -130,8 +130,8 @@ static PROCFS_SHOW(show_swaps)
 static PROCFS_SHOW(show_version)
 {
     (void)node;
-    procfs_print(text, "%s version %s (clang " __clang_version__ ") %s\n", KERNEL_SYSNAME,
-                 KERNEL_RELEASE, KERNEL_BUILD);
+    procfs_print(text, "%s version %s (" __VERSION__ ") %s\n", KERNEL_SYSNAME, KERNEL_RELEASE,
+                 KERNEL_BUILD);
     return 0;
 }
 
