@@ -126,6 +126,23 @@ static int64_t get_name(vaddr_t name_at)
     return user_copy_to(name_at, name, sizeof(name));
 }
 
+/* Nothing is inheritable, so nothing can be made ambient, and nothing is. */
+static int64_t ambient_capabilities(uint64_t what, uint64_t capability, uint64_t c, uint64_t d)
+{
+    if (c != 0 || d != 0 || capability > (what == PR_CAP_AMBIENT_CLEAR_ALL ? 0 : CAP_LAST_CAP))
+        return -EINVAL;
+    switch (what) {
+    case PR_CAP_AMBIENT_CLEAR_ALL:
+    case PR_CAP_AMBIENT_IS_SET:
+    case PR_CAP_AMBIENT_LOWER:
+        return 0;
+    case PR_CAP_AMBIENT_RAISE:
+        return -EPERM;
+    default:
+        return -EINVAL;
+    }
+}
+
 int64_t sys_prctl(int option, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
     switch (option) {
@@ -139,8 +156,11 @@ int64_t sys_prctl(int option, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
         return a == 1 ? 0 : -EINVAL;
     case PR_GET_NO_NEW_PRIVS:
         return a == 0 && b == 0 && c == 0 && d == 0 ? 0 : -EINVAL;
+    case PR_CAP_AMBIENT:
+        return ambient_capabilities(a, b, c, d);
     case PR_GET_SECCOMP:
     case PR_GET_KEEPCAPS:
+    case PR_GET_SECUREBITS:
         return 0;
     case PR_CAPBSET_READ: /* whoever is root has all that there are */
         return a <= CAP_LAST_CAP ? 1 : -EINVAL;

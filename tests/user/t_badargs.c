@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/prctl.h>
 #include <linux/futex.h>
 #include <linux/limits.h>
 #include <linux/resource.h>
