@@ -8,9 +8,7 @@
 #include <kernel/types.h>
 
 #define SYSCALL(number, name, parameters, help) int64_t sys_##name parameters;
-#define SYSCALL_WHOLE SYSCALL
 #include "syscalls.h"
-#undef SYSCALL_WHOLE
 #undef SYSCALL
 
 /*

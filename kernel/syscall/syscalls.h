@@ -5,7 +5,15 @@
  *
  * Numbers below 1024 are Linux's for x86-64. A function returns its result or -errno. Pointers are
  * user addresses (vaddr_t), checked by the user_copy_* functions.
+ *
+ * SYSCALL_WHOLE is for one that looks at all of the caller's registers. To who does not define it,
+ * it is the same.
  */
+#ifndef SYSCALL_WHOLE
+#define SYSCALL_WHOLE SYSCALL
+#define SYSCALL_WHOLE_IS_DEFAULT
+#endif
+
 SYSCALL(__NR_read, read, (int fd, vaddr_t to, size_t nr_bytes), "read from a descriptor")
 SYSCALL(__NR_write, write, (int fd, vaddr_t from, size_t nr_bytes), "write to a descriptor")
 SYSCALL(__NR_open, open, (vaddr_t path_at, unsigned flags, uint32_t mode), "open a file")
@@ -428,3 +436,8 @@ SYSCALL(THRUM_SYS_sched_use_preset, sched_use_preset, (int group, vaddr_t name_a
 SYSCALL(THRUM_SYS_sched_list, sched_list,
         (unsigned what, uint64_t first, vaddr_t records_at, unsigned nr_max, size_t record_bytes),
         "what there is to know about scheduling")
+
+#ifdef SYSCALL_WHOLE_IS_DEFAULT
+#undef SYSCALL_WHOLE
+#undef SYSCALL_WHOLE_IS_DEFAULT
+#endif
