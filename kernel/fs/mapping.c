@@ -9,7 +9,8 @@
  * Locks: the address space is locked when a page is asked for, so inode->lock comes after it, and
  * write_lock before it: a write() may fault, and a truncation unmaps. A page is asked for and
  * mapped with the space locked all the time, and a file gets its new size before what is cut off is
- * unmapped: a fault either sees the new size, or what it maps is unmapped afterwards.
+ * unmapped: a fault either sees the new size, or what it maps is unmapped afterwards. What a fault
+ * adds to a file it adds within the size, with the inode locked.
  */
 
 #include <kernel/errno.h>
@@ -39,7 +40,8 @@ static int find_page(struct area_source *source, uint64_t index, bool is_shared,
 
     if (index >= ROUND_UP(inode_size(inode), PAGE_SIZE) / PAGE_SIZE)
         return -EIO;
-    error = inode->ops->page(inode, index, is_shared, frame);
+    error = is_shared ? inode->ops->shared_page(inode, index, frame)
+                      : inode->ops->page(inode, index, false, frame);
     return error == 0 ? 0 : -EIO; /* no room for one more page: as Linux's tmpfs, a SIGBUS */
 }
 

@@ -124,17 +124,36 @@ static int make_page(struct node *node, uint64_t index, paddr_t *frame)
     return -ENOSPC;
 }
 
-static int get_page(struct inode *inode, uint64_t index, bool is_write, paddr_t *frame)
+/* Locked. */
+static int find_or_make_page(struct node *node, uint64_t index, bool is_write, paddr_t *frame)
 {
-    struct node *node = node_of(inode);
     int error = 0;
 
-    mutex_lock(&inode->lock);
     *frame = page_tree_find(&node->pages, index);
     if (*frame == PADDR_NONE && is_write)
         error = make_page(node, index, frame);
     if (*frame != PADDR_NONE)
         frame_ref(*frame);
+    return error;
+}
+
+static int get_page(struct inode *inode, uint64_t index, bool is_write, paddr_t *frame)
+{
+    int error;
+
+    mutex_lock(&inode->lock);
+    error = find_or_make_page(node_of(inode), index, is_write, frame);
+    mutex_unlock(&inode->lock);
+    return error;
+}
+
+static int get_shared_page(struct inode *inode, uint64_t index, paddr_t *frame)
+{
+    int error = -EIO;
+
+    mutex_lock(&inode->lock);
+    if (index < ROUND_UP(inode->nr_bytes, PAGE_SIZE) / PAGE_SIZE)
+        error = find_or_make_page(node_of(inode), index, true, frame);
     mutex_unlock(&inode->lock);
     return error;
 }
@@ -208,6 +227,7 @@ static const struct inode_ops file_ops = {
     .parent = tmpfs_parent,
     .own_name = tmpfs_own_name,
     .page = get_page,
+    .shared_page = get_shared_page,
     .next_page = next_page,
     .nr_pages = nr_pages,
     .resize = resize,

@@ -125,6 +125,8 @@ struct inode_ops {
      * `is_write`, made: zeroes. 0, -ENOSPC or -EFBIG. NULL: not a regular file with contents.
      */
     int (*page)(struct inode *inode, uint64_t index, bool is_write, paddr_t *frame);
+    /* As page() with is_write, but what is behind the end of the file at that moment is -EIO. */
+    int (*shared_page)(struct inode *inode, uint64_t index, paddr_t *frame);
     /* The least number from `index` on of a page that is there; UINT64_MAX: there is none. */
     uint64_t (*next_page)(struct inode *inode, uint64_t index);
     /* How many are there. */
