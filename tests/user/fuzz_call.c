@@ -108,6 +108,10 @@ static bool is_fork(const char *name)
     return is_one_of(name, forks, KTAP_LEN(forks));
 }
 
+static const char *const mount_points[] = {"/d", "/d/d", "/proc", "/dev/pts", "/dev", "d", "c"};
+static const char *const types[] = {"tmpfs", "proc", "sysfs", "devpts", "nothing"};
+static const char *const arguments[] = {"t_fuzz", "nothing", NULL};
+
 /* Makes the arguments of some calls likelier to be right, or harmless; whether to call at all. */
 static bool adjust(struct chance *chance, const char *name, uint64_t *argument)
 {
@@ -130,9 +134,20 @@ static bool adjust(struct chance *chance, const char *name, uint64_t *argument)
         argument[2] = one_in(chance, 3) ? random_below(chance, 3) : argument[2];
     } else if (strcmp(name, "epoll_ctl") == 0) {
         argument[1] = 1 + random_below(chance, 3);
-    } else if (strcmp(name, "mount") == 0) {
-        argument[3] = one_in(chance, 2) ? 0 : argument[3];
-        argument[4] = one_in(chance, 2) ? 0 : argument[4];
+    } else if (strcmp(name, "mount") == 0 && !one_in(chance, 4)) {
+        argument[1] = (uint64_t)PICK(chance, mount_points);
+        argument[2] = (uint64_t)PICK(chance, types);
+        argument[3] = one_in(chance, 3) ? argument[3] : 0;
+        argument[4] = one_in(chance, 3) ? argument[4] : 0;
+    } else if (strcmp(name, "umount2") == 0) {
+        argument[0] = (uint64_t)PICK(chance, mount_points);
+        argument[1] = one_in(chance, 4) ? argument[1] : 2 * random_below(chance, 2);
+    } else if (strcmp(name, "execve") == 0 || strcmp(name, "spawn") == 0) {
+        argument[0] = one_in(chance, 3) ? argument[0] : (uint64_t) "/proc/self/exe";
+        argument[1] = one_in(chance, 3) ? argument[1] : (uint64_t)arguments;
+        argument[2] = one_in(chance, 3) ? argument[2] : (uint64_t)(arguments + 2);
+    } else if (strcmp(name, "wait4") == 0) {
+        argument[2] = one_in(chance, 3) ? argument[2] : 1 /* WNOHANG */;
     } else if (strcmp(name, "waitid") == 0) {
         argument[1] = any_pid(chance);
     } else if (strcmp(name, "timer_settime") == 0 || strcmp(name, "timer_gettime") == 0) {

@@ -7,11 +7,13 @@
 
 #include "fuzz.h"
 
+#define SYSCALL_WHOLE                           SYSCALL
 #define SYSCALL(number, name, parameters, what) {(number), #name, #parameters, {0}, {{0}}, 0},
 struct call calls[] = {
 #include <syscall/syscalls.h>
 };
 #undef SYSCALL
+#undef SYSCALL_WHOLE
 const size_t nr_calls = KTAP_LEN(calls);
 
 static const struct {
@@ -22,7 +24,7 @@ static const struct {
     {"exit", 40},
     {"exit_group", 60},
     {"lwp_exit", 40},
-    {"execve", 30},
+    {"execve", 15},
     {"pause", 10},
     {"fork", 4},
     {"vfork", 8},
