@@ -76,12 +76,14 @@ static const char *version_name(const char *base, uint16_t number)
     };
     const char *at = table(base, DT_VERDEF), *strings = table(base, DT_STRTAB);
 
-    for (const struct verdef *def = (const struct verdef *)at;; at += def->next_at) {
-        def = (const struct verdef *)at;
+    for (;;) {
+        const struct verdef *def = (const struct verdef *)at;
+
         if (def->number == (number & VERSION_ALL))
             return strings + *(const uint32_t *)(at + def->names_at);
         if (def->next_at == 0)
             return "";
+        at += def->next_at;
     }
 }
 
@@ -107,7 +109,7 @@ static bool functions_are_there(void)
 {
     const char *base = (const char *)getauxval(AT_SYSINFO_EHDR);
 
-    if (!KTAP_TRUE(base != NULL) || !KTAP_EQUAL(memcmp(base, ELFMAG, SELFMAG), 0) ||
+    if (base == NULL || !KTAP_EQUAL(memcmp(base, ELFMAG, SELFMAG), 0) ||
         !KTAP_EQUAL(((const Elf64_Ehdr *)base)->e_type, ET_DYN))
         exit(1); /* nothing of the rest makes sense */
     vdso.clock_gettime = find("__vdso_clock_gettime");
