@@ -7,13 +7,11 @@
 
 #include "fuzz.h"
 
-#define SYSCALL_WHOLE                           SYSCALL
 #define SYSCALL(number, name, parameters, what) {(number), #name, #parameters, {0}, {{0}}, 0},
 struct call calls[] = {
 #include <syscall/syscalls.h>
 };
 #undef SYSCALL
-#undef SYSCALL_WHOLE
 const size_t nr_calls = KTAP_LEN(calls);
 
 static const struct {
