@@ -438,8 +438,9 @@ static bool has_news(struct process *child, unsigned flags, struct process_wait_
     if (child->is_zombie) {
         bool is_exit = (child->status & 0x7f) == 0;
 
-        *info = (struct process_wait_info){child->status, is_exit ? CLD_EXITED : CLD_KILLED,
-                                           child->run_ns};
+        info->status = child->status;
+        info->code = is_exit ? CLD_EXITED : CLD_KILLED;
+        process_whole_usage(child, &info->usage);
         return flags & PROCESS_WAIT_END;
     }
     spin_lock(&child->lock);
@@ -447,13 +448,16 @@ static bool has_news(struct process *child, unsigned flags, struct process_wait_
     if (child->is_ending) {
         /* Its end is all that is still to be said, as soon as it is a zombie. */
     } else if (flags & PROCESS_WAIT_STOP && signals->stop_is_news) {
-        *info = (struct process_wait_info){status_of_stop(signals->stop_signal), CLD_STOPPED,
-                                           child->run_ns};
+        info->status = status_of_stop(signals->stop_signal);
+        info->code = CLD_STOPPED;
         signals->stop_is_news = flags & PROCESS_WAIT_NO_REAP;
     } else if (flags & PROCESS_WAIT_CONTINUE && signals->continue_is_news) {
-        *info = (struct process_wait_info){STATUS_CONTINUED, CLD_CONTINUED, child->run_ns};
+        info->status = STATUS_CONTINUED;
+        info->code = CLD_CONTINUED;
         signals->continue_is_news = flags & PROCESS_WAIT_NO_REAP;
     }
+    if (info->code != 0)
+        process_whole_usage(child, &info->usage);
     spin_unlock(&child->lock);
     return info->code != 0;
 }

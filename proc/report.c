@@ -131,12 +131,17 @@ void process_children_usage(struct process *process, struct process_usage *usage
     spin_unlock_irq(&process->lock, irq);
 }
 
+void process_whole_usage(struct process *process, struct process_usage *usage)
+{
+    read_usage(process, usage);
+    add(usage, &process->children_usage);
+}
+
 void process_inherit_usage(struct process *parent, struct process *child)
 {
     struct process_usage usage;
 
-    read_usage(child, &usage); /* it is nobody's any more: no lock */
-    add(&usage, &child->children_usage);
+    process_whole_usage(child, &usage);
     spin_lock(&parent->lock);
     add(&parent->children_usage, &usage);
     spin_unlock(&parent->lock);

@@ -17,6 +17,10 @@
  */
 int syscall_read_time(vaddr_t at, uint64_t *ns);
 
+/* What was used, as a struct rusage in user memory. 0 or -EFAULT. */
+struct process_usage;
+int syscall_write_usage(vaddr_t usage_at, const struct process_usage *used) MUST_CHECK;
+
 /* Nanoseconds as a struct timespec in user memory. 0 or -EFAULT. */
 int syscall_write_time(vaddr_t at, uint64_t ns) MUST_CHECK;
 

@@ -104,10 +104,24 @@ static void read_self(struct process_usage *usage)
     };
 }
 
+int syscall_write_usage(vaddr_t usage_at, const struct process_usage *used)
+{
+    struct rusage usage;
+
+    memset(&usage, 0, sizeof(usage));
+    usage.ru_utime.tv_sec = (__kernel_old_time_t)(used->run_ns / NSEC_PER_SEC);
+    usage.ru_utime.tv_usec = (__kernel_suseconds_t)(used->run_ns % NSEC_PER_SEC / NSEC_PER_USEC);
+    usage.ru_minflt = (__kernel_long_t)used->nr_faults;
+    usage.ru_nvcsw = (__kernel_long_t)used->nr_waits;
+    usage.ru_nivcsw =
+        (__kernel_long_t)(used->nr_switches > used->nr_waits ? used->nr_switches - used->nr_waits
+                                                             : 0);
+    return user_copy_to(usage_at, &usage, sizeof(usage));
+}
+
 int64_t sys_getrusage(int who, vaddr_t usage_at)
 {
     struct process_usage used;
-    struct rusage usage;
 
     switch (who) {
     case RUSAGE_SELF:
@@ -122,14 +136,7 @@ int64_t sys_getrusage(int who, vaddr_t usage_at)
     default:
         return -EINVAL;
     }
-    memset(&usage, 0, sizeof(usage));
-    usage.ru_utime.tv_sec = (__kernel_old_time_t)(used.run_ns / NSEC_PER_SEC);
-    usage.ru_utime.tv_usec = (__kernel_suseconds_t)(used.run_ns % NSEC_PER_SEC / NSEC_PER_USEC);
-    usage.ru_minflt = (__kernel_long_t)used.nr_faults;
-    usage.ru_nvcsw = (__kernel_long_t)used.nr_waits;
-    usage.ru_nivcsw =
-        (__kernel_long_t)(used.nr_switches > used.nr_waits ? used.nr_switches - used.nr_waits : 0);
-    return user_copy_to(usage_at, &usage, sizeof(usage));
+    return syscall_write_usage(usage_at, &used);
 }
 
 #define NS_PER_TICK (NSEC_PER_SEC / 100) /* sysconf(_SC_CLK_TCK) is AT_CLKTCK */

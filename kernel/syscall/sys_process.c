@@ -42,16 +42,6 @@ int64_t sys_exit_group(int code)
     return 0;
 }
 
-static int store_usage(vaddr_t usage_at, uint64_t run_ns)
-{
-    struct rusage usage;
-
-    memset(&usage, 0, sizeof(usage));
-    usage.ru_utime.tv_sec = (__kernel_old_time_t)(run_ns / NSEC_PER_SEC);
-    usage.ru_utime.tv_usec = (__kernel_suseconds_t)(run_ns % NSEC_PER_SEC / NSEC_PER_USEC);
-    return user_copy_to(usage_at, &usage, sizeof(usage));
-}
-
 #define WAIT_COMMON (WNOHANG | WCONTINUED | __WNOTHREAD | __WALL | (int)__WCLONE)
 
 /* Which children are meant, and what about them, as process_wait() takes it. */
@@ -80,7 +70,7 @@ int64_t sys_wait4(int pid, vaddr_t status_at, int options, vaddr_t usage_at)
         return result;
     if (status_at != 0 && user_copy_to(status_at, &info.status, sizeof(info.status)) != 0)
         return -EFAULT;
-    if (usage_at != 0 && store_usage(usage_at, info.run_ns) != 0)
+    if (usage_at != 0 && syscall_write_usage(usage_at, &info.usage) != 0)
         return -EFAULT;
     return result;
 }
@@ -131,7 +121,7 @@ int64_t sys_waitid(int which, int id, vaddr_t info_at, int options, vaddr_t usag
         return result;
     if (info_at != 0 && store_siginfo(info_at, result, &info) != 0)
         return -EFAULT;
-    if (result > 0 && usage_at != 0 && store_usage(usage_at, info.run_ns) != 0)
+    if (result > 0 && usage_at != 0 && syscall_write_usage(usage_at, &info.usage) != 0)
         return -EFAULT;
     return 0;
 }

@@ -225,9 +225,9 @@ enum process_wait_flags {
 
 /* What there is to say about a child. */
 struct process_wait_info {
-    int status; /* as wait4() reports it */
-    int code;   /* CLD_* */
-    uint64_t run_ns;
+    int status;                 /* as wait4() reports it */
+    int code;                   /* CLD_* */
+    struct process_usage usage; /* its own, and that of the children it has waited for */
 };
 
 /*

@@ -27,6 +27,9 @@ struct user_lwp *user_lwp_running(void);
 /* What a child has used, and its children, counts among what the parent's have. It has ended. */
 void process_inherit_usage(struct process *parent, struct process *child);
 
+/* A process's usage and that of its children. Its lock is held, or it is nobody's any more. */
+void process_whole_usage(struct process *process, struct process_usage *usage);
+
 /* Once, while booting. */
 void user_lwp_init(void);
 
