@@ -67,15 +67,16 @@ static bool takes(const struct user_lwp *lwp, int signal)
     return !lwp->signals.is_leaving && !(lwp->signals.blocked & signal_bit(signal));
 }
 
-/* An LWP of the process that takes the signal; NULL: all block it. Locked. */
+/* An LWP of the process, but not `but`, that takes the signal; NULL: all block it. Locked. */
 static struct user_lwp *choose(struct process *process, const struct user_lwp *but, int signal)
 {
     struct user_lwp *lwp = user_lwp_running();
+    int but_tid = but != NULL ? but->tid : 0;
 
-    if (lwp != NULL && lwp->process == process && lwp != but && takes(lwp, signal))
+    if (lwp != NULL && lwp->process == process && lwp->tid != but_tid && takes(lwp, signal))
         return lwp;
     list_for_each_entry (lwp, &process->lwps, link) {
-        if (lwp != but && takes(lwp, signal))
+        if (lwp->tid != but_tid && takes(lwp, signal))
             return lwp;
     }
     return NULL;
