@@ -83,17 +83,17 @@ enum {
 #define STUCK_NS (10 * NSEC_PER_SEC)
 
 /* Bytes that the handler takes at once, and how often before it has to be called anew. */
-#define RECEIVE_BYTES    64
 #define INTERRUPT_ROUNDS 256
 
 struct uart {
     struct console_sink sink;
     uint16_t base;
-    unsigned fifo_bytes;              /* what the transmitter takes at once */
-    bool is_stuck;                    /* the last wait for the transmitter was in vain */
-    uint64_t full_since_ns;           /* since when there is no room; 0: there is */
-    atomic_uint errors;               /* LSR_ERRORS that were seen and are not dealt with yet */
-    const struct uart_client *client; /* NULL: nobody listens */
+    unsigned fifo_bytes;                /* what the transmitter takes at once */
+    bool is_stuck;                      /* the last wait for the transmitter was in vain */
+    uint64_t full_since_ns;             /* since when there is no room; 0: there is */
+    atomic_uint errors;                 /* LSR_ERRORS that were seen and are not dealt with yet */
+    const struct uart_client *client;   /* NULL: nobody listens */
+    bool is_room_wanted, is_input_held; /* the client's: see uart16550_want_room() */
     struct uart_counts counts;
 };
 
@@ -248,11 +248,11 @@ static void report_errors(struct uart *uart, uint8_t byte)
 /* Hands over what has been received, and tells of room in the transmitter. */
 static void service(struct uart *uart)
 {
-    uint8_t bytes[RECEIVE_BYTES];
+    uint8_t bytes[UART16550_RECEIVE_BYTES];
     size_t nr_bytes = 0;
     uint8_t status = line_status(uart);
 
-    while ((status & LSR_DATA_READY) && nr_bytes < sizeof(bytes)) {
+    while (!uart->is_input_held && (status & LSR_DATA_READY) && nr_bytes < sizeof(bytes)) {
         uint8_t byte = reg_read(uart, REG_DATA);
 
         if (unlikely(atomic_load_explicit(&uart->errors, memory_order_relaxed) != 0)) {
@@ -273,10 +273,20 @@ static void service(struct uart *uart)
         uart->client->has_room();
 }
 
+/* Asks for the interrupts that are wanted. With data there, the one for it comes at once. */
+static void enable_interrupts(const struct uart *uart)
+{
+    uint8_t enabled = uart->is_input_held ? 0 : IER_RECEIVED | IER_LINE_STATUS;
+
+    if (uart->is_room_wanted)
+        enabled |= IER_TRANSMITTER_EMPTY;
+    if (uart->fifo_bytes != 0)
+        reg_write(uart, REG_INTERRUPT_ENABLE, enabled);
+}
+
 static void uart_interrupt(void *context)
 {
     struct uart *uart = context;
-    uint8_t enabled;
 
     uart->counts.interrupts++;
     for (unsigned i = 0; i < INTERRUPT_ROUNDS; i++) {
@@ -285,9 +295,8 @@ static void uart_interrupt(void *context)
         service(uart);
     }
     /* The port always has a reason. It gets a new edge, and others get a turn. */
-    enabled = reg_read(uart, REG_INTERRUPT_ENABLE);
     reg_write(uart, REG_INTERRUPT_ENABLE, 0);
-    reg_write(uart, REG_INTERRUPT_ENABLE, enabled);
+    enable_interrupts(uart);
 }
 
 int uart16550_listen(const struct uart_client *client)
@@ -299,7 +308,7 @@ int uart16550_listen(const struct uart_client *client)
     com1.client = client;
     error = irq_request(COM1_LINE, uart_interrupt, &com1);
     if (error == 0)
-        reg_write(&com1, REG_INTERRUPT_ENABLE, IER_RECEIVED | IER_LINE_STATUS);
+        enable_interrupts(&com1);
     return error;
 }
 
@@ -311,11 +320,14 @@ void uart16550_poll(void)
 
 void uart16550_want_room(bool is_wanted)
 {
-    uint8_t enabled = IER_RECEIVED | IER_LINE_STATUS;
+    com1.is_room_wanted = is_wanted;
+    enable_interrupts(&com1);
+}
 
-    if (com1.fifo_bytes != 0)
-        reg_write(&com1, REG_INTERRUPT_ENABLE,
-                  (uint8_t)(is_wanted ? enabled | IER_TRANSMITTER_EMPTY : enabled));
+void uart16550_hold_input(bool is_held)
+{
+    com1.is_input_held = is_held;
+    enable_interrupts(&com1);
 }
 
 void uart16550_set_break(bool is_sent)

@@ -17,6 +17,7 @@
 #include <kernel/errno.h>
 #include <kernel/log.h>
 #include <kernel/panic.h>
+#include <kernel/string.h>
 #include <kernel/tty.h>
 #include <linux/eventpoll.h>
 #include <sched/kthread.h>
@@ -45,6 +46,15 @@ static bool is_refused;           /* c  there is no interrupt for it */
 static bool is_polled;            /* the thread's own: no interrupt has come so far */
 static bool is_within_sequence;   /* console.lock: so was left what was pushed last */
 
+/*
+ * Input that the terminal had no room for. While there is some, the port holds what follows, so
+ * that receive() is not called: what is held is receive()'s until it says so, and the thread's
+ * until all has been taken.
+ */
+static bool is_input_held; /* console.lock */
+static uint8_t held[UART16550_RECEIVE_BYTES];
+static size_t nr_held;
+
 /* ops->start. */
 static void push(struct tty *tty)
 {
@@ -52,6 +62,8 @@ static void push(struct tty *tty)
     char chunk[CHUNK_BYTES];
     size_t done = 0;
 
+    if (is_input_held)
+        waitq_wake_all(&thread_waits); /* there may be room for it */
     if (!ldisc_can_take(l))
         return;
     while (done < PUSH_BYTES && ldisc_can_take(l)) {
@@ -89,9 +101,36 @@ static const struct tty_ops console_ops = {
 
 /* ---- The serial port ------------------------------------------------------------------------ */
 
+static void hold_input(bool is_held)
+{
+    irq_state_t irq = spin_lock_irq(&console.lock);
+
+    is_input_held = is_held;
+    uart16550_hold_input(is_held);
+    waitq_wake_all(&thread_waits);
+    spin_unlock_irq(&console.lock, irq);
+}
+
 static void receive(const uint8_t *bytes, size_t nr_bytes)
 {
-    tty_receive(&console, bytes, nr_bytes, false);
+    size_t nr_taken = tty_receive(&console, bytes, nr_bytes, true);
+
+    if (nr_taken == nr_bytes)
+        return;
+    nr_held = nr_bytes - nr_taken;
+    memcpy(held, bytes + nr_taken, nr_held);
+    hold_input(true);
+}
+
+/* From the thread: the terminal may have room for what is held by now. */
+static void try_held_input(void)
+{
+    size_t nr_taken = tty_receive(&console, held, nr_held, true);
+
+    nr_held -= nr_taken;
+    memmove(held, held + nr_taken, nr_held);
+    if (nr_held == 0)
+        hold_input(false);
 }
 
 static void receive_bad(uint8_t byte, bool is_break)
@@ -118,11 +157,12 @@ static const struct uart_client uart_client = {
 
 /* ---- The thread ----------------------------------------------------------------------------- */
 
-/* Sleeps until there is something to look after. */
-static void wait_for_work(void)
+/* Sleeps until there is something to look after. Whether input is held. */
+static bool wait_for_work(void)
 {
     irq_state_t irq = spin_lock_irq(&console.lock);
     uint64_t now_ns = clock_now_ns(), deadline_ns = WAITQ_FOREVER;
+    bool has_held;
     int error;
 
     if (is_within_sequence)
@@ -130,11 +170,13 @@ static void wait_for_work(void)
     is_within_sequence = false;
     if (ldisc_can_take(&console.ldisc))
         deadline_ns = now_ns + OUTPUT_POLL_NS;
-    if (is_polled)
+    if (is_polled || is_input_held)
         deadline_ns = now_ns + INPUT_POLL_NS;
     error = waitq_sleep(&thread_waits, &console.lock, deadline_ns, false);
     assert(error == 0 || error == -ETIMEDOUT);
+    has_held = is_input_held;
     spin_unlock_irq(&console.lock, irq);
+    return has_held;
 }
 
 /*
@@ -167,7 +209,8 @@ static uint64_t look_after_console(void *unused)
         irq_state_t irq;
 
         is_polled = needs_polling();
-        wait_for_work();
+        if (wait_for_work())
+            try_held_input();
         if (is_polled) {
             irq = irq_save();
             uart16550_poll();

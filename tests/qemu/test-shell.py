@@ -203,8 +203,8 @@ def hostile_typing(shell):
 
 
 def big_paste(shell):
-    """As much as the terminal holds for who does not read yet: nothing is lost."""
-    lines = [f"{i:05} {'x' * 60}\n" for i in range(60)]
+    """More than all buffers hold, faster than it is read: nothing is lost."""
+    lines = [f"{i:05} {'x' * 60}\n" for i in range(400)]
     shell.type("cat > /tmp/paste; wc -l < /tmp/paste; md5sum < /tmp/paste\r")
     shell.wait_for(r"\n")
     time.sleep(1)
@@ -213,7 +213,7 @@ def big_paste(shell):
         shell.pump(0.001)
     shell.child.send("\x04")
     shell.wait_until(lambda: "  -" in shell.new_text(), "no sum")
-    check(re.search(r"(?m)^ *60$", shell.new_text()), "lines were lost:\n" + shell.picture())
+    check(re.search(r"(?m)^ *400$", shell.new_text()), "lines were lost:\n" + shell.picture())
     shell.wait_for_prompt()
 
 

@@ -10,6 +10,8 @@
  */
 void uart16550_init(void);
 
+#define UART16550_RECEIVE_BYTES 64 /* the most that receive() is given */
+
 /* Who gets what is received. Called with interrupts off and no lock held; never at the same time by
  * two CPUs. */
 struct uart_client {
@@ -29,8 +31,13 @@ int uart16550_listen(const struct uart_client *client) MUST_CHECK;
 /* Does what the interrupt does. Interrupts are off. */
 void uart16550_poll(void);
 
-/* Whether has_room() is to be called as soon as there is room. The callers exclude each other. */
+/*
+ * Whether has_room() is to be called as soon as there is room; and whether received bytes are left
+ * where they are, so that a sender that minds it waits, and receive() is not called. The callers of
+ * both exclude each other.
+ */
 void uart16550_want_room(bool is_wanted);
+void uart16550_hold_input(bool is_held);
 
 /* Begins or ends a break on the line. */
 void uart16550_set_break(bool is_sent);
