@@ -75,7 +75,7 @@ command_iso() {
 # ./thrum test
 command_test() {
     local presets=(release debug) jobs='' used value
-    local ctest_arguments=()
+    local ctest_arguments=() left_out='soak|slow'
     while (($# > 0)); do
         split_option "$1"
         case $option in
@@ -96,7 +96,9 @@ command_test() {
             --label)
                 take_value "$@"
                 ctest_arguments+=(-L "$value")
+                [[ $value == slow ]] && left_out=soak
                 ;;
+            --all) no_value && left_out=soak ;;
             --list) no_value && ctest_arguments+=(-N) ;;
             --)
                 ctest_arguments+=("${@:2}")
@@ -112,6 +114,7 @@ command_test() {
     done
     # shellcheck disable=SC2046
     need build $(linux_of "${presets[0]}") run test
+    ctest_arguments=(--label-exclude "^($left_out)\$" "${ctest_arguments[@]}")
 
     local preset tested=no failed=()
     for preset in "${presets[@]}"; do
@@ -136,9 +139,9 @@ command_test() {
     fi
 }
 
-# run_ctest PRESET CTEST-OPTION...: the tests of one build, without those that take long.
+# run_ctest PRESET CTEST-OPTION...: the tests of one build.
 run_ctest() {
-    ctest --test-dir "$(build_dir "$1")" --label-exclude soak "${@:2}"
+    ctest --test-dir "$(build_dir "$1")" "${@:2}"
 }
 
 # has_tests PRESET CTEST-OPTION...: do these options choose any?

@@ -88,7 +88,8 @@ or stops early fails.
 
   NAME             only tests whose name matches this regular expression
   --label LABEL    only tests with this label: host, house, model, guest,
-                   machine or tools
+                   machine, tools or slow
+  --all            also those with the label slow
   --preset NAME    only this build
   --jobs N         tests at a time (number of CPUs)
   --list           only list them

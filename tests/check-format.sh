@@ -21,14 +21,13 @@ if [[ $(clang-format --version) != *"version 14."* ]]; then
 fi
 
 cd "$top" || exit 1
-wrong=()
-while IFS= read -r file; do
-    clang-format --style=file "$file" | cmp -s - "$file" || wrong+=("$file")
-done < <(find arch drivers kernel mm proc sched tests userland -name '*.[ch]' | sort)
+wrong=$(find arch drivers kernel mm proc sched tests userland -name '*.[ch]' -print0 | sort -z |
+    xargs -0 -P2 -n20 clang-format --style=file --dry-run 2>&1 |
+    sed -n 's/^\([^:]*\):[0-9]*:[0-9]*: warning: code should be clang-formatted.*/\1/p' | sort -u)
 
-if ((${#wrong[@]} > 0)); then
+if [[ -n $wrong ]]; then
     echo "not as clang-format would have it:"
-    printf '    clang-format -i %s\n' "${wrong[@]}"
+    sed 's/^/    clang-format -i /' <<<"$wrong"
     exit 1
 fi
 echo "all as clang-format would have it"

@@ -1,32 +1,31 @@
 # What is booted, where, and what has to come of it.
 
-# The release build boots on every kind of machine and runs the guest suites on two CPUs; the debug
-# build, whose checks find mistakes of locking, runs them on one, four and eight (and on two under the
-# label soak).
-if(THRUM_DEBUG)
-  set(suite_cpus 1 2 4 8)
-else()
-  set(suite_cpus 2)
-endif()
+# thrum_suite(NAME...): a suite that reports by KTAP, with the words of thrum_qemu_case: NAME.2cpu in
+# the release build; in the debug build, whose checks find mistakes of locking, NAME.1cpu and
+# NAME.4cpu, and with the label slow NAME.2cpu and NAME.8cpu.
+function(thrum_suite name)
+  set(guest 2)
+  set(slow)
+  if(THRUM_DEBUG)
+    set(guest 1 4)
+    set(slow 2 8)
+  endif()
+  foreach(label IN ITEMS guest slow)
+    foreach(cpus IN LISTS ${label})
+      thrum_qemu_case(${name}.${cpus}cpu CPUS ${cpus} TIMEOUT 240 EXPECT exit=0 ktap
+        LABELS ${label} ${ARGN})
+    endforeach()
+  endforeach()
+endfunction()
 
-# Guest suites: programs in /test that report by KTAP. tests/user adds to the list.
+# Guest suites: programs in /test. tests/user adds to the list.
 get_property(suites GLOBAL PROPERTY THRUM_GUEST_SUITES)
 foreach(suite IN LISTS suites)
-  foreach(cpus IN LISTS suite_cpus)
-    set(label guest)
-    if(THRUM_DEBUG AND cpus EQUAL 2)
-      set(label soak)
-    endif()
-    thrum_qemu_case(guest.${suite}.${cpus}cpu CPUS ${cpus} EXEC /test/${suite} TIMEOUT 240
-      EXPECT exit=0 ktap LABELS ${label})
-  endforeach()
+  thrum_suite(guest.${suite} EXEC /test/${suite})
 endforeach()
 
 # Priorities that waiters lend show only where a class goes by them.
-foreach(cpus IN LISTS suite_cpus)
-  thrum_qemu_case(guest.t_futex_pi.prio.${cpus}cpu CPUS ${cpus} EXEC /test/t_futex_pi
-    CMDLINE sched=prio TIMEOUT 240 EXPECT exit=0 ktap LABELS guest)
-endforeach()
+thrum_suite(guest.t_futex_pi.prio EXEC /test/t_futex_pi CMDLINE sched=prio)
 
 # LWPs on a machine where memory runs out before their numbers do.
 thrum_qemu_case(guest.t_lwp.short_of_memory MEMORY 24M EXEC /test/t_lwp TIMEOUT 240
@@ -34,27 +33,16 @@ thrum_qemu_case(guest.t_lwp.short_of_memory MEMORY 24M EXEC /test/t_lwp TIMEOUT 
 
 # Suites inside the kernel; as they are, and with forced rescheduling.
 if(THRUM_KERNEL_TESTS)
-  foreach(cpus IN LISTS suite_cpus)
-    thrum_qemu_case(kernel.kthread.${cpus}cpu CPUS ${cpus} CMDLINE test=kthread TIMEOUT 120
-      EXPECT exit=0 ktap LABELS guest)
-    thrum_qemu_case(kernel.control.${cpus}cpu CPUS ${cpus} CMDLINE test=control TIMEOUT 240
-      EXPECT exit=0 ktap LABELS guest)
-    thrum_qemu_case(kernel.turmoil.${cpus}cpu CPUS ${cpus} CMDLINE test=turmoil TIMEOUT 240
-      EXPECT exit=0 ktap LABELS guest)
-    thrum_qemu_case(kernel.donation.${cpus}cpu CPUS ${cpus} CMDLINE "test=donation sched=prio"
-      TIMEOUT 120 EXPECT exit=0 ktap LABELS guest)
-    if(THRUM_DEBUG)
-      thrum_qemu_case(perturb.kthread.${cpus}cpu CPUS ${cpus} CMDLINE "test=kthread perturb=${cpus}1"
-        TIMEOUT 120 EXPECT exit=0 ktap LABELS guest)
-      thrum_qemu_case(perturb.control.${cpus}cpu CPUS ${cpus}
-        CMDLINE "test=control perturb=${cpus}1" TIMEOUT 240 EXPECT exit=0 ktap LABELS guest)
-      thrum_qemu_case(perturb.turmoil.${cpus}cpu CPUS ${cpus}
-        CMDLINE "test=turmoil perturb=${cpus}1" TIMEOUT 240 EXPECT exit=0 ktap LABELS guest)
-      thrum_qemu_case(perturb.donation.${cpus}cpu CPUS ${cpus}
-        CMDLINE "test=donation sched=prio perturb=${cpus}1" TIMEOUT 120 EXPECT exit=0 ktap
-        LABELS guest)
-    endif()
-  endforeach()
+  thrum_suite(kernel.kthread CMDLINE test=kthread)
+  thrum_suite(kernel.control CMDLINE test=control)
+  thrum_suite(kernel.turmoil CMDLINE test=turmoil)
+  thrum_suite(kernel.donation CMDLINE "test=donation sched=prio")
+  if(THRUM_DEBUG)
+    thrum_suite(perturb.kthread CMDLINE "test=kthread perturb=11")
+    thrum_suite(perturb.control CMDLINE "test=control perturb=12 ktap_fraction=4")
+    thrum_suite(perturb.turmoil CMDLINE "test=turmoil perturb=13 ktap_fraction=4")
+    thrum_suite(perturb.donation CMDLINE "test=donation sched=prio perturb=14")
+  endif()
 endif()
 if(THRUM_KERNEL_TESTS AND THRUM_DEBUG)
   foreach(row IN ITEMS
@@ -118,14 +106,10 @@ foreach(row IN ITEMS "1 24M" "2 512M" "4 24M" "4 32M" "4 512M" "8 128M")
 endforeach()
 
 # Random system calls; with another seed each time: ./thrum run --exec "/test/t_fuzz SEED ROUNDS".
-foreach(cpus IN LISTS suite_cpus)
-  thrum_qemu_case(fuzz.${cpus}cpu CPUS ${cpus} EXEC "/test/t_fuzz ${cpus} 6" TIMEOUT 240
-    EXPECT exit=0 ktap LABELS guest)
-  if(THRUM_DEBUG)
-    thrum_qemu_case(perturb.fuzz.${cpus}cpu CPUS ${cpus} CMDLINE perturb=${cpus}3 TIMEOUT 240
-      EXEC "/test/t_fuzz ${cpus}0 6" EXPECT exit=0 ktap LABELS guest)
-  endif()
-endforeach()
+thrum_suite(fuzz EXEC "/test/t_fuzz 1 6")
+if(THRUM_DEBUG)
+  thrum_suite(perturb.fuzz EXEC "/test/t_fuzz 2 6" CMDLINE perturb=15)
+endif()
 foreach(row IN ITEMS "1 512M" "2 48M" "4 512M" "8 512M")
   separate_arguments(cell UNIX_COMMAND ${row})
   list(GET cell 0 cpus)
@@ -146,10 +130,13 @@ foreach(cpus IN ITEMS 1 4)
 endforeach()
 
 # Thousands of LWPs and processes: all of it on one CPU, a fiftieth on several; the rest is soak.
-thrum_qemu_case(many.1cpu CPUS 1 MEMORY 1G EXEC "/test/t_many 35000 1000 10000" TIMEOUT 400
-  EXPECT exit=0 ktap LABELS guest)
-thrum_qemu_case(many.4cpu CPUS 4 MEMORY 1G EXEC "/test/t_many 700 20 2000" TIMEOUT 400
-  EXPECT exit=0 ktap LABELS guest)
+if(THRUM_DEBUG)
+  thrum_qemu_case(many.4cpu CPUS 4 MEMORY 1G EXEC "/test/t_many 700 20 2000" TIMEOUT 400
+    EXPECT exit=0 ktap LABELS guest)
+else()
+  thrum_qemu_case(many.1cpu CPUS 1 MEMORY 1G EXEC "/test/t_many 35000 1000 10000" TIMEOUT 400
+    EXPECT exit=0 ktap LABELS guest)
+endif()
 foreach(cpus IN ITEMS 1 2 4 8)
   thrum_qemu_case(soak.many.${cpus}cpu CPUS ${cpus} MEMORY 6G
     EXEC "/test/t_many 35000 1000 100000" TIMEOUT 3600 EXPECT exit=0 ktap LABELS soak)
@@ -201,12 +188,7 @@ if(THRUM_DEBUG)
 endif()
 
 # Switches of the class under 200 busy LWPs, every 10 ms: twice for 1 s, and twice for 10.
-set(switch_cpus ${suite_cpus})
-list(REMOVE_ITEM switch_cpus 8)
-foreach(cpus IN LISTS switch_cpus)
-  thrum_qemu_case(sched.switch.${cpus}cpu CPUS ${cpus} EXEC "/test/t_switch 100" TIMEOUT 240
-    EXPECT exit=0 ktap LABELS guest)
-endforeach()
+thrum_suite(sched.switch EXEC "/test/t_switch 100")
 foreach(cpus IN ITEMS 1 2 4 8)
   thrum_qemu_case(soak.switch.${cpus}cpu CPUS ${cpus} EXEC "/test/t_switch 1000" TIMEOUT 600
     EXPECT exit=0 ktap LABELS soak)

@@ -273,7 +273,7 @@ static void *fork_by_library_for_ever(void *arg)
 static bool runtime_survives(void *(*function)(void *))
 {
     enum { NR_VICTIMS = 3 };
-    size_t nr_rounds = 10 + ktap_times(200);
+    size_t nr_rounds = 10 + ktap_times(50);
     bool is_right = true;
 
     for (size_t i = 0; i < nr_rounds && is_right; i++) {
