@@ -91,8 +91,9 @@ static void gdt_load(struct cpu_tables *tables, unsigned cpu)
                      "movw %w2, %%ss\n\t"
                      "movw %w2, %%ds\n\t"
                      "movw %w2, %%es\n\t"
-                     "ltr %w3" ::"m"(pointer),
-                     "i"(SELECTOR_KERNEL_CODE), "r"(SELECTOR_KERNEL_DATA), "r"(SELECTOR_TSS)
+                     "ltr %w3\n\t"
+                     "lldt %w4" ::"m"(pointer), /* after reset, there is an LDT at address 0 */
+                     "i"(SELECTOR_KERNEL_CODE), "r"(SELECTOR_KERNEL_DATA), "r"(SELECTOR_TSS), "r"(0)
                      : "rax", "memory");
 }
 

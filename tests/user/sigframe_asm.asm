@@ -104,6 +104,14 @@ privileged_at:
 privileged_after:
     ret
 
+; A selector of the local descriptor table: there is none.
+function local_selector
+    mov eax, 7
+local_selector_at:
+    mov es, ax
+local_selector_after:
+    ret
+
 function not_canonical
     mov rax, 0x8000000000000000
 not_canonical_at:

@@ -364,6 +364,7 @@ FUNCTION(undefined);
 FUNCTION(break_here);
 FUNCTION(privileged);
 FUNCTION(not_canonical);
+FUNCTION(local_selector);
 FUNCTION(x87_divide);
 FUNCTION(single_step);
 FUNCTION(read_there);
@@ -397,6 +398,7 @@ static const struct fault faults[] = {
     {"a breakpoint", FAULT(break_here), SIGTRAP, SI_KERNEL, 3, false},
     {"a privileged instruction", FAULT(privileged), SIGSEGV, SI_KERNEL, 13, false},
     {"an address that is not canonical", FAULT(not_canonical), SIGSEGV, SI_KERNEL, 13, false},
+    {"a selector of no table", FAULT(local_selector), SIGSEGV, SI_KERNEL, 13, false},
     {"an x87 division by zero", FAULT(x87_divide), SIGFPE, FPE_FLTDIV, 16, true},
     {"a single step", FAULT(single_step), SIGTRAP, TRAP_TRACE, 1, false},
 };
