@@ -378,7 +378,7 @@ void space_put(struct space *space)
 
 /*
  * Copies areas and shares their pages, which neither may write to without a fault, unless they are
- * shared memory. `from` is locked, and to be flushed afterwards. 0 or -ENOMEM.
+ * shared memory. Both are locked, and `from` is to be flushed afterwards. 0 or -ENOMEM.
  */
 static int clone_areas(struct space *from, struct space *to)
 {
@@ -411,11 +411,13 @@ struct space *space_clone(struct space *from)
     if (to == NULL)
         return NULL;
     mutex_lock(&from->lock);
+    mutex_lock(&to->lock); /* source_cut() finds areas as they come, and waits until all have */
     to->search_from = from->search_from;
     to->vdso = from->vdso;
     to->brk_start = from->brk_start;
     to->brk_end = from->brk_end;
     error = clone_areas(from, to);
+    mutex_unlock(&to->lock);
     /* Pages of `from` that were writable are not any more, also if the copy failed half-way. */
     tlb_flush_user(&from->mmu, 0, USER_END, false);
     mutex_unlock(&from->lock);

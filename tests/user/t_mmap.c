@@ -736,6 +736,76 @@ static bool cuts_and_mappings_at_once(void)
     return ok;
 }
 
+#define NR_CUT_MAPPINGS 8
+
+static struct cut {
+    atomic_bool is_wanted, is_done, is_over; /* shared with children */
+} * cut;
+
+static void *cut_when_asked(void *fd)
+{
+    for (size_t round = 0; !cut->is_over; round++) {
+        while (!cut->is_wanted && !cut->is_over)
+            syscall(__NR_sched_yield);
+        for (volatile size_t i = round * 7919 % 5000; i > 0; i--)
+            continue;
+        syscall(__NR_ftruncate, *(int *)fd, 0);
+        cut->is_wanted = false;
+        cut->is_done = true;
+    }
+    return NULL;
+}
+
+/* In a child: whether no page of the mappings is there, once the file has been cut. */
+static bool all_is_cut(char *const mappings[])
+{
+    int pipe_fds[2];
+
+    while (!cut->is_done)
+        syscall(__NR_sched_yield);
+    if (pipe(pipe_fds) != 0)
+        return false;
+    for (size_t i = 0; i < NR_CUT_MAPPINGS; i++) {
+        if (write(pipe_fds[1], mappings[i], 1) >= 0 || errno != EFAULT)
+            return false;
+    }
+    return true;
+}
+
+static bool fork_sees_a_cut_beside_it(void)
+{
+    int fd = make_file(1);
+    char *mappings[NR_CUT_MAPPINGS];
+    thread_t cutter;
+    bool ok = true;
+
+    cut = (struct cut *)map(1, READ_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
+    for (size_t i = 0; i < NR_CUT_MAPPINGS; i++)
+        mappings[i] = map(1, READ_WRITE, MAP_SHARED, fd);
+    ok = KTAP_EQUAL(thread_create(&cutter, cut_when_asked, &fd), 0);
+    for (size_t round = 0; ok && round < ktap_times(500) + 50; round++) {
+        ok = KTAP_EQUAL(ftruncate(fd, (off_t)PAGE), 0);
+        for (size_t i = 0; i < NR_CUT_MAPPINGS; i++)
+            mappings[i][0] = 'x';
+        cut->is_done = false;
+        cut->is_wanted = true;
+        pid_t child = fork();
+        if (child == 0)
+            _exit(all_is_cut(mappings) ? CHILD_IS_WELL : 1);
+        ok = child_is_well(child) && ok;
+        while (!cut->is_done)
+            syscall(__NR_sched_yield);
+    }
+    cut->is_over = true;
+    ok = KTAP_EQUAL(thread_join(cutter, NULL), 0) && ok;
+    for (size_t i = 0; i < NR_CUT_MAPPINGS; i++)
+        munmap(mappings[i], PAGE);
+    munmap(cut, PAGE);
+    close(fd);
+    unlink(FILE_PATH);
+    return ok;
+}
+
 static const struct ktap_test tests[] = {
     {"a private mapping shows the file from its offset on", private_mapping_shows_the_file},
     {"what is written to a private mapping is nobody else's", private_write_stays_private},
@@ -770,6 +840,7 @@ static const struct ktap_test tests[] = {
     {"there are no protection keys", protection_keys_are_refused},
     {"a barrier reaches the other CPUs", barrier_reaches_other_cpus},
     {"files are cut while they are mapped, touched, moved", cuts_and_mappings_at_once},
+    {"a child has nothing of a file that is cut beside the fork", fork_sees_a_cut_beside_it},
 };
 
 int main(void)
