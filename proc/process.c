@@ -62,19 +62,14 @@ int process_init(unsigned tid_max)
     return id_init(tid_max);
 }
 
-/* A process without LWPs in `space` (NULL: none could be had), which it owns; NULL: out of memory.
- */
-static struct process *process_create(const char *name, struct space *space)
+/* A process without address space and LWPs; NULL: out of memory. */
+static struct process *process_create(const char *name)
 {
-    struct process *process = space != NULL ? slab_alloc(process_cache) : NULL;
+    struct process *process = slab_alloc(process_cache);
 
-    if (process == NULL) {
-        if (space != NULL)
-            space_put(space);
+    if (process == NULL)
         return NULL;
-    }
     memset(process, 0, sizeof(*process));
-    process->space = space;
     process->exit_signal = SIGCHLD;
     spin_init(&process->lock, "process", LOCK_RANK_PROCESS);
     list_init(&process->lwps);
@@ -87,6 +82,13 @@ static struct process *process_create(const char *name, struct space *space)
     atomic_fetch_add(&nr_processes, 1);
     atomic_fetch_add_explicit(&nr_processes_ever, 1, memory_order_relaxed);
     return process;
+}
+
+/* The process has the space from now on (NULL: none could be had). 0 or -ENOMEM. */
+static int give_space(struct process *process, struct space *space)
+{
+    process->space = space;
+    return space != NULL ? 0 : -ENOMEM;
 }
 
 struct inode *process_get_cwd(struct process *process)
@@ -245,12 +247,13 @@ static void adopt(struct process *parent, struct process *child, int pid)
     /* A signal that ends the parent's group came before the child was in it: as if it had been. */
     if (parent != NULL && parent->is_ending && (parent->status & 0x7f) != 0)
         process_end(child, parent->status);
+    signal_process_adopted(child);
     spin_unlock_irq(&family_lock, irq);
 }
 
 int process_spawn(struct process *parent, const char *path, const struct program_args *args)
 {
-    struct process *process = process_create(base_name(path), space_create());
+    struct process *process = process_create(base_name(path));
     struct image_start start;
     struct user_lwp *first;
     int error;
@@ -258,6 +261,8 @@ int process_spawn(struct process *parent, const char *path, const struct program
     if (process == NULL)
         return -ENOMEM;
     error = signal_process_init(process, parent, SIGNAL_INHERIT_IGNORED);
+    if (error == 0)
+        error = give_space(process, space_create());
     if (error == 0)
         error = inherit_scope(process, parent);
     if (error == 0)
@@ -551,18 +556,19 @@ int process_fork(const struct lwp_start *start, unsigned flags, int exit_signal)
     struct user_lwp *self = user_lwp_current();
     struct process *parent = self->process;
     bool shares = flags & PROCESS_FORK_SHARE_SPACE;
-    struct process *child = process_create(parent->name, shares ? space_get(parent->space)
-                                                                : space_clone(parent->space));
+    struct process *child = process_create(parent->name);
     struct user_lwp *first;
     int error, pid;
 
     if (child == NULL)
         return -ENOMEM;
     child->exit_signal = exit_signal;
-    inherit_image(child, parent);
-    if (!shares)
-        ustack_inherit(child, parent);
     error = signal_process_init(child, parent, actions_of_child(flags));
+    if (error == 0)
+        error = give_space(child, shares ? space_get(parent->space) : space_clone(parent->space));
+    inherit_image(child, parent);
+    if (error == 0 && !shares)
+        ustack_inherit(child, parent);
     if (error == 0)
         error = inherit_scope(child, parent);
     if (error == 0)

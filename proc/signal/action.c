@@ -206,14 +206,56 @@ static void pending_init(struct pending_signals *pending)
     list_init(&pending->records);
 }
 
+/*
+ * From now on what `maker` is sent as one of several is noted for the process. -ERESTARTNOINTR: the
+ * caller, an LWP of the maker, has something to do before.
+ */
+static int begin_making(struct process *process, struct process *maker)
+{
+    struct user_lwp *self = user_lwp_current();
+    irq_state_t irq = spin_lock_irq(&maker->lock);
+    bool has_work = signal_has_work(self);
+
+    if (has_work) {
+        signal_interrupt(self);
+    } else {
+        process->signals.maker = maker;
+        list_push_back(&maker->signals.being_made, &process->signals.made_link);
+    }
+    spin_unlock_irq(&maker->lock, irq);
+    return has_work ? -ERESTARTNOINTR : 0;
+}
+
+/* What was sent meanwhile. */
+static signal_set end_making(struct process *process)
+{
+    struct process *maker = process->signals.maker;
+    signal_set sent;
+    irq_state_t irq;
+
+    if (maker == NULL)
+        return 0;
+    irq = spin_lock_irq(&maker->lock);
+    list_remove(&process->signals.made_link);
+    process->signals.maker = NULL;
+    sent = process->signals.sent_while_made;
+    spin_unlock_irq(&maker->lock, irq);
+    return sent;
+}
+
 int signal_process_init(struct process *process, struct process *parent, enum signal_inherit how)
 {
     struct process_signals *signals = &process->signals;
-    struct signal_actions *from = parent != NULL ? get_table(parent) : NULL;
+    int error = parent != NULL ? begin_making(process, parent) : 0;
+    struct signal_actions *from;
 
     pending_init(&signals->pending);
     waitq_init(&signals->arrived);
     waitq_init(&signals->resumed);
+    list_init(&signals->being_made);
+    if (error != 0)
+        return error;
+    from = parent != NULL ? get_table(parent) : NULL;
     if (from != NULL && how == SIGNAL_INHERIT_SHARE) {
         signals->actions = from;
     } else {
@@ -223,8 +265,24 @@ int signal_process_init(struct process *process, struct process *parent, enum si
     return signals->actions != NULL ? 0 : -ENOMEM;
 }
 
+void signal_process_adopted(struct process *process)
+{
+    signal_set sent = end_making(process);
+
+    spin_lock(&process->lock);
+    for (; sent != 0; sent &= sent - 1) {
+        siginfo_t info;
+
+        memset(&info, 0, sizeof(info)); /* from nobody, as in Linux */
+        info.si_signo = __builtin_ctzll(sent) + 1;
+        signal_post(process, NULL, &info);
+    }
+    spin_unlock(&process->lock);
+}
+
 void signal_process_free(struct process *process)
 {
+    (void)end_making(process);
     signal_cpu_limit_forget(process);
     pending_drop(process, &process->signals.pending, ~0ull);
     put_table(process->signals.actions);

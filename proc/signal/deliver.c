@@ -96,11 +96,7 @@ static void stop_by(struct process *process, int signal)
         signal_stop_begin(process, signal);
 }
 
-/*
- * Whether there may be something to do. What is not seen here, without the lock, comes with another
- * interrupt: lwp->interrupt was cleared before.
- */
-static bool has_work(const struct user_lwp *self)
+bool signal_has_work(const struct user_lwp *self)
 {
     const struct process *process = self->process;
 
@@ -205,7 +201,7 @@ void signal_deliver(struct trap_frame *frame)
     siginfo_t info;
     int signal;
 
-    while (has_work(self) && (signal = take(self, &info, &action)) != 0) {
+    while (signal_has_work(self) && (signal = take(self, &info, &action)) != 0) {
         finish_system_call(frame, &action);
         call_handler(self, frame, signal, &info, &action);
     }

@@ -147,6 +147,22 @@ int signal_post(struct process *process, struct user_lwp *lwp, const siginfo_t *
     return MIN(post(process, lwp, info, NULL), 0);
 }
 
+int signal_post_member(struct process *process, const siginfo_t *info)
+{
+    struct process *child;
+
+    list_for_each_entry (child, &process->signals.being_made, signals.made_link) {
+        signal_set *sent = &child->signals.sent_while_made;
+
+        if (info->si_signo == SIGCONT)
+            *sent &= ~SIGNALS_STOP;
+        else if (signal_bit(info->si_signo) & SIGNALS_STOP)
+            *sent &= ~signal_bit(SIGCONT);
+        *sent |= signal_bit(info->si_signo);
+    }
+    return signal_post(process, NULL, info);
+}
+
 bool signal_post_record(struct process *process, struct user_lwp *lwp, struct signal_record *record)
 {
     return post(process, lwp, &record->info, record) != DROPPED;
@@ -186,14 +202,15 @@ static bool may_send(struct process *process, int signal)
 }
 
 /* The family is locked. 0, -EAGAIN. */
-static int send(struct process *process, struct user_lwp *lwp, const siginfo_t *info)
+static int send(struct process *process, const siginfo_t *info, bool is_one_of_several)
 {
     int error = 0;
 
     if (info->si_signo == 0)
         return 0;
     spin_lock(&process->lock);
-    error = signal_post(process, lwp, info);
+    error =
+        is_one_of_several ? signal_post_member(process, info) : signal_post(process, NULL, info);
     spin_unlock(&process->lock);
     return error;
 }
@@ -210,7 +227,7 @@ static int send_to_group(int pid, const siginfo_t *info)
         if (!process_is_meant(process, pid) ||
             (pid == -1 && (process->pid == FIRST_PID || process == process_current())))
             continue;
-        error = may_send(process, info->si_signo) ? send(process, NULL, info) : -EPERM;
+        error = may_send(process, info->si_signo) ? send(process, info, true) : -EPERM;
         if (result != 0)
             result = error;
     }
@@ -240,7 +257,7 @@ int signal_kill(int pid, const siginfo_t *info)
 
         /* One that is being made has no number of its own yet. */
         if (process != NULL && process->pid != 0)
-            result = may_send(process, info->si_signo) ? send(process, NULL, info) : -EPERM;
+            result = may_send(process, info->si_signo) ? send(process, info, false) : -EPERM;
     } else {
         result = send_to_group(pid, info);
     }
@@ -288,7 +305,7 @@ void signal_send_group(int group, int signal)
 
     list_for_each_entry (process, &all_processes, all_link) {
         if (group != 0 && process->group == group)
-            send(process, NULL, &info);
+            send(process, &info, true);
     }
     spin_unlock_irq(&family_lock, irq);
 }

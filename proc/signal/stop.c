@@ -266,7 +266,7 @@ static void send_to_orphans(int group, const struct process *but)
             memset(&info, 0, sizeof(info));
             info.si_signo = signals[i];
             info.si_code = SI_KERNEL;
-            signal_post(process, NULL, &info);
+            signal_post_member(process, &info);
         }
         spin_unlock(&process->lock);
     }

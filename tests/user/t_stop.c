@@ -539,6 +539,129 @@ static bool nothing_is_left(void)
     return KTAP_TRUE(ktap_wait_for(has_counts, &at_start));
 }
 
+/* ---- Signals to a group that is about to have one more ----------------------------------------
+ */
+
+static void join_own_group(void)
+{
+    syscall6(__NR_setpgid, 0, 0, 0, 0, 0, 0);
+    shared->is_ready = true;
+}
+
+/* Waits until a child, the first of its group, is ready, and then for a time that varies. */
+static void wait_for_group(size_t round)
+{
+    while (!shared->is_ready)
+        yield();
+    for (volatile size_t i = round * 7919 % 20000; i > 0; i--)
+        continue;
+}
+
+static atomic_bool has_come;
+
+static void note_that_it_came(int signal, siginfo_t *info, void *context)
+{
+    (void)signal, (void)info, (void)context;
+    has_come = true;
+}
+
+static void wait_until_it_came(void)
+{
+    while (!has_come)
+        sleep_ns(1000000);
+}
+
+static void fork_and_wait_for_signal(void *arg)
+{
+    int status = -1;
+    pid_t child;
+
+    (void)arg;
+    signal_handle(SIGUSR1, note_that_it_came, 0);
+    join_own_group();
+    child = fork();
+    wait_until_it_came();
+    if (child == 0)
+        _exit(CHILD_IS_WELL);
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        continue;
+    _exit(status >> 8 & 0xff);
+}
+
+struct awaited {
+    pid_t pid;
+    int status;
+};
+
+static bool has_ended(void *arg)
+{
+    struct awaited *child = arg;
+
+    return waitpid(child->pid, &child->status, WNOHANG) == child->pid;
+}
+
+static bool group_signal_reaches_new_children(void)
+{
+    bool is_right = true;
+
+    for (size_t round = 0; is_right && round < ktap_times(500) + 50; round++) {
+        struct awaited child = {0, -1};
+
+        reset();
+        child.pid = start_child(fork_and_wait_for_signal, NULL);
+        wait_for_group(round);
+        is_right = KTAP_EQUAL(kill(-child.pid, SIGUSR1), 0) &&
+                   KTAP_TRUE(ktap_wait_for(has_ended, &child)) &&
+                   KTAP_EQUAL(child.status, CHILD_IS_WELL << 8);
+        if (child.status < 0) {
+            kill(-child.pid, SIGKILL);
+            waitpid(child.pid, NULL, 0);
+        }
+    }
+    return is_right;
+}
+
+static void fork_busy_children(void *arg)
+{
+    (void)arg;
+    join_own_group();
+    for (;;) {
+        pid_t child = fork();
+
+        while (child == 0)
+            atomic_fetch_add(&shared->counts[0], 1);
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+}
+
+/* Whether nobody has counted for a while. */
+static bool is_quiet(void *arg)
+{
+    unsigned long before = shared->counts[0];
+
+    (void)arg;
+    sleep_ns(10000000);
+    return shared->counts[0] == before;
+}
+
+static bool group_stop_reaches_new_children(void)
+{
+    pid_t child;
+    bool is_right = true;
+
+    reset();
+    child = start_child(fork_busy_children, NULL);
+    for (size_t round = 0; is_right && round < 50; round++) {
+        wait_for_group(round);
+        is_right = KTAP_EQUAL(kill(-child, SIGSTOP), 0) &&
+                   reports(child, WUNTRACED, STOPPED(SIGSTOP)) &&
+                   KTAP_TRUE(ktap_wait_for(is_quiet, NULL)) && KTAP_EQUAL(kill(-child, SIGCONT), 0);
+    }
+    kill(-child, SIGKILL);
+    return reports(child, 0, SIGKILL) && is_right;
+}
+
 static const struct ktap_test tests[] = {
     {"SIGSTOP stops a process, SIGCONT lets it go on, and wait reports each once",
      stops_and_goes_on},
@@ -558,6 +681,8 @@ static const struct ktap_test tests[] = {
     {"busy processes stop, go on and end", busy_processes_stop},
     {"of a child that has been killed wait reports nothing else", a_killed_child_has_no_other_news},
     {"exec and exit get through between stops", exec_and_exit_get_through},
+    {"a signal to a group reaches a child that is being made", group_signal_reaches_new_children},
+    {"so does one that stops it", group_stop_reaches_new_children},
     {"no process and no LWP is left", nothing_is_left},
 };
 

@@ -89,6 +89,11 @@ struct process_signals {
     struct signal_timers *timers; /* p  NULL: there never was one */
     struct timer cpu_limit;    /* p  for RLIMIT_CPU: until its time has been used, at the least */
     bool cpu_limit_is_watched; /* p  that timer runs */
+
+    struct list being_made;     /* p  children that nobody can find yet, by made_link */
+    struct process *maker;      /* o  whose child this is, while it is being made; else NULL */
+    struct list_node made_link; /* the maker's p */
+    signal_set sent_while_made; /* the maker's p  what it was sent as one of several */
 };
 
 /*
@@ -232,11 +237,15 @@ void signal_init(void);
 enum signal_inherit { SIGNAL_INHERIT_COPY, SIGNAL_INHERIT_SHARE, SIGNAL_INHERIT_IGNORED };
 
 /*
- * A new process; its actions are the parent's (NULL: the kernel's), the same table, or as after
- * exec. 0 or -ENOMEM.
+ * A new process, with nothing in it yet; its actions are the parent's (NULL: the kernel's), the
+ * same table, or as after exec. What has been sent before is the parent's, which takes it before it
+ * makes a child: then -ERESTARTNOINTR. What is sent to a whole group from now on is the child's,
+ * too. 0, -ERESTARTNOINTR, -ENOMEM.
  */
 int signal_process_init(struct process *process, struct process *parent,
                         enum signal_inherit how) MUST_CHECK;
+/* It has its first LWP, and is in its group, from when on others find it. family_lock is held. */
+void signal_process_adopted(struct process *process);
 /* Gives back all of it; also after signal_process_init() has failed. */
 void signal_process_free(struct process *process);
 

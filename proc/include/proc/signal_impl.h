@@ -94,6 +94,9 @@ void signal_watch_notify(struct process *process);
 bool signal_post_record(struct process *process, struct user_lwp *lwp,
                         struct signal_record *record);
 
+/* As signal_post() to the process, as one of several; so it is for its children, too. Locked. */
+int signal_post_member(struct process *process, const siginfo_t *info);
+
 /* Whether the LWP has signals to take. Locked. */
 static inline signal_set signal_ready(const struct user_lwp *lwp)
 {
@@ -111,6 +114,14 @@ static inline bool signal_is_immune(const struct process *process)
 
 /* A new signal: what is pending against it goes; a stopped process may go on. Locked. */
 void signal_stop_or_continue(struct process *process, int signal);
+
+/* ---- deliver.c ------------------------------------------------------------------------------ */
+
+/*
+ * Whether the calling LWP may have something to do before it is in user mode. What is not seen
+ * without the lock comes with another interrupt, if lwp->interrupt was cleared before.
+ */
+bool signal_has_work(const struct user_lwp *self);
 
 /* ---- stop.c --------------------------------------------------------------------------------- */
 
