@@ -27,6 +27,7 @@
 #include <kernel/clock.h>
 #include <kernel/errno.h>
 #include <kernel/log.h>
+#include <kernel/spinlock.h>
 
 #define COM1_BASE 0x3f8
 #define COM1_LINE 4
@@ -93,6 +94,7 @@ struct uart {
     uint64_t full_since_ns;             /* since when there is no room; 0: there is */
     atomic_uint errors;                 /* LSR_ERRORS that were seen and are not dealt with yet */
     const struct uart_client *client;   /* NULL: nobody listens */
+    struct spinlock lock;               /* the enabled interrupts, and what they follow: */
     bool is_room_wanted, is_input_held; /* the client's: see uart16550_want_room() */
     struct uart_counts counts;
 };
@@ -208,6 +210,7 @@ static size_t uart_room(struct console_sink *sink)
 static struct uart com1 = {
     .sink = {.name = "ttyS0", .write = uart_write, .room = uart_room},
     .base = COM1_BASE,
+    .lock = SPINLOCK_INIT("serial port", LOCK_RANK_SERIAL),
 };
 
 void uart16550_init(void)
@@ -253,16 +256,15 @@ static void service(struct uart *uart)
     uint8_t status = line_status(uart);
 
     while (!uart->is_input_held && (status & LSR_DATA_READY) && nr_bytes < sizeof(bytes)) {
-        uint8_t byte = reg_read(uart, REG_DATA);
+        bool has_errors = atomic_load_explicit(&uart->errors, memory_order_relaxed) != 0;
 
-        if (unlikely(atomic_load_explicit(&uart->errors, memory_order_relaxed) != 0)) {
-            if (nr_bytes > 0)
-                uart->client->receive(bytes, nr_bytes);
-            uart->counts.received += nr_bytes + 1;
-            nr_bytes = 0;
-            report_errors(uart, byte);
+        if (unlikely(has_errors && nr_bytes > 0))
+            break; /* what came before goes first, and may be the last that is wanted */
+        if (unlikely(has_errors)) {
+            uart->counts.received++;
+            report_errors(uart, reg_read(uart, REG_DATA));
         } else {
-            bytes[nr_bytes++] = byte;
+            bytes[nr_bytes++] = reg_read(uart, REG_DATA);
         }
         status = line_status(uart);
     }
@@ -273,7 +275,8 @@ static void service(struct uart *uart)
         uart->client->has_room();
 }
 
-/* Asks for the interrupts that are wanted. With data there, the one for it comes at once. */
+/* Asks for the interrupts that are wanted. With data there, the one for it comes at once. Locked.
+ */
 static void enable_interrupts(const struct uart *uart)
 {
     uint8_t enabled = uart->is_input_held ? 0 : IER_RECEIVED | IER_LINE_STATUS;
@@ -295,8 +298,10 @@ static void uart_interrupt(void *context)
         service(uart);
     }
     /* The port always has a reason. It gets a new edge, and others get a turn. */
+    spin_lock(&uart->lock);
     reg_write(uart, REG_INTERRUPT_ENABLE, 0);
     enable_interrupts(uart);
+    spin_unlock(&uart->lock);
 }
 
 int uart16550_listen(const struct uart_client *client)
@@ -308,7 +313,7 @@ int uart16550_listen(const struct uart_client *client)
     com1.client = client;
     error = irq_request(COM1_LINE, uart_interrupt, &com1);
     if (error == 0)
-        enable_interrupts(&com1);
+        uart16550_want_room(false);
     return error;
 }
 
@@ -320,14 +325,20 @@ void uart16550_poll(void)
 
 void uart16550_want_room(bool is_wanted)
 {
+    irq_state_t irq = spin_lock_irq(&com1.lock);
+
     com1.is_room_wanted = is_wanted;
     enable_interrupts(&com1);
+    spin_unlock_irq(&com1.lock, irq);
 }
 
 void uart16550_hold_input(bool is_held)
 {
+    irq_state_t irq = spin_lock_irq(&com1.lock);
+
     com1.is_input_held = is_held;
     enable_interrupts(&com1);
+    spin_unlock_irq(&com1.lock, irq);
 }
 
 void uart16550_set_break(bool is_sent)

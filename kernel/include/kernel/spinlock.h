@@ -31,6 +31,7 @@ enum lock_rank {
     LOCK_RANK_NAMES = 29,         /* tmpfs: which folder an inode is in */
     LOCK_RANK_WAIT = 30,          /* wait queues, mutexes, futex buckets */
     LOCK_RANK_POLL = 32,          /* what waits for files: taken under their guards */
+    LOCK_RANK_SERIAL = 34,        /* a serial port: taken under its terminal's */
     LOCK_RANK_TIMER = 40,         /* a CPU's timers */
     LOCK_RANK_SCHED_CONTROL = 45, /* scheduling attributes */
     LOCK_RANK_DONATION = 47,      /* who lends whom its priority */
