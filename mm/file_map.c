@@ -127,6 +127,8 @@ int source_map_page(struct space *space, struct area *area, vaddr_t va, bool is_
     error = mmu_map(space->mmu.root, va, frame, area_frame_prot(area->prot, frame));
     if (error != 0)
         frame_unref(frame);
+    else
+        space->nr_resident++;
     return error;
 }
 

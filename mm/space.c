@@ -207,7 +207,7 @@ paddr_t area_user_frame(unsigned flags)
 }
 
 /* Maps a new page of the area, zeroed. */
-static int fill_place(mmu_place *place, struct area *area)
+static int fill_place(mmu_place *place, struct space *space, struct area *area)
 {
     paddr_t frame = frame_alloc(FRAME_USER | FRAME_ZERO);
 
@@ -216,6 +216,7 @@ static int fill_place(mmu_place *place, struct area *area)
     if (unlikely(frame == PADDR_NONE))
         return -ENOMEM;
     area->was_touched = true;
+    space->nr_resident++;
     mmu_fill(place, frame, page_prot(area->prot));
     return 0;
 }
@@ -224,7 +225,7 @@ int area_map_new_page(struct space *space, struct area *area, vaddr_t va)
 {
     mmu_place *place = mmu_find_place(space->mmu.root, va);
 
-    return place != NULL ? fill_place(place, area) : -ENOMEM;
+    return place != NULL ? fill_place(place, space, area) : -ENOMEM;
 }
 
 /*
@@ -253,6 +254,8 @@ static void unmapping_finish(struct unmapping *u)
 
     if (pages->nr_frames > 0 || u->tables != 0)
         tlb_flush_user(&u->space->mmu, pages->low, pages->high, u->tables != 0);
+    u->space->nr_resident_max = MAX(u->space->nr_resident_max, u->space->nr_resident);
+    u->space->nr_resident -= pages->nr_frames;
     for (unsigned i = 0; i < pages->nr_frames; i++)
         frame_unref(pages->frames[i]);
     mmu_free_tables(u->tables);
@@ -385,7 +388,7 @@ static int clone_areas(struct space *from, struct space *to)
     for (struct rb_node *node = rb_first(&from->areas); node != NULL; node = rb_next(node)) {
         const struct area *area = area_of(node);
         struct area *copy;
-        int error;
+        int64_t nr_shared;
 
         if (area->prot & AREA_NO_FORK)
             continue;
@@ -395,10 +398,11 @@ static int clone_areas(struct space *from, struct space *to)
         area_inherit(to, copy, area);
         if (area->prot & AREA_WIPE_ON_FORK || !area->was_touched)
             continue;
-        error = mmu_share(from->mmu.root, to->mmu.root, area->start, area->end,
-                          area->prot & AREA_SHARED, frame_ref);
-        if (error != 0)
-            return error;
+        nr_shared = mmu_share(from->mmu.root, to->mmu.root, area->start, area->end,
+                              area->prot & AREA_SHARED, frame_ref);
+        if (nr_shared < 0)
+            return (int)nr_shared;
+        to->nr_resident += (size_t)nr_shared;
     }
     return 0;
 }
@@ -498,6 +502,8 @@ int64_t space_map_frame(struct space *space, paddr_t frame, unsigned prot)
     error = mmu_map(space->mmu.root, (vaddr_t)va, frame, area_frame_prot(prot, frame));
     if (error != 0)
         frame_unref(frame);
+    else
+        space->nr_resident++;
     mutex_unlock(&space->lock);
     return error != 0 ? error : va;
 }
@@ -719,7 +725,7 @@ static ALWAYS_INLINE int make_accessible(struct space *space, struct area *area,
         return -ENOMEM;
     page = mmu_look(place);
     if (likely(page.frame == PADDR_NONE))
-        return likely(area->source == NULL) ? fill_place(place, area)
+        return likely(area->source == NULL) ? fill_place(place, space, area)
                                             : source_map_page(space, area, va, is_write);
     if (is_write && !(page.prot & MMU_WRITE))
         return unshare_page(space, area, va, page.frame);

@@ -358,6 +358,7 @@ void process_clear_up(struct process *process)
     ustack_leave_space(process);
     irq = spin_lock_irq(&process->lock);
     space = process->space;
+    process_note_resident(process);
     process->space = NULL;
     spin_unlock_irq(&process->lock, irq);
     space_put(space);
@@ -641,6 +642,7 @@ static void replace_image(struct user_lwp *self, struct space *space, const char
     signal_exec(self);
     irq = spin_lock_irq(&process->lock);
     user_lwp_become_first(self);
+    process_note_resident(process);
     process->space = space;
     old_file = process->image.file;
     process->image = start->image;

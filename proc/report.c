@@ -89,6 +89,7 @@ static void add(struct process_usage *sum, const struct process_usage *more)
     sum->nr_faults += more->nr_faults;
     sum->nr_waits += more->nr_waits;
     sum->nr_switches += more->nr_switches;
+    sum->resident_max = MAX(sum->resident_max, more->resident_max);
 }
 
 static void add_lwp_usage(struct process_usage *usage, struct user_lwp *lwp)
@@ -103,12 +104,25 @@ static void add_lwp_usage(struct process_usage *usage, struct user_lwp *lwp)
 }
 
 /* Locked. */
+static uint64_t resident_max(const struct process *process)
+{
+    uint64_t nr = process->space != NULL ? space_resident_max(process->space) : 0;
+
+    return MAX(nr, process->resident_max);
+}
+
+void process_note_resident(struct process *process)
+{
+    process->resident_max = resident_max(process);
+}
+
+/* Locked. */
 static void read_usage(struct process *process, struct process_usage *usage)
 {
     struct user_lwp *lwp;
 
     *usage = (struct process_usage){process->run_ns, process->nr_faults, process->nr_waits,
-                                    process->nr_switches};
+                                    process->nr_switches, resident_max(process)};
     list_for_each_entry (lwp, &process->lwps, link) {
         if (!lwp->is_zombie)
             add_lwp_usage(usage, lwp);
@@ -238,6 +252,7 @@ int process_report(int pid, int tid, struct process_report *report)
     report_signals(process, only != NULL ? only : find_lwp(process, pid), report);
     process_terminal_of_session(process->session, &report->terminal, &report->terminal_group);
     report_credentials(process, report);
+    report->space_resident_max = process->space != NULL ? space_resident_max(process->space) : 0;
     if (only != NULL)
         add_lwp_usage(&report->usage, only);
     else

@@ -376,10 +376,11 @@ static pte_t *twin_of(const struct leaf *leaf, paddr_t to)
     return table_of(*entry);
 }
 
-int mmu_share(paddr_t from, paddr_t to, vaddr_t va, vaddr_t end, bool stays_writable,
-              void (*ref)(paddr_t frame))
+int64_t mmu_share(paddr_t from, paddr_t to, vaddr_t va, vaddr_t end, bool stays_writable,
+                  void (*ref)(paddr_t frame))
 {
     pte_t kept = stays_writable ? ~0ull : ~PTE_WRITE;
+    int64_t nr_shared = 0;
     struct leaf leaf;
 
     for (; find_leaf(from, va, end, &leaf); va = leaf_va(&leaf, leaf.behind)) {
@@ -395,9 +396,10 @@ int mmu_share(paddr_t from, paddr_t to, vaddr_t va, vaddr_t end, bool stays_writ
             if (leaf.table[i] & ~kept)
                 leaf.table[i] = entry;
             twin[i] = entry;
+            nr_shared++;
         }
     }
-    return 0;
+    return nr_shared;
 }
 
 /*

@@ -94,13 +94,16 @@ static void read_self(struct process_usage *usage)
 {
     struct user_lwp *self = user_lwp_current();
     struct thrum_sched_lwp record = {0};
+    struct process_usage whole;
 
+    process_usage(self->process, &whole);
     sched_read_lwp(&self->lwp, &record);
     *usage = (struct process_usage){
         .run_ns = sched_run_ns(),
         .nr_faults = self->nr_faults,
         .nr_waits = __atomic_load_n(&self->lwp.nr_waits, __ATOMIC_RELAXED),
         .nr_switches = record.nr_switches,
+        .resident_max = whole.resident_max,
     };
 }
 
@@ -111,6 +114,7 @@ int syscall_write_usage(vaddr_t usage_at, const struct process_usage *used)
     memset(&usage, 0, sizeof(usage));
     usage.ru_utime.tv_sec = (__kernel_old_time_t)(used->run_ns / NSEC_PER_SEC);
     usage.ru_utime.tv_usec = (__kernel_suseconds_t)(used->run_ns % NSEC_PER_SEC / NSEC_PER_USEC);
+    usage.ru_maxrss = (__kernel_long_t)(used->resident_max * (PAGE_SIZE / 1024));
     usage.ru_minflt = (__kernel_long_t)used->nr_faults;
     usage.ru_nvcsw = (__kernel_long_t)used->nr_waits;
     usage.ru_nivcsw =

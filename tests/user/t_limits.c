@@ -199,6 +199,58 @@ static bool faults_and_waits_are_counted(void)
            KTAP_TRUE(after.ru_nvcsw - before.ru_nvcsw >= 5);
 }
 
+static long resident_max_kib(int who)
+{
+    struct rusage usage;
+
+    return syscall(__NR_getrusage, who, &usage) == 0 ? usage.ru_maxrss : -1;
+}
+
+/* Touches so much memory, and gives it back. */
+static void use_mib(size_t nr)
+{
+    char *m = mmap(NULL, nr << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    for (size_t i = 0; i < nr << 20; i += PAGE)
+        m[i] = 1;
+    munmap(m, nr << 20);
+}
+
+static bool most_memory_is_remembered(void)
+{
+    long before = resident_max_kib(RUSAGE_SELF), after;
+
+    use_mib(4);
+    after = resident_max_kib(RUSAGE_SELF);
+    use_mib(2);
+    return KTAP_TRUE(before > 0 && before < 4096) &&
+           KTAP_TRUE(after >= 4096 && after < before + 4096 + 64) &&
+           KTAP_EQUAL(resident_max_kib(RUSAGE_SELF), after) &&
+           KTAP_EQUAL(resident_max_kib(RUSAGE_THREAD), after);
+}
+
+/* Of children the largest counts, and theirs are among them; exec forgets nothing. */
+static bool most_memory_of_children_is_told(void)
+{
+    static char *const args[] = {"t_limits", "end", NULL}, *const environment[] = {NULL};
+    struct rusage usage;
+    pid_t child = fork();
+
+    if (child == 0) {
+        use_mib(8);
+        if (fork() == 0) {
+            use_mib(12);
+            execve("/proc/self/exe", args, environment);
+            _exit(1);
+        }
+        wait(NULL);
+        _exit(0);
+    }
+    return KTAP_EQUAL(syscall(__NR_wait4, child, NULL, 0, &usage), child) &&
+           KTAP_TRUE(usage.ru_maxrss >= 12 << 10 && usage.ru_maxrss < 14 << 10) &&
+           KTAP_EQUAL(resident_max_kib(RUSAGE_CHILDREN), usage.ru_maxrss);
+}
+
 /* ---- Limits --------------------------------------------------------------------------------- */
 
 static long set_limit(unsigned resource, unsigned long soft, unsigned long hard)
@@ -466,10 +518,22 @@ static const struct ktap_test tests[] = {
     {"a sleep lasts as long as asked", sleep_lasts_as_asked},
 };
 
-int main(void)
+static int end(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return 0;
+}
+
+static const struct ktap_role roles[] = {{"end", end}};
+
+int main(int argc, char **argv)
 {
     ktap_need_thrum();
     ktap_start(KTAP_LEN(tests));
     ktap_run(tests, KTAP_LEN(tests));
     return ktap_finish();
 }
+    {"the most memory that was used at once is remembered", most_memory_is_remembered},
+    {"of children, the most that one used is told", most_memory_of_children_is_told},
+    if (argc > 1)
+        return ktap_play_role(roles, KTAP_LEN(roles), argc, argv);

@@ -119,7 +119,9 @@ static bool status_tells_the_same(void)
            KTAP_EQUAL(proc_number(text, "Threads"), 1) &&
            KTAP_TRUE(strncmp(proc_value(text, "Uid"), "0\t0\t0\t0\n", 8) == 0) &&
            KTAP_TRUE(strncmp(proc_value(text, "Gid"), "0\t0\t0\t0\n", 8) == 0) &&
-           KTAP_TRUE(proc_number(text, "VmRSS") > 0) && KTAP_TRUE(proc_number(text, "VmStk") > 0) &&
+           KTAP_TRUE(proc_number(text, "VmRSS") > 0) &&
+           KTAP_TRUE(proc_number(text, "VmHWM") >= proc_number(text, "VmRSS")) &&
+           KTAP_TRUE(proc_number(text, "VmStk") > 0) &&
            KTAP_TRUE(proc_number(text, "VmSize") > proc_number(text, "VmRSS")) &&
            KTAP_TRUE(strtol(proc_value(text, "Umask"), NULL, 8) <= 0777) &&
            KTAP_TRUE(proc_number(text, "voluntary_ctxt_switches") >= 0);

@@ -117,10 +117,10 @@ vaddr_t mmu_unmap_batch(paddr_t root, vaddr_t va, vaddr_t end, struct mmu_batch 
 /*
  * Maps the user pages of [va, end) of `from` in `to` as well, where nothing is mapped there yet;
  * unless they are to stay writable, neither may write to them from now on. `ref` is told of every
- * frame. 0, or -ENOMEM with a part of it done. TLBs are the caller's business.
+ * frame. How many there are, or -ENOMEM with a part of it done. TLBs are the caller's business.
  */
-int mmu_share(paddr_t from, paddr_t to, vaddr_t va, vaddr_t end, bool stays_writable,
-              void (*ref)(paddr_t frame)) MUST_CHECK;
+int64_t mmu_share(paddr_t from, paddr_t to, vaddr_t va, vaddr_t end, bool stays_writable,
+                  void (*ref)(paddr_t frame)) MUST_CHECK;
 
 /*
  * Takes out the user tables that map a part of [va, end) and lie wholly in [low, high), where

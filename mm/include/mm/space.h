@@ -39,12 +39,14 @@ struct space {
     uint64_t id;          /* c; never that of another space */
     atomic_uint nr_users; /* processes that have it */
     struct mutex lock;
-    struct rb_tree areas;  /* lock; by address, never overlapping */
-    struct area *faulting; /* lock; where the last fault was, or NULL */
-    vaddr_t search_from;   /* lock; below this to look for free addresses first */
-    vaddr_t vdso;          /* c once the program is loaded: the page of arch/vdso.h */
-    vaddr_t brk_start;     /* c once the program is loaded */
-    vaddr_t brk_end;       /* lock */
+    struct rb_tree areas;   /* lock; by address, never overlapping */
+    struct area *faulting;  /* lock; where the last fault was, or NULL */
+    vaddr_t search_from;    /* lock; below this to look for free addresses first */
+    vaddr_t vdso;           /* c once the program is loaded: the page of arch/vdso.h */
+    vaddr_t brk_start;      /* c once the program is loaded */
+    vaddr_t brk_end;        /* lock */
+    size_t nr_resident;     /* lock; pages that are mapped; and */
+    size_t nr_resident_max; /* lock; the most that were when some were unmapped */
 };
 
 /* The top of the first LWP's stack, the size that it may grow to, and the lowest address used. */
@@ -69,6 +71,15 @@ struct space *space_get(struct space *space);
 
 /* One user less, whose LWPs do not use it any more. The last one gives everything back. */
 void space_put(struct space *space);
+
+/* The most pages that were mapped at once since the space was made. Needs no lock. */
+static inline size_t space_resident_max(const struct space *space)
+{
+    size_t nr = __atomic_load_n(&space->nr_resident, __ATOMIC_RELAXED);
+    size_t nr_max = __atomic_load_n(&space->nr_resident_max, __ATOMIC_RELAXED);
+
+    return MAX(nr, nr_max);
+}
 
 /* Whether it has several users; the caller is one. */
 static inline bool space_is_shared(const struct space *space)

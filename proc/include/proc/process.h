@@ -35,9 +35,10 @@ struct process_image {
 /* Since a process began, of all LWPs that it has and had (proc/report.c). */
 struct process_usage {
     uint64_t run_ns;
-    uint64_t nr_faults;   /* pages that were made accessible when they were touched */
-    uint64_t nr_waits;    /* how often its LWPs gave a CPU up to wait, */
-    uint64_t nr_switches; /* and how often they got one */
+    uint64_t nr_faults;    /* pages that were made accessible when they were touched */
+    uint64_t nr_waits;     /* how often its LWPs gave a CPU up to wait, */
+    uint64_t nr_switches;  /* and how often they got one */
+    uint64_t resident_max; /* the most pages it had in memory at once; of several, the largest */
 };
 
 /* How many of them a process keeps for its next LWPs. */
@@ -104,6 +105,7 @@ struct process {
     struct process_image image;    /* p */
     uint64_t run_ns;               /* p  of LWPs that are gone; so are these: */
     uint64_t nr_faults, nr_waits, nr_switches;
+    uint64_t resident_max;               /* p  of address spaces that it has left */
     struct process_usage children_usage; /* p  of children that have been waited for */
 
     struct process_signals signals;    /* (its own) */

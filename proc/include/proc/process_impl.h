@@ -30,6 +30,9 @@ void process_inherit_usage(struct process *parent, struct process *child);
 /* A process's usage and that of its children. Its lock is held, or it is nobody's any more. */
 void process_whole_usage(struct process *process, struct process_usage *usage);
 
+/* It is about to leave its address space. Locked. */
+void process_note_resident(struct process *process);
+
 /* Once, while booting. */
 void user_lwp_init(void);
 

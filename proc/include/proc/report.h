@@ -38,6 +38,7 @@ struct process_report {
     unsigned terminal;  /* number of the controlling terminal; 0: none */
     int terminal_group; /* the group in its foreground; -1: none */
     vaddr_t args, environment, strings_end;
+    uint64_t space_resident_max; /* of its address space, in pages */
     struct process_usage usage;
     struct process_usage children; /* that have been waited for */
 };
