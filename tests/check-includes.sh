@@ -54,7 +54,7 @@ level_of() {
         mm/@(frame|init|kmap|kstack|reclaim|slab|tlb).c) level=1 ;;
         mm/include/mm/@(frame|init|kmap|kstack|reclaim|slab|tlb).h) level=1 ;;
         drivers/*) level=2 ;;
-        sched/* | kernel/sync/@(condition|donation|mutex|perturb|semaphore|waitq).c) level=3 ;;
+        sched/* | kernel/realtime.c | kernel/sync/@(condition|donation|mutex|perturb|semaphore|waitq).c) level=3 ;;
         kernel/include/kernel/@(condition|donation|mutex|poll|semaphore|waitq).h) level=3 ;;
         mm/@(area.h|file_map.c|file_map_calls.c|space.c|user_copy.c) | mm/include/mm/@(file_map|space|user_copy).h) level=4 ;;
         kernel/fs/procfs/* | kernel/loadavg.c | kernel/include/kernel/@(loadavg|procfs).h) level=7 ;;

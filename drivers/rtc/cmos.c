@@ -2,15 +2,12 @@
  * The PC's calendar clock (Motorola MC146818A data sheet): 64 bytes behind an index and a data
  * port. It is read twice until both readings agree and no update was going on, a bounded number of
  * times. Hours may be 12 or 24, numbers BCD or binary, as a status register says. Its time is taken
- * for UTC. The century is not in the chip's standard bytes: it is 20.
+ * for UTC. The century is not in the chip's standard bytes: it is 20. Who sets the clock does not
+ * set the chip: the next start has its time again.
  */
 
-#include <stdatomic.h>
-
 #include <arch/io.h>
-#include <arch/vdso.h>
-#include <kernel/clock.h>
-#include <kernel/realtime.h>
+#include <drivers/cmos.h>
 #include <kernel/string.h>
 
 #define PORT_INDEX 0x70
@@ -72,7 +69,7 @@ static uint64_t days_since_1970(unsigned year, unsigned month, unsigned day)
     return 365ull * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
 }
 
-void realtime_init(void)
+uint64_t cmos_time_ns(void)
 {
     struct reading r = read_once(), again = read_once();
     uint8_t status_b = cmos_read(STATUS_B);
@@ -86,16 +83,5 @@ void realtime_init(void)
                            number(r.day, status_b));
     seconds = days * 86400 + hour_of(r.hour, status_b) * 3600ull +
               number(r.minute, status_b) * 60ull + number(r.second, status_b);
-    realtime_set_at_boot_ns(seconds * NSEC_PER_SEC - clock_now_ns());
-}
-
-uint64_t realtime_at_boot_ns(void)
-{
-    return atomic_load_explicit(arch_vdso_realtime(), memory_order_relaxed);
-}
-
-/* The chip keeps its time: the next start has it again. */
-void realtime_set_at_boot_ns(uint64_t ns)
-{
-    atomic_store_explicit(arch_vdso_realtime(), ns, memory_order_relaxed);
+    return seconds * NSEC_PER_SEC;
 }

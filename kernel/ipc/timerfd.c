@@ -10,8 +10,9 @@
  * makes `is_set` false first, which leaves nothing to be done for the others, and has the mutex, so
  * that there is only one who sets.
  *
- * A timer goes by the clock as it was when the file was made: setting the calendar's time moves no
- * timer that is there, and TFD_TIMER_CANCEL_ON_SET, which is to tell of that, is refused.
+ * A timer that was set to a calendar time is set anew when that clock is (kernel/realtime.h). With
+ * TFD_TIMER_CANCEL_ON_SET whoever reads it is told that, once, by -ECANCELED; and so is who sets
+ * it, if nobody has read it meanwhile.
  */
 
 #include <kernel/clock.h>
@@ -20,10 +21,12 @@
 #include <kernel/file.h>
 #include <kernel/mutex.h>
 #include <kernel/poll.h>
+#include <kernel/realtime.h>
 #include <kernel/spinlock.h>
 #include <kernel/waitq.h>
 #include <linux/eventpoll.h>
 #include <linux/fcntl.h>
+#include <linux/timerfd.h>
 #include <mm/slab.h>
 #include <mm/user_copy.h>
 #include <sched/timer.h>
@@ -37,7 +40,12 @@ struct timerfd {
     uint64_t next_ns;         /* lock: clock_now_ns() */
     uint64_t interval_ns;     /* lock; 0: it expires once */
     uint64_t nr_expired;      /* lock */
-    uint64_t offset_ns;       /* constant: from clock_now_ns() to the timer's clock */
+    bool is_realtime;         /* constant: its clock is the calendar's, and `follower` is used */
+    bool is_absolute;         /* lock: it was set to a time of that clock, ... */
+    bool is_cancelled_by_set; /* lock: ... and who reads is to know when that clock is set, ... */
+    bool was_cancelled;       /* lock: ... which it was, and nobody knows yet */
+    uint64_t at_boot_ns;      /* lock: the calendar's time at boot that next_ns reckons with */
+    struct realtime_follower follower;
     struct waitq readers;     /* lock */
     struct poll_queue polled; /* lock */
 };
@@ -98,10 +106,15 @@ static int64_t timerfd_read(struct file *file, vaddr_t to, size_t nr_bytes, uint
     if (nr_bytes < sizeof(value))
         return -EINVAL;
     irq = spin_lock_irq(&t->lock);
-    for (catch_up(t); t->nr_expired == 0 && error == 0; catch_up(t))
+    for (catch_up(t); t->nr_expired == 0 && !t->was_cancelled && error == 0; catch_up(t))
         error = is_nonblocking ? -EAGAIN : waitq_sleep(&t->readers, &t->lock, WAITQ_FOREVER, true);
     value = t->nr_expired;
-    if (value > 0) {
+    if (t->was_cancelled) {
+        error = -ECANCELED;
+        t->was_cancelled = false;
+        t->nr_expired = 0;
+        run(t);
+    } else if (value > 0) {
         error = 0;
         t->nr_expired = 0;
         run(t);
@@ -119,7 +132,7 @@ static unsigned timerfd_poll(struct file *file, struct poll_watcher *watcher)
     unsigned events;
 
     catch_up(t);
-    events = t->nr_expired > 0 ? EPOLLIN : 0;
+    events = t->nr_expired > 0 || t->was_cancelled ? EPOLLIN : 0;
     poll_watch(&t->polled, watcher);
     spin_unlock_irq(&t->lock, irq);
     return events;
@@ -151,10 +164,11 @@ static void stop(struct timerfd *t, struct timerfd_time *old)
 
 static const struct file_ops timerfd_ops;
 
-int timerfd_set(struct file *file, const struct timerfd_time *time, bool is_relative,
+int timerfd_set(struct file *file, const struct timerfd_time *time, unsigned flags,
                 struct timerfd_time *old)
 {
     struct timerfd *t = file->private;
+    bool was_cancelled;
     irq_state_t irq;
 
     if (file->ops != &timerfd_ops)
@@ -165,14 +179,76 @@ int timerfd_set(struct file *file, const struct timerfd_time *time, bool is_rela
     t->is_running = false;
     t->is_set = time->value_ns != 0;
     t->interval_ns = time->interval_ns;
-    if (is_relative)
-        t->next_ns = clock_now_ns() + time->value_ns;
+    t->is_absolute = flags & TFD_TIMER_ABSTIME;
+    t->is_cancelled_by_set = t->is_realtime && t->is_absolute && (flags & TFD_TIMER_CANCEL_ON_SET);
+    was_cancelled = t->was_cancelled && t->is_cancelled_by_set;
+    t->was_cancelled = false;
+    t->at_boot_ns = t->is_realtime ? realtime_at_boot_ns() : 0;
+    if (t->is_absolute)
+        t->next_ns = realtime_to_clock_ns(time->value_ns, t->at_boot_ns);
     else
-        t->next_ns = time->value_ns > t->offset_ns ? time->value_ns - t->offset_ns : 0;
+        t->next_ns = clock_now_ns() + time->value_ns;
     run(t);
     spin_unlock_irq(&t->lock, irq);
     mutex_unlock(&t->setting);
-    return 0;
+    return was_cancelled ? -ECANCELED : 0;
+}
+
+static void wake_all(struct timerfd *t)
+{
+    waitq_wake_all(&t->readers);
+    poll_notify_events(&t->polled, EPOLLIN);
+}
+
+/*
+ * What next_ns was with another calendar time at boot, it is to be with this. Expiries that would
+ * have been before that are counted here. Locked.
+ */
+static void move_next(struct timerfd *t, uint64_t at_boot_ns)
+{
+    uint64_t time_ns = t->next_ns + t->at_boot_ns, nr;
+
+    if (time_ns < at_boot_ns && t->interval_ns != 0) {
+        nr = (at_boot_ns - time_ns) / t->interval_ns + 1;
+        t->nr_expired += nr;
+        time_ns += nr * t->interval_ns;
+    }
+    t->next_ns = realtime_to_clock_ns(time_ns, at_boot_ns);
+    t->at_boot_ns = at_boot_ns;
+}
+
+/* The calendar's clock was set. */
+static void clock_moved(struct realtime_follower *follower)
+{
+    struct timerfd *t = container_of(follower, struct timerfd, follower);
+    irq_state_t irq;
+    bool is_set;
+
+    mutex_lock(&t->setting);
+    irq = spin_lock_irq(&t->lock);
+    catch_up(t);
+    is_set = t->is_set && t->is_absolute;
+    if (is_set)
+        t->is_set = false; /* until the kernel's timer has stopped */
+    spin_unlock_irq(&t->lock, irq);
+    if (is_set)
+        timer_cancel(&t->timer);
+    irq = spin_lock_irq(&t->lock);
+    if (is_set) {
+        t->is_set = true;
+        t->is_running = false;
+        move_next(t, realtime_at_boot_ns());
+        if (t->nr_expired == 0)
+            run(t);
+        else
+            wake_all(t); /* who reads lets it run on */
+    }
+    if (t->is_cancelled_by_set) {
+        t->was_cancelled = true;
+        wake_all(t);
+    }
+    spin_unlock_irq(&t->lock, irq);
+    mutex_unlock(&t->setting);
 }
 
 int timerfd_get(struct file *file, struct timerfd_time *time)
@@ -197,10 +273,13 @@ static void timerfd_stat(struct file *file, struct stat *stat)
 
 static void timerfd_release(struct file *file)
 {
+    struct timerfd *t = file->private;
     struct timerfd_time old;
 
-    stop(file->private, &old);
-    kfree(file->private);
+    if (t->is_realtime)
+        realtime_unfollow(&t->follower);
+    stop(t, &old);
+    kfree(t);
 }
 
 static const struct file_ops timerfd_ops = {
@@ -210,7 +289,7 @@ static const struct file_ops timerfd_ops = {
     .release = timerfd_release,
 };
 
-struct file *timerfd_create(uint64_t offset_ns, unsigned flags)
+struct file *timerfd_create(bool is_realtime, unsigned flags)
 {
     struct timerfd *t = kzalloc_user(sizeof(*t));
     struct file *file = t != NULL ? file_create(&timerfd_ops, O_RDWR | flags, NULL, t) : NULL;
@@ -221,8 +300,10 @@ struct file *timerfd_create(uint64_t offset_ns, unsigned flags)
     }
     mutex_init(&t->setting, "timerfd");
     spin_init(&t->lock, "timerfd", LOCK_RANK_WAIT);
-    t->offset_ns = offset_ns;
+    t->is_realtime = is_realtime;
     waitq_init(&t->readers);
     poll_queue_init(&t->polled, &t->lock);
+    if (is_realtime)
+        realtime_follow(&t->follower, clock_moved);
     return file;
 }

@@ -1,7 +1,6 @@
 /*
  * System calls about clocks (linux/time.h). The monotonic ones are the kernel's clock; calendar
- * time is a distance from it, which can be set. A wait until a calendar time is made when it
- * begins: setting the clock meanwhile does not change it.
+ * time is a distance from it, which can be set (kernel/realtime.c).
  */
 
 #include <kernel/clock.h>
@@ -104,13 +103,11 @@ int64_t sys_clock_getres(int clock, vaddr_t resolution_at)
 
 static int set_realtime(uint64_t time_ns)
 {
-    uint64_t now_ns = clock_now_ns();
-
     if (!credentials_are_root(credentials_current()))
         return -EPERM;
-    if (time_ns < now_ns) /* a time before the machine was started */
+    if (time_ns < clock_now_ns() + NSEC_PER_SEC) /* a time before the machine was started */
         return -EINVAL;
-    realtime_set_at_boot_ns(time_ns - now_ns);
+    realtime_set(time_ns);
     return 0;
 }
 
@@ -181,14 +178,15 @@ int64_t sys_time(vaddr_t time_at)
 
 int64_t sys_clock_nanosleep(int clock, int flags, vaddr_t request_at, vaddr_t rest_at)
 {
-    uint64_t time_ns, start_ns = 0;
+    bool is_realtime = false;
+    uint64_t time_ns;
     int error;
 
     switch (clock) {
     case CLOCK_REALTIME:
     case CLOCK_REALTIME_ALARM:
     case CLOCK_TAI:
-        start_ns = realtime_at_boot_ns();
+        is_realtime = true;
         break;
     case CLOCK_MONOTONIC:
     case CLOCK_BOOTTIME:
@@ -204,6 +202,6 @@ int64_t sys_clock_nanosleep(int clock, int flags, vaddr_t request_at, vaddr_t re
     error = syscall_read_time(request_at, &time_ns);
     if (error != 0)
         return error;
-    error = sched_sleep_until(time_ns > start_ns ? time_ns - start_ns : 0);
+    error = is_realtime ? realtime_sleep_until(time_ns) : sched_sleep_until(time_ns);
     return error == -ERESTARTSYS ? -ERESTARTNOHAND : error;
 }

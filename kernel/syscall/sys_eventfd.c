@@ -3,7 +3,6 @@
 #include <kernel/errno.h>
 #include <kernel/eventfd.h>
 #include <kernel/file.h>
-#include <kernel/realtime.h>
 #include <linux/fcntl.h>
 #include <linux/time.h>
 #include <linux/timerfd.h>
@@ -33,7 +32,7 @@ int64_t sys_eventfd(unsigned count)
 
 int64_t sys_timerfd_create(int clock, unsigned flags)
 {
-    uint64_t offset_ns = 0;
+    bool is_realtime = false;
     struct file *file;
 
     if (flags & ~(unsigned)(TFD_CLOEXEC | TFD_NONBLOCK))
@@ -41,7 +40,7 @@ int64_t sys_timerfd_create(int clock, unsigned flags)
     switch (clock) {
     case CLOCK_REALTIME:
     case CLOCK_REALTIME_ALARM: /* the machine never sleeps, so there is nothing to wake it from */
-        offset_ns = realtime_at_boot_ns();
+        is_realtime = true;
         break;
     case CLOCK_MONOTONIC:
     case CLOCK_BOOTTIME:
@@ -50,7 +49,7 @@ int64_t sys_timerfd_create(int clock, unsigned flags)
     default:
         return -EINVAL;
     }
-    file = timerfd_create(offset_ns, flags & O_NONBLOCK);
+    file = timerfd_create(is_realtime, flags & O_NONBLOCK);
     return file != NULL ? syscall_install(file, flags & O_CLOEXEC) : -ENOMEM;
 }
 
@@ -79,7 +78,7 @@ int64_t sys_timerfd_settime(int fd, unsigned flags, vaddr_t time_at, vaddr_t old
     struct file *file;
     int error;
 
-    if (flags & ~(unsigned)TFD_TIMER_ABSTIME)
+    if (flags & ~(unsigned)(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET))
         return -EINVAL;
     error = read_time(time_at, &time);
     if (error != 0)
@@ -87,7 +86,7 @@ int64_t sys_timerfd_settime(int fd, unsigned flags, vaddr_t time_at, vaddr_t old
     file = fd_get(process_current()->files, fd);
     if (file == NULL)
         return -EBADF;
-    error = timerfd_set(file, &time, !(flags & TFD_TIMER_ABSTIME), &old);
+    error = timerfd_set(file, &time, flags, &old);
     file_put(file);
     if (error == 0 && old_at != 0)
         error = write_time(old_at, &old);

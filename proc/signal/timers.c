@@ -12,6 +12,8 @@
  * in that time. The kernel's timer runs for as long as it takes at least, with all CPUs running the
  * process; then the time that was used is looked at, and it runs again for what is left.
  *
+ * Those that were set to a calendar time are set anew when that clock is (kernel/realtime.h).
+ *
  * The process's lock guards it all. The kernel's timer takes it, so it cannot be cancelled with the
  * lock held: who sets a timer makes is_set false first, which leaves nothing to be done for the
  * others, and holds the mutex, so that there is only one who sets.
@@ -46,9 +48,12 @@ struct signal_timer {
     int cpu_tid;                 /* c  of CLOCK_THREAD_CPUTIME_ID: whose time */
     bool is_running;             /* p  the kernel's timer is */
     bool is_set;                 /* p */
-    uint64_t next_ns;            /* p  of the time that it goes by: see now_of() */
-    uint64_t interval_ns;        /* p  0: it expires once */
-    int nr_overruns;             /* p  of the signal that was taken last */
+    bool is_absolute;            /* p  it was set to a time of its clock */
+    uint64_t at_boot_ns;         /* p  of CLOCK_REALTIME: what next_ns reckons with */
+    struct realtime_follower follower; /* of CLOCK_REALTIME */
+    uint64_t next_ns;                  /* p  of the time that it goes by: see now_of() */
+    uint64_t interval_ns;              /* p  0: it expires once */
+    int nr_overruns;                   /* p  of the signal that was taken last */
 };
 
 struct signal_timers {
@@ -209,7 +214,6 @@ static void set(struct signal_timer *t, const struct timer_times *times, bool is
 {
     struct process *process = t->process;
     irq_state_t irq = spin_lock_irq(&process->lock);
-    uint64_t offset_ns = t->clock == CLOCK_REALTIME ? realtime_at_boot_ns() : 0;
 
     *old = times_of(t);
     spin_unlock_irq(&process->lock, irq);
@@ -218,14 +222,47 @@ static void set(struct signal_timer *t, const struct timer_times *times, bool is
     t->interval_ns = times->interval_ns;
     t->nr_overruns = 0;
     if (times->value_ns != 0) {
+        t->is_absolute = is_absolute;
+        t->at_boot_ns = t->clock == CLOCK_REALTIME ? realtime_at_boot_ns() : 0;
         if (!is_absolute)
             t->next_ns = now_of(t) + times->value_ns;
         else
-            t->next_ns = times->value_ns > offset_ns ? times->value_ns - offset_ns : 0;
+            t->next_ns = realtime_to_clock_ns(times->value_ns, t->at_boot_ns);
         t->is_set = true;
         run(t);
     }
     spin_unlock_irq(&process->lock, irq);
+}
+
+/* The clock of a timer of CLOCK_REALTIME was set. */
+static void clock_moved(struct realtime_follower *follower)
+{
+    struct signal_timer *t = container_of(follower, struct signal_timer, follower);
+    struct process *process = t->process;
+    struct mutex *setting = &process->signals.timers->setting;
+    irq_state_t irq;
+    bool is_moved;
+
+    mutex_lock(setting);
+    irq = spin_lock_irq(&process->lock);
+    is_moved = t->is_set && t->is_absolute;
+    if (is_moved)
+        t->is_set = false; /* until the kernel's timer has stopped */
+    spin_unlock_irq(&process->lock, irq);
+    if (is_moved) {
+        uint64_t at_boot_ns = realtime_at_boot_ns();
+
+        timer_cancel(&t->timer);
+        irq = spin_lock_irq(&process->lock);
+        t->is_set = true;
+        t->is_running = false;
+        t->next_ns = realtime_to_clock_ns(t->next_ns + t->at_boot_ns, at_boot_ns);
+        t->at_boot_ns = at_boot_ns;
+        if (!list_is_linked(&t->record.link)) /* otherwise it runs on when the signal is taken */
+            run(t);
+        spin_unlock_irq(&process->lock, irq);
+    }
+    mutex_unlock(setting);
 }
 
 /* ---- The timers of a process ------------------------------------------------------------------
@@ -340,6 +377,14 @@ static bool is_sane(const struct signal_timer_attr *attr)
     }
 }
 
+/* It is on no list, and the mutex is not held. */
+static void free_timer(struct signal_timer *t)
+{
+    if (t->clock == CLOCK_REALTIME)
+        realtime_unfollow(&t->follower);
+    kfree(t);
+}
+
 int signal_timer_create(const struct signal_timer_attr *attr)
 {
     struct signal_timers *timers;
@@ -358,6 +403,8 @@ int signal_timer_create(const struct signal_timer_attr *attr)
     t->notify = attr->notify;
     t->tid = attr->tid;
     t->cpu_tid = attr->clock == CLOCK_THREAD_CPUTIME_ID ? user_lwp_current()->tid : 0;
+    if (t->clock == CLOCK_REALTIME)
+        realtime_follow(&t->follower, clock_moved); /* which takes the mutex */
     mutex_lock(&timers->setting);
     if (timers->nr < process_limit(process_current(), RLIMIT_SIGPENDING)) {
         do {
@@ -372,7 +419,7 @@ int signal_timer_create(const struct signal_timer_attr *attr)
     }
     mutex_unlock(&timers->setting);
     if (id < 0)
-        kfree(t);
+        free_timer(t);
     return id;
 }
 
@@ -443,18 +490,23 @@ int signal_timer_overruns(int id)
     return error != 0 ? error : nr;
 }
 
+/* *arg is what is to be freed. */
 static void delete_one(struct signal_timers *timers, struct signal_timer *t, void *arg)
 {
-    (void)arg;
     stop(t);
     list_remove(&t->link);
     timers->nr--;
-    kfree(t);
+    *(struct signal_timer **)arg = t;
 }
 
 int signal_timer_delete(int id)
 {
-    return with_timer(id, delete_one, NULL);
+    struct signal_timer *t;
+    int error = with_timer(id, delete_one, &t);
+
+    if (error == 0)
+        free_timer(t);
+    return error;
 }
 
 void signal_timers_exec(struct process *process)
@@ -464,8 +516,10 @@ void signal_timers_exec(struct process *process)
 
     if (timers == NULL)
         return;
-    list_for_each_entry_safe (t, next, &timers->timers, link)
-        delete_one(timers, t, NULL);
+    list_for_each_entry_safe (t, next, &timers->timers, link) {
+        delete_one(timers, t, &t);
+        free_timer(t);
+    }
 }
 
 void signal_timers_free(struct process *process)

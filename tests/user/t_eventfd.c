@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 
 #include "common.h"
@@ -213,10 +214,90 @@ static bool the_past_expires_at_once(void)
 {
     fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK);
     return KTAP_EQUAL(set(TFD_TIMER_ABSTIME, 1, 0), 0) && KTAP_EQUAL(take(), 1) &&
-           KTAP_EQUAL(take(), -EAGAIN) &&
-           FAILS(set(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, 1, 0), EINVAL) &&
+           KTAP_EQUAL(take(), -EAGAIN) && FAILS(set(8, 1, 0), EINVAL) &&
            KTAP_EQUAL(set(TFD_TIMER_ABSTIME, 1, 0), 0) && KTAP_EQUAL(take(), 1) &&
            KTAP_EQUAL(close(fd), 0);
+}
+
+static void shift_calendar(long seconds)
+{
+    long now = now_of(CLOCK_REALTIME);
+    struct timespec time = {now / SEC + seconds, now % SEC};
+
+    syscall6(__NR_clock_settime, CLOCK_REALTIME, (long)&time, 0, 0, 0, 0);
+}
+
+static bool timers_follow_the_calendar(void)
+{
+    struct itimerspec left;
+    thread_t lwp;
+    void *result;
+    bool is_right;
+
+    fd = timerfd_create(CLOCK_REALTIME, 0);
+    set(TFD_TIMER_ABSTIME, now_of(CLOCK_REALTIME) + 5000 * SEC, 1000 * SEC);
+    thread_create(&lwp, take_one, NULL);
+    comes_to_wait(lwp);
+    shift_calendar(-1000);
+    is_right = KTAP_EQUAL(timerfd_gettime(fd, &left), 0) &&
+               KTAP_TRUE(left.it_value.tv_sec > 5900 && left.it_value.tv_sec <= 6000);
+    comes_to_wait(lwp);
+    shift_calendar(6000 + 2500); /* two more have passed */
+    thread_join(lwp, &result);
+    is_right = KTAP_EQUAL((long)result, 3) && is_right;
+    shift_calendar(-7500);
+    /* A time from now on is none of the calendar. */
+    set(0, 5000 * SEC, 0);
+    shift_calendar(4000);
+    is_right = KTAP_EQUAL(timerfd_gettime(fd, &left), 0) &&
+               KTAP_TRUE(left.it_value.tv_sec > 4900) && is_right;
+    shift_calendar(-4000);
+    return KTAP_EQUAL(close(fd), 0) && is_right;
+}
+
+static bool who_reads_is_told_that_the_clock_was_set(void)
+{
+    int flags = TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET;
+    struct pollfd polled = {.events = POLLIN};
+    thread_t lwp;
+    void *result;
+    bool is_right;
+
+    fd = polled.fd = timerfd_create(CLOCK_REALTIME, 0);
+    set(flags, now_of(CLOCK_REALTIME) + 5000 * SEC, 0);
+    is_right = KTAP_EQUAL(poll(&polled, 1, 0), 0);
+    thread_create(&lwp, take_one, NULL);
+    comes_to_wait(lwp);
+    shift_calendar(1000);
+    thread_join(lwp, &result);
+    is_right =
+        KTAP_EQUAL((long)result, -ECANCELED) && KTAP_EQUAL(poll(&polled, 1, 0), 0) && is_right;
+    shift_calendar(-1000);
+    is_right = KTAP_EQUAL(poll(&polled, 1, 0), 1) && is_right;
+    /* Setting it tells as well, and sets it. */
+    is_right = FAILS(set(flags, now_of(CLOCK_REALTIME), 0), ECANCELED) && KTAP_EQUAL(take(), 1) &&
+               KTAP_EQUAL(set(flags, now_of(CLOCK_REALTIME) + 5000 * SEC, 0), 0) && is_right;
+    shift_calendar(1000);
+    is_right = KTAP_EQUAL(set(TFD_TIMER_ABSTIME, 1, 0), 0) && KTAP_EQUAL(take(), 1) && is_right;
+    shift_calendar(-1000);
+    return KTAP_EQUAL(poll(&polled, 1, 0), 0) && KTAP_EQUAL(close(fd), 0) && is_right;
+}
+
+static bool other_timers_are_not_cancelled(void)
+{
+    int flags = TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET;
+    bool is_right = true;
+
+    for (int i = 0; i < 2; i++) {
+        fd = timerfd_create(i == 0 ? CLOCK_MONOTONIC : CLOCK_REALTIME, TFD_NONBLOCK);
+        if (i == 0)
+            set(flags, now_of(CLOCK_MONOTONIC) + 5000 * SEC, 0);
+        else
+            set(TFD_TIMER_CANCEL_ON_SET, 5000 * SEC, 0);
+        shift_calendar(i == 0 ? 1000 : -1000);
+        is_right = KTAP_EQUAL(take(), -EAGAIN) && KTAP_EQUAL(close(fd), 0) && is_right;
+    }
+    return is_right;
 }
 
 static bool intervals_are_counted(void)
@@ -404,6 +485,9 @@ static const struct ktap_test tests[] = {
     {"three readers get all that three writers add", sums_are_exact},
     {"timers of every clock expire, and not early", timers_expire_not_early},
     {"a time that is past expires at once", the_past_expires_at_once},
+    {"timers follow the calendar", timers_follow_the_calendar},
+    {"who reads is told that the clock was set", who_reads_is_told_that_the_clock_was_set},
+    {"timers of other kinds are not cancelled", other_timers_are_not_cancelled},
     {"intervals are counted while nobody reads", intervals_are_counted},
     {"an interval of a nanosecond works", the_shortest_interval_works},
     {"what is left of a timer is told", what_is_left_is_told},

@@ -474,6 +474,59 @@ static bool calendar_time_can_be_set(void)
            KTAP_TRUE(clock_ns(CLOCK_REALTIME) < before + 900 * SEC_NS) && ok;
 }
 
+static void shift_calendar(long seconds)
+{
+    long now = clock_ns(CLOCK_REALTIME);
+    struct timespec time = {now / SEC_NS + seconds, now % SEC_NS};
+
+    syscall(__NR_clock_settime, CLOCK_REALTIME, &time);
+}
+
+static struct timespec sleep_until;
+
+static void *sleep_by_calendar(void *unused)
+{
+    (void)unused;
+    return (void *)syscall(__NR_clock_nanosleep, CLOCK_REALTIME, TIMER_ABSTIME, &sleep_until, NULL);
+}
+
+/* Clocks are set twice; in the end they are right again. */
+static bool sleep_ends_when_the_calendar_says_so(void)
+{
+    long until = clock_ns(CLOCK_REALTIME) + 1000 * SEC_NS;
+    thread_t thread;
+    void *result = NULL;
+
+    sleep_until = (struct timespec){until / SEC_NS, until % SEC_NS};
+    if (!KTAP_EQUAL(thread_create(&thread, sleep_by_calendar, NULL), 0))
+        return false;
+    comes_to_wait(thread);
+    shift_calendar(-2000); /* later than it was ... */
+    shift_calendar(2900);
+    comes_to_wait(thread);
+    shift_calendar(1100); /* ... and now it is over */
+    thread_join(thread, &result);
+    bool ok = KTAP_EQUAL((long)result, 0) && KTAP_TRUE(clock_ns(CLOCK_REALTIME) >= until);
+    shift_calendar(-2000);
+    return ok;
+}
+
+static bool sleep_goes_on_when_the_calendar_is_set_back(void)
+{
+    long start = clock_ns(CLOCK_MONOTONIC), until = clock_ns(CLOCK_REALTIME) + SEC_NS;
+    thread_t thread;
+    void *result = NULL;
+
+    sleep_until = (struct timespec){until / SEC_NS, until % SEC_NS};
+    if (!KTAP_EQUAL(thread_create(&thread, sleep_by_calendar, NULL), 0))
+        return false;
+    shift_calendar(-1);
+    thread_join(thread, &result);
+    shift_calendar(1);
+    return KTAP_EQUAL((long)result, 0) &&
+           KTAP_TRUE(clock_ns(CLOCK_MONOTONIC) - start >= 2 * SEC_NS - 10 * MSEC_NS);
+}
+
 static bool sleep_lasts_as_asked(void)
 {
     static const int clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME};
@@ -505,6 +558,8 @@ static const struct ktap_test tests[] = {
     {"work of an LWP is its process's", work_of_lwps_is_the_processs},
     {"work of a child is counted when it has ended", work_of_children_is_counted_when_they_ended},
     {"faults and waits are counted", faults_and_waits_are_counted},
+    {"the most memory that was used at once is remembered", most_memory_is_remembered},
+    {"of children, the most that one used is told", most_memory_of_children_is_told},
     {"limits are kept, and inherited", limits_are_kept_and_inherited},
     {"descriptors are bounded", descriptors_are_bounded},
     {"memory is bounded", memory_is_bounded},
@@ -516,6 +571,8 @@ static const struct ktap_test tests[] = {
     {"the calendar time is the same everywhere", calendar_time_is_the_same_everywhere},
     {"the calendar time can be set", calendar_time_can_be_set},
     {"a sleep lasts as long as asked", sleep_lasts_as_asked},
+    {"a sleep ends when the calendar says so", sleep_ends_when_the_calendar_says_so},
+    {"a sleep goes on when the calendar is set back", sleep_goes_on_when_the_calendar_is_set_back},
 };
 
 static int end(int argc, char **argv)
@@ -528,12 +585,10 @@ static const struct ktap_role roles[] = {{"end", end}};
 
 int main(int argc, char **argv)
 {
+    if (argc > 1)
+        return ktap_play_role(roles, KTAP_LEN(roles), argc, argv);
     ktap_need_thrum();
     ktap_start(KTAP_LEN(tests));
     ktap_run(tests, KTAP_LEN(tests));
     return ktap_finish();
 }
-    {"the most memory that was used at once is remembered", most_memory_is_remembered},
-    {"of children, the most that one used is told", most_memory_of_children_is_told},
-    if (argc > 1)
-        return ktap_play_role(roles, KTAP_LEN(roles), argc, argv);

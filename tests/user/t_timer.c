@@ -204,6 +204,46 @@ static bool absolute_times_are_of_the_clock(void)
     return is_right;
 }
 
+static void shift_calendar(long seconds)
+{
+    uint64_t now = now_ns(REALTIME);
+    struct timespec time = {(long)(now / 1000000000) + seconds, (long)(now % 1000000000)};
+
+    syscall6(__NR_clock_settime, REALTIME, (long)&time, 0, 0, 0, 0);
+}
+
+static long seconds_left(int id)
+{
+    struct __kernel_itimerspec left;
+
+    syscall6(__NR_timer_gettime, id, (long)&left, 0, 0, 0, 0);
+    return left.it_value.tv_sec;
+}
+
+static bool absolute_times_follow_the_calendar(void)
+{
+    uint64_t at = now_ns(REALTIME) + 5000000 * MS;
+    int id;
+
+    handle(SIGALRM);
+    make_timer(REALTIME, SIGEV_SIGNAL, SIGALRM, 0, &id);
+    set_timer(id, ABSTIME, (long)at, 0);
+    shift_calendar(-1000);
+    bool is_right = KTAP_TRUE(seconds_left(id) > 5900 && seconds_left(id) <= 6000);
+    shift_calendar(3000);
+    is_right &= KTAP_TRUE(seconds_left(id) > 2900 && seconds_left(id) <= 3000);
+    is_right &= KTAP_EQUAL(nr_calls, 0);
+    shift_calendar(4000);
+    is_right &= KTAP_TRUE(comes(1));
+    shift_calendar(-6000);
+    /* A time from now on is none of the calendar. */
+    set_timer(id, 0, 5000000 * MS, 0);
+    shift_calendar(1000);
+    is_right &= KTAP_TRUE(seconds_left(id) > 4900);
+    shift_calendar(-1000);
+    return KTAP_EQUAL(delete_timer(id), 0) && is_right;
+}
+
 static bool overruns_are_counted(void)
 {
     sigset_t set = signal_bit(40);
@@ -497,6 +537,7 @@ static const struct ktap_test tests[] = {
     {"ITIMER_VIRTUAL and ITIMER_PROF count the time that was run", cpu_itimers_count_run_time},
     {"a timer's signal brings its value and its number", timer_brings_its_value},
     {"absolute times are of the timer's clock", absolute_times_are_of_the_clock},
+    {"absolute times follow the calendar", absolute_times_follow_the_calendar},
     {"expiries that nobody has taken are counted", overruns_are_counted},
     {"a timer whose signal is ignored goes on", ignored_timer_goes_on},
     {"a timer without a signal only counts", timer_without_signal_only_counts},

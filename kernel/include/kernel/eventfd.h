@@ -16,14 +16,14 @@ struct timerfd_time {
     uint64_t interval_ns;
 };
 
-/* Clock times are those of clock_now_ns() + offset_ns. NULL: out of memory. */
-struct file *timerfd_create(uint64_t offset_ns, unsigned flags);
+/* Its times are calendar time, or the kernel's clock's. NULL: out of memory. May sleep. */
+struct file *timerfd_create(bool is_realtime, unsigned flags);
 
 /*
- * Sets a timer, to a time of its clock or (is_relative) from now on, and tells what it was. 0, or
- * -EINVAL: the file is no timer. May sleep.
+ * As timerfd_settime(), with its flags; tells what the timer was. 0; -EINVAL: the file is no timer;
+ * -ECANCELED: the timer is set, and the clock was set since somebody asked. May sleep.
  */
-int timerfd_set(struct file *file, const struct timerfd_time *time, bool is_relative,
+int timerfd_set(struct file *file, const struct timerfd_time *time, unsigned flags,
                 struct timerfd_time *old) MUST_CHECK;
 int timerfd_get(struct file *file, struct timerfd_time *time) MUST_CHECK;
 
