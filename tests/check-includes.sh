@@ -58,7 +58,7 @@ level_of() {
         kernel/include/kernel/@(condition|donation|mutex|poll|semaphore|waitq).h) level=3 ;;
         mm/@(area.h|file_map.c|file_map_calls.c|space.c|user_copy.c) | mm/include/mm/@(file_map|space|user_copy).h) level=4 ;;
         kernel/fs/procfs/* | kernel/loadavg.c | kernel/include/kernel/@(loadavg|procfs).h) level=7 ;;
-        kernel/fs/* | kernel/include/kernel/@(cpio|credentials|devfs|device|epoll|file|file_lock|initrd|kmsg|mount|vnode).h) level=5 ;;
+        kernel/fs/* | kernel/include/kernel/@(cpio|credentials|devfs|device|epoll|file|file_lock|initrd|inotify|kmsg|mount|vnode).h) level=5 ;;
         proc/*) level=6 ;;
         kernel/init.c | kernel/ipi.c | kernel/ipc/* | kernel/net/* | kernel/syscall/* | kernel/tty/*) level=7 ;;
         kernel/include/kernel/@(eventfd|futex|init|pipe|signalfd|socket|test|tty).h) level=7 ;;

@@ -10,6 +10,7 @@
 #include <kernel/errno.h>
 #include <kernel/file.h>
 #include <kernel/file_lock.h>
+#include <kernel/inotify.h>
 #include <kernel/mount.h>
 #include <kernel/string.h>
 #include <linux/fcntl.h>
@@ -58,10 +59,24 @@ struct file *file_get(struct file *file)
     return file;
 }
 
+/* O_PATH files are open for nothing, and nobody is told. */
+static RARELY_CALLED void tell_closed(struct file *file)
+{
+    unsigned flags = atomic_load(&file->flags);
+
+    if (file->inode != NULL && !(flags & O_PATH))
+        inotify_happened(file->inode, wants_write(flags) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+}
+
 void file_release(struct file *file)
 {
-    if (atomic_load(&file->epoll_items) != NULL)
-        epoll_forget(file);
+    /* Most files are in no epoll, and nobody watches any: one look for both. */
+    if (unlikely(((uintptr_t)atomic_load(&file->epoll_items) | atomic_load(&inotify_nr_watches)) !=
+                 0)) {
+        tell_closed(file);
+        if (atomic_load(&file->epoll_items) != NULL)
+            epoll_forget(file);
+    }
     if (file->ops->release != NULL)
         file->ops->release(file);
     if (file->inode != NULL && atomic_load(&file->inode->file_locks) != NULL)
@@ -238,8 +253,10 @@ int64_t file_getdents(struct file *file, vaddr_t to, size_t nr_bytes)
     mutex_lock(&file->offset_lock);
     result = file->ops->getdents(file, to, nr_bytes, &file->offset);
     mutex_unlock(&file->offset_lock);
-    if (result >= 0)
+    if (result >= 0) {
         touch_accessed(file);
+        inotify_happened(file->inode, IN_ACCESS);
+    }
     return result;
 }
 
@@ -272,8 +289,10 @@ static int64_t regular_read(struct file *file, vaddr_t to, size_t nr_bytes, uint
 {
     int64_t result = inode_read(file->inode, to, nr_bytes, *offset);
 
-    if (result > 0)
+    if (result > 0) {
         *offset += (uint64_t)result;
+        inotify_happened(file->inode, IN_ACCESS);
+    }
     if (result >= 0)
         touch_accessed(file);
     return result;

@@ -16,6 +16,7 @@
 #include <kernel/errno.h>
 #include <kernel/file_lock.h>
 #include <kernel/file.h>
+#include <kernel/inotify.h>
 #include <kernel/mount.h>
 #include <kernel/realtime.h>
 #include <kernel/string.h>
@@ -38,12 +39,22 @@ struct inode *inode_get(struct inode *inode)
     return inode;
 }
 
+/* Nobody has a reference any more. Apart from inode_put(), which is short without it. */
+static __attribute__((noinline)) void free_inode(struct inode *inode)
+{
+    do {
+        if (inotify_is_used())
+            inotify_inode_gone(inode);
+        if (unlikely(atomic_load(&inode->file_locks) != NULL))
+            file_locks_free(inode);
+        inode = inode->ops->free(inode);
+    } while (inode != NULL && atomic_fetch_sub(&inode->nr_refs, 1) == 1);
+}
+
 void inode_put(struct inode *inode)
 {
-    while (inode != NULL && atomic_fetch_sub(&inode->nr_refs, 1) == 1) {
-        file_locks_free(inode);
-        inode = inode->ops->free(inode);
-    }
+    if (inode != NULL && atomic_fetch_sub(&inode->nr_refs, 1) == 1)
+        free_inode(inode);
 }
 
 void inode_init(struct inode *inode, const struct inode_ops *ops, struct mount *mount,
@@ -268,6 +279,15 @@ static int64_t write_piece_of_user(struct inode *inode, struct io_piece piece, u
                : write_from(inode, &(struct place){.user = piece.at}, piece.nr_bytes, offset);
 }
 
+/* What few writes need: the file loses privileges, or somebody watches something. */
+static RARELY_CALLED void after_write(struct inode *inode, size_t done)
+{
+    if (done == 0)
+        return;
+    inode_drop_privileges(inode);
+    inotify_happened(inode, IN_MODIFY);
+}
+
 int64_t inode_write_pieces(struct inode *inode, const struct io_piece *pieces, unsigned nr,
                            uint64_t *offset, bool is_append)
 {
@@ -286,8 +306,8 @@ int64_t inode_write_pieces(struct inode *inode, const struct io_piece *pieces, u
             break;
     }
     mutex_unlock(&inode->write_lock);
-    if (unlikely(inode->mode & (S_ISUID | S_ISGID)) && done > 0)
-        inode_drop_privileges(inode);
+    if (unlikely(((inode->mode & (S_ISUID | S_ISGID)) | atomic_load(&inotify_nr_watches)) != 0))
+        after_write(inode, done);
     return done > 0 || result >= 0 ? (int64_t)done : result;
 }
 
@@ -360,7 +380,9 @@ int inode_truncate(struct inode *inode, uint64_t nr_bytes)
         inode_unmap(inode, ROUND_UP(nr_bytes, PAGE_SIZE) / PAGE_SIZE, UINT64_MAX, false);
     mutex_unlock(&inode->write_lock);
     inode_put_writer(inode);
-    if (error == 0)
+    if (error == 0) {
         inode_drop_privileges(inode);
+        inotify_happened(inode, IN_MODIFY);
+    }
     return error;
 }

@@ -333,11 +333,8 @@ void file_locks_released(struct inode *inode, const struct file *file)
 void file_locks_free(struct inode *inode)
 {
     struct file_locks *locks = inode->file_locks;
-    irq_state_t irq;
+    irq_state_t irq = spin_lock_irq(&locks_lock);
 
-    if (locks == NULL)
-        return;
-    irq = spin_lock_irq(&locks_lock);
     list_remove(&locks->link);
     spin_unlock_irq(&locks_lock, irq);
     kfree(locks);

@@ -8,6 +8,7 @@
  */
 
 #include <kernel/errno.h>
+#include <kernel/inotify.h>
 #include <kernel/mount.h>
 #include <kernel/vnode.h>
 #include <linux/fs.h>
@@ -52,6 +53,11 @@ static int find_new(struct inode *start, const char *path, bool is_dir, struct p
     return error;
 }
 
+static void tell_made(const struct path_last *last, uint32_t dir_bit)
+{
+    inotify_happened_in(last->dir, last->name, last->length, IN_CREATE | dir_bit);
+}
+
 int path_make(struct inode *start, const char *path, uint32_t mode, uint32_t device)
 {
     struct inode *created;
@@ -65,9 +71,11 @@ int path_make(struct inode *start, const char *path, uint32_t mode, uint32_t dev
     else
         error = last.dir->ops->create(last.dir, last.name, last.length, mode & ~path_umask(),
                                       device, &created);
-    path_put_last(&last);
-    if (error == 0)
+    if (error == 0) {
+        tell_made(&last, S_ISDIR(mode) ? IN_ISDIR : 0);
         inode_put(created);
+    }
+    path_put_last(&last);
     return error;
 }
 
@@ -82,6 +90,8 @@ int path_symlink(const char *target, struct inode *start, const char *path)
         error = -EPERM;
     else
         error = last.dir->ops->symlink(last.dir, last.name, last.length, target);
+    if (error == 0)
+        tell_made(&last, 0);
     path_put_last(&last);
     return error;
 }
@@ -99,6 +109,10 @@ int path_link(struct inode *file, struct inode *start, const char *path)
         error = -EPERM;
     else
         error = last.dir->ops->link(last.dir, last.name, last.length, file);
+    if (error == 0 && inotify_is_used()) {
+        inotify_happened_to(file, IN_ATTRIB);
+        tell_made(&last, 0);
+    }
     path_put_last(&last);
     return error;
 }
@@ -131,6 +145,25 @@ static int refuse(const struct path_last *last, int error)
     return error;
 }
 
+/* As ops->remove(), and those who watch are told. */
+static __attribute__((noinline)) int remove_and_tell(const struct path_last *last, bool is_dir)
+{
+    struct inode *gone;
+    int error = find_itself(last, &gone);
+
+    if (error != 0)
+        return error;
+    error = last->dir->ops->remove(last->dir, last->name, last->length, is_dir);
+    if (error == 0) {
+        if (!is_dir)
+            inotify_happened_to(gone, IN_ATTRIB);
+        inotify_happened_in(last->dir, last->name, last->length,
+                            IN_DELETE | (is_dir ? IN_ISDIR : 0));
+    }
+    inode_put(gone);
+    return error;
+}
+
 static int remove_last(const struct path_last *last, bool is_dir)
 {
     int error;
@@ -146,8 +179,11 @@ static int remove_last(const struct path_last *last, bool is_dir)
     error = check_dir(last->dir);
     if (error == 0 && last->dir->ops->remove == NULL)
         error = -EPERM;
-    return error != 0 ? refuse(last, error)
-                      : last->dir->ops->remove(last->dir, last->name, last->length, is_dir);
+    if (error != 0)
+        return refuse(last, error);
+    if (inotify_is_used())
+        return remove_and_tell(last, is_dir);
+    return last->dir->ops->remove(last->dir, last->name, last->length, is_dir);
 }
 
 int path_remove(struct inode *start, const char *path, bool is_dir)
@@ -181,6 +217,44 @@ static int check_moved(const struct path_last *last, bool has_slash, bool goes_e
     return error;
 }
 
+static int rename_names(const struct dir_name *old, const struct dir_name *new, unsigned flags)
+{
+    int error;
+
+    if (old->dir == new->dir)
+        return old->dir->ops->rename(old, new, flags);
+    mutex_lock(&old->dir->mount->rename_lock);
+    error = old->dir->ops->rename(old, new, flags);
+    mutex_unlock(&old->dir->mount->rename_lock);
+    return error;
+}
+
+/* The same, and those who watch are told. */
+static __attribute__((noinline)) int rename_and_tell(const struct path_last *from,
+                                                     const struct path_last *to, unsigned flags)
+{
+    const struct dir_name old = {from->dir, from->name, from->length};
+    const struct dir_name new = {to->dir, to->name, to->length};
+    struct inode *moved, *other = NULL;
+    int error = find_itself(from, &moved);
+
+    if (error != 0)
+        return error;
+    if (find_itself(to, &other) != 0)
+        other = NULL;
+    error = rename_names(&old, &new, flags);
+    if (error == 0 && moved != other) {
+        inotify_moved(moved, &old, &new);
+        if (other != NULL && (flags & RENAME_EXCHANGE))
+            inotify_moved(other, &new, &old);
+        else if (other != NULL && !inode_is_dir(other))
+            inotify_happened_to(other, IN_ATTRIB);
+    }
+    inode_put(moved);
+    inode_put(other);
+    return error;
+}
+
 static int rename_last(const struct path_last *from, const struct path_last *to, unsigned flags)
 {
     const struct dir_name old = {from->dir, from->name, from->length};
@@ -205,12 +279,7 @@ static int rename_last(const struct path_last *from, const struct path_last *to,
         error = -EPERM;
     if (error != 0)
         return error;
-    if (is_within)
-        return from->dir->ops->rename(&old, &new, flags);
-    mutex_lock(&from->dir->mount->rename_lock);
-    error = from->dir->ops->rename(&old, &new, flags);
-    mutex_unlock(&from->dir->mount->rename_lock);
-    return error;
+    return inotify_is_used() ? rename_and_tell(from, to, flags) : rename_names(&old, &new, flags);
 }
 
 int path_rename(struct inode *from_start, const char *from, struct inode *to_start, const char *to,

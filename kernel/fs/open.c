@@ -10,6 +10,7 @@
 #include <kernel/device.h>
 #include <kernel/errno.h>
 #include <kernel/file.h>
+#include <kernel/inotify.h>
 #include <kernel/mount.h>
 #include <linux/fcntl.h>
 #include <linux/mount.h>
@@ -178,6 +179,14 @@ static int open_unnamed(struct path_last *last, unsigned flags, uint32_t mode, s
     return open_inode(inode, flags & ~(unsigned)O_DIRECTORY, file);
 }
 
+static RARELY_CALLED void tell_opened(const struct path_last *last, struct file *file, bool is_new)
+{
+    if (is_new)
+        inotify_happened_in(last->dir, last->name, last->length, IN_CREATE);
+    if (file->inode != NULL && !(atomic_load(&file->flags) & O_PATH))
+        inotify_happened(file->inode, IN_OPEN);
+}
+
 static int open_last(struct path_last *last, unsigned flags, uint32_t mode, struct file **file)
 {
     struct inode *inode;
@@ -201,6 +210,8 @@ static int open_last(struct path_last *last, unsigned flags, uint32_t mode, stru
         if (error != 0)
             file_put(*file);
     }
+    if (inotify_is_used() && error == 0)
+        tell_opened(last, *file, found == 1);
     return error;
 }
 

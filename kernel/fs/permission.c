@@ -9,6 +9,7 @@
 
 #include <kernel/credentials.h>
 #include <kernel/errno.h>
+#include <kernel/inotify.h>
 #include <kernel/mount.h>
 #include <kernel/vnode.h>
 #include <linux/mount.h>
@@ -117,6 +118,7 @@ int inode_change_mode(struct inode *inode, uint32_t mode)
     inode->mode = (inode->mode & S_IFMT) | (mode & 07777);
     inode_touch_changed(inode);
     mutex_unlock(&inode->lock);
+    inotify_happened(inode, IN_ATTRIB);
     return 0;
 }
 
@@ -159,6 +161,8 @@ int inode_change_owner(struct inode *inode, uint32_t uid, uint32_t gid)
         inode_touch_changed(inode);
     }
     mutex_unlock(&inode->lock);
+    if (error == 0)
+        inotify_happened(inode, IN_ATTRIB);
     return error;
 }
 
@@ -178,6 +182,10 @@ int inode_change_times(struct inode *inode, unsigned which, uint64_t accessed_ns
         inode->modified_ns = modified_ns;
     inode_touch_changed(inode);
     mutex_unlock(&inode->lock);
+    which &= SET_ACCESSED | SET_MODIFIED;
+    inotify_happened(inode, which == SET_ACCESSED   ? IN_ACCESS
+                            : which == SET_MODIFIED ? IN_MODIFY
+                                                    : IN_ATTRIB);
     return 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include <kernel/errno.h>
 #include <kernel/file.h>
+#include <kernel/inotify.h>
 #include <linux/falloc.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
@@ -215,6 +216,8 @@ int64_t sys_fallocate(int fd, int mode, int64_t offset, int64_t nr_bytes)
     if (file == NULL)
         return -EBADF;
     result = allocate(file, mode, (uint64_t)offset, (uint64_t)nr_bytes);
+    if (result == 0)
+        inotify_happened(file->inode, IN_MODIFY);
     file_put(file);
     return result;
 }

@@ -113,6 +113,11 @@ SYSCALL(__NR_timerfd_settime, timerfd_settime,
         (int fd, unsigned flags, vaddr_t time_at, vaddr_t old_at), "set such a timer")
 SYSCALL(__NR_timerfd_gettime, timerfd_gettime, (int fd, vaddr_t time_at),
         "how much is left of such a timer")
+SYSCALL(__NR_inotify_init, inotify_init, (void), "make a file that tells what happens to others")
+SYSCALL(__NR_inotify_init1, inotify_init1, (unsigned flags), "as inotify_init, with flags")
+SYSCALL(__NR_inotify_add_watch, inotify_add_watch, (int fd, vaddr_t path_at, uint32_t mask),
+        "watch a file or a folder")
+SYSCALL(__NR_inotify_rm_watch, inotify_rm_watch, (int fd, int watch), "stop watching it")
 SYSCALL(__NR_ftruncate, ftruncate, (int fd, int64_t nr_bytes), "set a file's size")
 SYSCALL(__NR_getdents64, getdents64, (int fd, vaddr_t to, unsigned nr_bytes), "list a folder")
 SYSCALL(__NR_getcwd, getcwd, (vaddr_t to, size_t nr_bytes), "the path of the current folder")

@@ -93,6 +93,7 @@ static const struct {
     {"uint64_t events", KIND_FLAGS},
     {"uint32_t mode", KIND_FLAGS},
     {"unsigned mask", KIND_FLAGS},
+    {"uint32_t mask", KIND_FLAGS},
     {"size_t nr_set_bytes", KIND_SET_BYTES},
     {"size_t mask_bytes", KIND_SET_BYTES},
     {"uint64_t unused", KIND_ZERO},

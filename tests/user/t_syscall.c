@@ -72,7 +72,17 @@ static char socket_buffer[16];
 #endif
 
 /* What is open for all tests. */
-enum { FD_EPOLL = 50, FD_TIMER, FD_EVENT, FD_SOCKET, FD_PEER, FD_PTY, FD_FILE, FD_SIGNALS };
+enum {
+    FD_EPOLL = 50,
+    FD_TIMER,
+    FD_EVENT,
+    FD_SOCKET,
+    FD_PEER,
+    FD_PTY,
+    FD_FILE,
+    FD_SIGNALS,
+    FD_INOTIFY
+};
 
 enum direction {
     READS, /* the kernel reads what the pointer points at */
@@ -515,6 +525,12 @@ static const struct pointer_argument pointer_arguments[] = {
      .direction = READS,
      .may_be_null = true,
      .content = &defaults},
+    {.name = "inotify_add_watch: path",
+     .number = __NR_inotify_add_watch,
+     .argument = {FD_INOTIFY, 0, 1},
+     .index = 1,
+     .nr_bytes = 1,
+     .direction = READS_STRING},
     {.name = "spawn: path",
      .number = THRUM_SYS_spawn,
      .argument = {0, (long)no_strings, (long)no_strings},
@@ -919,6 +935,7 @@ static void open_files(void)
     dup2(open("/dev/ptmx", O_RDWR | O_NOCTTY), FD_PTY);
     dup2(open("/test/t_syscall", O_RDONLY), FD_FILE);
     dup2((int)syscall6(__NR_signalfd4, -1, (long)zeroes, 8, 0, 0, 0), FD_SIGNALS);
+    dup2((int)syscall6(__NR_inotify_init1, 0, 0, 0, 0, 0, 0), FD_INOTIFY);
     epoll_ctl(FD_EPOLL, EPOLL_CTL_ADD, FD_TIMER, &event);
     epoll_ctl(FD_EPOLL, EPOLL_CTL_ADD, FD_EVENT, &writable);
 #ifdef THRUM_SOCKETS

@@ -49,7 +49,7 @@ void file_locks_closed(struct inode *inode, const struct fd_table *table);
 /* Nobody has the open file any more. */
 void file_locks_released(struct inode *inode, const struct file *file);
 
-/* The inode is going. */
+/* The inode, which has inode->file_locks, is going. */
 void file_locks_free(struct inode *inode);
 
 /* The n-th of all locks, in no order, for /proc/locks; false: there are fewer. */
