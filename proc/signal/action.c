@@ -292,15 +292,17 @@ void signal_process_free(struct process *process)
 
 int signal_exec_prepare(struct process *process)
 {
-    struct signal_actions *old = process->signals.actions, *own;
+    struct signal_actions *from = get_table(process), *own, *old;
+    bool is_shared = atomic_load(&from->nr_users) > 2; /* by more than the process and this LWP */
     irq_state_t irq;
 
-    if (atomic_load(&old->nr_users) == 1)
-        return 0;
-    own = make_table(old, false);
+    own = is_shared ? make_table(from, false) : NULL;
+    put_table(from);
     if (own == NULL)
-        return -ENOMEM;
+        return is_shared ? -ENOMEM : 0;
+    /* Another LWP that calls exec may have replaced it meanwhile. */
     irq = spin_lock_irq(&process->lock);
+    old = process->signals.actions;
     process->signals.actions = own;
     spin_unlock_irq(&process->lock, irq);
     put_table(old);

@@ -416,6 +416,66 @@ static bool exec_leaves_the_parent_its_memory(void)
            KTAP_EQUAL(seen, 11);
 }
 
+/* Sets an action and looks at it, many times. */
+static int set_actions(void *arg)
+{
+    struct sigaction action, now;
+
+    for (int i = 0; i < 2000; i++) {
+        memset(&action, 0, sizeof(action));
+        action.sa_handler = (__sighandler_t)(uintptr_t)(0x1000 + i);
+        if (call(__NR_rt_sigaction, SIGUSR2, (long)&action, 0, 8) != 0 ||
+            call(__NR_rt_sigaction, SIGUSR2, 0, (long)&now, 8) != 0 ||
+            now.sa_handler != action.sa_handler)
+            return 1;
+        call(__NR_sched_yield, 0, 0, 0, 0);
+    }
+    return arg == NULL ? 0 : 1;
+}
+
+static int wait_for_child(int argc, char **argv)
+{
+    int status = -1;
+
+    (void)argc, (void)argv;
+    return call(__NR_wait4, -1, (long)&status, 0, 0) > 0 && status == 0 ? 9 : 1;
+}
+
+static int exec_when_told(void *may_begin)
+{
+    while (!atomic_load((atomic_bool *)may_begin))
+        call(__NR_sched_yield, 0, 0, 0, 0);
+    return exec_role("wait-for-child");
+}
+
+/* Of two LWPs that call exec at once, one takes the process away from the child's side. */
+static int exec_twice_beside_a_child(void)
+{
+    static char second_stack[STACK_BYTES] __attribute__((aligned(16)));
+    static atomic_bool may_begin;
+
+    if (clone_process(CLONE_VM | CLONE_SIGHAND, set_actions, NULL) < 0 ||
+        clone_call(LWP_FLAGS, second_stack + STACK_BYTES, NULL, NULL, 0, exec_when_told,
+                   &may_begin) < 0)
+        return 1;
+    atomic_store(&may_begin, true);
+    return exec_when_told(&may_begin);
+}
+
+static bool shared_actions_outlive_two_execs(void)
+{
+    bool is_right = true;
+
+    for (size_t round = 0; is_right && round < ktap_times(40) + 10; round++) {
+        long child = call(__NR_fork, 0, 0, 0, 0);
+
+        if (child == 0)
+            call(__NR_exit_group, exec_twice_beside_a_child(), 0, 0, 0);
+        is_right = child_exits(child, 9);
+    }
+    return is_right;
+}
+
 static int exec_nothing(void *arg)
 {
     (void)arg;
@@ -676,6 +736,7 @@ static const struct ktap_test tests[] = {
     {"vfork shares the memory", vfork_shares_memory},
     {"what such a child maps stays when it has ended", mapping_of_the_child_stays},
     {"its exec leaves the parent its memory", exec_leaves_the_parent_its_memory},
+    {"actions that it shares outlive two execs of the parent", shared_actions_outlive_two_execs},
     {"its exec can fail and it goes on", failing_exec_shows_its_error},
     {"its exit clears its word", exit_clears_the_word},
     {"its exec clears its word", exec_clears_the_word},
@@ -693,7 +754,8 @@ static const struct ktap_test tests[] = {
 static const struct ktap_test last_test = {"frames, heap, LWPs and processes are as before",
                                            nothing_is_left};
 
-static const struct ktap_role roles[] = {{"exit-with-9", exit_with_9}};
+static const struct ktap_role roles[] = {{"exit-with-9", exit_with_9},
+                                         {"wait-for-child", wait_for_child}};
 
 int main(int argc, char **argv)
 {
