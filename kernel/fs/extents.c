@@ -97,7 +97,8 @@ void inode_punch(struct inode *inode, uint64_t offset, uint64_t nr_bytes)
         clear_part(inode, offset, first - offset);
         clear_part(inode, last, end - last);
         inode->ops->punch(inode, first / PAGE_SIZE, last / PAGE_SIZE);
-        inode_unmap(inode, first / PAGE_SIZE, last / PAGE_SIZE, false);
+        /* What was written to private mappings stays theirs. */
+        inode_unmap(inode, first / PAGE_SIZE, last / PAGE_SIZE, true);
     }
     mutex_lock(&inode->lock);
     inode_touch_modified(inode);

@@ -11,6 +11,7 @@
 #include <thread.h>
 #include <unistd.h>
 
+#include <linux/falloc.h>
 #include <linux/membarrier.h>
 #include <linux/memfd.h>
 #include <linux/mman.h>
@@ -257,6 +258,24 @@ static bool hole_becomes_part_of_the_file(void)
          KTAP_EQUAL(file_byte(fd, 5 * (off_t)PAGE), 'x') && KTAP_EQUAL(p[5 * PAGE], 'x');
     munmap(m, 8 * PAGE);
     munmap(p, 8 * PAGE);
+    close(fd);
+    return ok;
+}
+
+static bool punched_hole_leaves_private_writes(void)
+{
+    int fd = make_file(2), mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    char *m = map(2, READ_WRITE, MAP_SHARED, fd), *p = map(2, READ_WRITE, MAP_PRIVATE, fd);
+
+    touch(m);
+    p[0] = 'x';
+    bool ok = KTAP_EQUAL(syscall(__NR_fallocate, fd, mode, 0, 2 * PAGE), 0) &&
+              KTAP_EQUAL(m[0], 0) && KTAP_EQUAL(m[PAGE], 0) && KTAP_EQUAL(file_byte(fd, 0), 0) &&
+              KTAP_EQUAL(p[0], 'x') && KTAP_EQUAL(p[1], 'a') && KTAP_EQUAL(p[PAGE], 0);
+    m[0] = 'y';
+    ok = ok && KTAP_EQUAL(file_byte(fd, 0), 'y') && KTAP_EQUAL(p[0], 'x');
+    munmap(m, 2 * PAGE);
+    munmap(p, 2 * PAGE);
     close(fd);
     return ok;
 }
@@ -817,6 +836,8 @@ static const struct ktap_test tests[] = {
     {"pages that are cut off are SIGBUS, and zeroes later", cut_pages_are_sigbus},
     {"another process sees the cut", cut_is_seen_by_other_processes},
     {"a hole that is touched becomes part of the file", hole_becomes_part_of_the_file},
+    {"a hole that is punched leaves what was written privately",
+     punched_hole_leaves_private_writes},
     {"parts can be unmapped and protected", parts_can_be_unmapped_and_protected},
     {"a file can be written from its own mapping", write_from_a_mapping_of_the_same_file},
     {"the descriptor's access mode bounds the mapping's", access_modes_are_kept},

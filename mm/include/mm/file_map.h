@@ -50,8 +50,8 @@ bool space_next_area(struct space *space, vaddr_t va, struct space_area *found);
 
 /*
  * Pages [first, end) of the source have changed their frames or ceased to be: nobody has them
- * mapped any more, or, if is_shared_only, nobody but with copies of their own. One call at a time
- * for each source; no address space is locked.
+ * mapped any more, or, if is_shared_only, no shared area has; a private one keeps what it has, old
+ * frames or copies. One call at a time for each source; no address space is locked.
  */
 void source_cut(struct area_source *source, uint64_t first, uint64_t end, bool is_shared_only);
 
