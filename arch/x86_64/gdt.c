@@ -49,7 +49,7 @@ PERCPU(uint64_t, kernel_stack_top); /* read by syscall_entry.asm */
 PERCPU(uint64_t, irq_stack_top);    /* read by trap_entry.asm */
 PERCPU(uint64_t, syscall_user_rsp); /* written by syscall_entry.asm */
 PERCPU(unsigned, return_work);
-char *percpu_base[CPUS_MAX] = {__percpu_start};
+uint64_t percpu_distances[CPUS_MAX];
 
 /* Until memory management is up, the boot CPU's exceptions and interrupts use these. */
 static alignas(16) unsigned char boot_stacks[NR_IST + 1][BOOT_STACK_BYTES];
@@ -135,8 +135,8 @@ void x86_cpu_init(unsigned cpu)
 {
     struct cpu_tables *tables;
 
-    x86_write_msr(MSR_GS_BASE, (uint64_t)(percpu_base[cpu] - __percpu_start));
-    this_cpu_write(percpu_distance, (uint64_t)(percpu_base[cpu] - __percpu_start));
+    x86_write_msr(MSR_GS_BASE, percpu_distances[cpu]);
+    this_cpu_write(percpu_distance, percpu_distances[cpu]);
     this_cpu_write(cpu_number, cpu);
 
     tables = this_cpu_ptr(cpu_tables);
@@ -146,7 +146,7 @@ void x86_cpu_init(unsigned cpu)
         this_cpu_write(irq_stack_top, (uint64_t)boot_stacks[NR_IST + 1]);
     }
     gdt_load(tables, cpu);
-    x86_write_msr(MSR_GS_BASE, (uint64_t)(percpu_base[cpu] - __percpu_start));
+    x86_write_msr(MSR_GS_BASE, percpu_distances[cpu]);
     x86_idt_load();
     control_registers_init();
     syscall_init();

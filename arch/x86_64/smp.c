@@ -61,7 +61,7 @@ NORETURN void x86_ap_main(struct slot *slot)
 {
     unsigned cpu = (unsigned)(slot - slots) + 1;
 
-    x86_write_msr(MSR_GS_BASE, (uint64_t)(percpu_base[cpu] - __percpu_start));
+    x86_write_msr(MSR_GS_BASE, percpu_distances[cpu]);
     atomic_store(&ap_state[cpu], AP_ARRIVED);
     while (atomic_load(&ap_state[cpu]) != AP_GO)
         cpu_relax();
@@ -77,11 +77,11 @@ NORETURN void x86_ap_main(struct slot *slot)
 
 static bool alloc_percpu(unsigned cpu)
 {
-    size_t nr_bytes = (size_t)(__percpu_end - __percpu_start);
+    char *copy = kzalloc((size_t)(__percpu_end - __percpu_start));
 
-    percpu_base[cpu] = kzalloc(nr_bytes);
-    if (percpu_base[cpu] == NULL)
+    if (copy == NULL)
         return false;
+    percpu_distances[cpu] = (uint64_t)(copy - __percpu_start);
     *cpu_ptr(cpu_number, cpu) = cpu;
     return true;
 }

@@ -7,10 +7,10 @@
  * copy is the original: distance 0.
  */
 
-extern char *percpu_base[CPUS_MAX]; /* start of each CPU's copy */
+extern uint64_t percpu_distances[CPUS_MAX];
 extern char __percpu_start[], __percpu_end[];
 
-/* The calling CPU's GS base, readable without an MSR access. */
+/* The calling CPU's own, which is its GS base, readable without an MSR access. */
 DECLARE_PERCPU(uint64_t, percpu_distance);
 
 #define PERCPU_GS(name) (*(__typeof__(name) __seg_gs *)(uintptr_t) & (name))
@@ -20,7 +20,6 @@ DECLARE_PERCPU(uint64_t, percpu_distance);
 #define this_cpu_add(name, n)       ((void)(PERCPU_GS(name) += (n)))
 
 #define this_cpu_ptr(name) ((__typeof__(name) *)((char *)&(name) + this_cpu_read(percpu_distance)))
-#define cpu_ptr(name, cpu)                                                                         \
-    ((__typeof__(name) *)(percpu_base[cpu] + ((char *)&(name)-__percpu_start)))
+#define cpu_ptr(name, cpu) ((__typeof__(name) *)((char *)&(name) + percpu_distances[cpu]))
 
 #endif
