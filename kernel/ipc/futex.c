@@ -2,8 +2,8 @@
  * Futexes.
  *
  * Whoever waits for a word hangs in the bucket that the word's *key* hashes to. The key of a word
- * in memory that address spaces share is its frame and its place in it; of any other word, its
- * address space and address. A key has a reference to its frame, so that the frame is not given to
+ * in memory that address spaces share is its physical address; of any other word, its address space
+ * and address. A key has a reference to the frame of shared memory, so that it is not given to
  * somebody else under the same key; address spaces have numbers, which are not used again.
  *
  * Looking at the word and going to sleep must not be divided by a wake-up, so both happen under the
@@ -44,24 +44,39 @@ void futex_init(void)
 int futex_key_get(struct futex futex, struct futex_key *key)
 {
     struct space *space = process_current()->space;
+    paddr_t frame = PADDR_NONE;
 
     if (futex.word_at >= USER_END)
         return -EFAULT;
-    key->frame = futex.is_shared ? space_shared_frame(space, futex.word_at) : PADDR_NONE;
-    key->space = key->frame == PADDR_NONE ? space->id : 0;
-    key->place = key->frame == PADDR_NONE ? futex.word_at : futex.word_at % PAGE_SIZE;
+    if (unlikely(futex.is_shared))
+        frame = space_shared_frame(space, futex.word_at);
+    if (likely(frame == PADDR_NONE))
+        *key = (struct futex_key){space->id, futex.word_at};
+    else
+        *key = (struct futex_key){FUTEX_SHARED, frame + futex.word_at % PAGE_SIZE};
     return 0;
+}
+
+static paddr_t frame_of(const struct futex_key *key)
+{
+    return key->place - key->place % PAGE_SIZE;
+}
+
+void futex_key_ref(const struct futex_key *key)
+{
+    if (key->space == FUTEX_SHARED)
+        frame_ref(frame_of(key));
 }
 
 void futex_key_put(const struct futex_key *key)
 {
-    if (key->frame != PADDR_NONE)
-        frame_unref(key->frame);
+    if (unlikely(key->space == FUTEX_SHARED))
+        frame_unref(frame_of(key));
 }
 
 bool futex_key_equals(const struct futex_key *a, const struct futex_key *b)
 {
-    return a->frame == b->frame && a->space == b->space && a->place == b->place;
+    return a->space == b->space && a->place == b->place;
 }
 
 int futex_key_get_two(struct futex a, struct futex b, struct futex_key *key_a,
@@ -80,7 +95,7 @@ int futex_key_get_two(struct futex a, struct futex b, struct futex_key *key_a,
 /* Multiplicative hashing (Knuth, TAOCP vol. 3, 6.4) by 2^64 / golden ratio. */
 struct futex_bucket *futex_bucket_of(const struct futex_key *key)
 {
-    uint64_t hash = (key->frame >> PAGE_SHIFT << 10) ^ (key->space << 40) ^ (key->place >> 2);
+    uint64_t hash = (key->space << 40) ^ (key->place >> 2);
 
     return &futex_buckets[hash * 0x9e3779b97f4a7c15 >> 56];
 }
@@ -146,17 +161,23 @@ static void timed_out(struct timer *timer)
     sched_wake(container_of(timer, struct futex_waiter, timer)->lwp, WAKE_TIMEOUT);
 }
 
-static inline int sleep(struct futex_waiter *self, struct futex_bucket **bucket,
-                        uint64_t deadline_ns)
+/* The bucket is locked, and is not afterwards. */
+static enum wake_reason block(struct futex_waiter *self, struct futex_bucket *bucket,
+                              uint64_t deadline_ns)
 {
     enum wake_reason reason;
 
     if (deadline_ns != WAITQ_FOREVER)
         timer_start(&self->timer, deadline_ns, timed_out);
-    reason = sched_block(&(*bucket)->lock, true);
+    reason = sched_block(&bucket->lock, true);
     if (deadline_ns != WAITQ_FOREVER)
         timer_cancel(&self->timer);
-    *bucket = lock_bucket_of(self);
+    return reason;
+}
+
+/* After that: 0, or why it has left, which it has then. Its bucket is locked. */
+static int leave(struct futex_waiter *self, enum wake_reason reason)
+{
     if (self->is_woken)
         return 0;
     if (self->pi != NULL)
@@ -168,7 +189,45 @@ static inline int sleep(struct futex_waiter *self, struct futex_bucket **bucket,
 
 int futex_sleep(struct futex_waiter *self, struct futex_bucket **bucket, uint64_t deadline_ns)
 {
-    return sleep(self, bucket, deadline_ns);
+    enum wake_reason reason = block(self, *bucket, deadline_ns);
+
+    *bucket = lock_bucket_of(self);
+    return leave(self, reason);
+}
+
+/*
+ * The same for an ordinary wait, where nothing is locked afterwards. Whoever wakes such a waiter
+ * has done everything else before, so one that was woken need not look at its bucket.
+ */
+static int sleep(struct futex_waiter *self, struct futex_bucket *bucket, uint64_t deadline_ns)
+{
+    enum wake_reason reason = block(self, bucket, deadline_ns);
+    int error;
+
+    if (likely(reason == WAKE_EVENT))
+        return 0;
+    bucket = lock_bucket_of(self);
+    error = leave(self, reason);
+    spin_unlock(&bucket->lock);
+    return error;
+}
+
+/* Locks the bucket if the word is `expected` then. 0, -EAGAIN, -EFAULT. */
+static int lock_if_equal(struct futex_bucket *bucket, vaddr_t word_at, uint32_t expected,
+                         irq_state_t *irq)
+{
+    int error;
+
+    do {
+        *irq = spin_lock_irq(&bucket->lock);
+        error = futex_compare(word_at, expected);
+        if (likely(error == 0))
+            return 0;
+        spin_unlock_irq(&bucket->lock, *irq);
+        if (error == -EFAULT)
+            error = futex_fault_in(word_at);
+    } while (error == 0);
+    return error;
 }
 
 int futex_wait(struct futex futex, uint32_t expected, uint32_t bits, uint64_t deadline_ns)
@@ -182,18 +241,12 @@ int futex_wait(struct futex futex, uint32_t expected, uint32_t bits, uint64_t de
         return error;
     bucket = futex_bucket_of(&self.key);
     futex_waiter_init(&self, bucket, bits, NULL);
-    do {
-        error = futex_fault_in(futex.word_at);
-        if (error != 0)
-            break;
-        irq = spin_lock_irq(&bucket->lock);
-        error = futex_compare(futex.word_at, expected);
-        if (error == 0) {
-            list_push_back(&bucket->waiters, &self.link);
-            error = sleep(&self, &bucket, deadline_ns);
-        }
-        spin_unlock_irq(&bucket->lock, irq);
-    } while (error == -EFAULT);
+    error = lock_if_equal(bucket, futex.word_at, expected, &irq);
+    if (error == 0) {
+        list_push_back(&bucket->waiters, &self.link);
+        error = sleep(&self, bucket, deadline_ns);
+        irq_restore(irq);
+    }
     futex_key_put(&self.key);
     return error;
 }
@@ -209,8 +262,9 @@ static void wake(struct futex_waiter *waiter)
 }
 
 /* Locked. How many; -EINVAL: they wait for a PI lock, which is not given by waking. */
-static int wake_those_there(struct futex_bucket *bucket, const struct futex_key *key, uint32_t nr,
-                            uint32_t bits)
+static __attribute__((noinline)) int wake_those_there(struct futex_bucket *bucket,
+                                                      const struct futex_key *key, uint32_t nr,
+                                                      uint32_t bits)
 {
     struct futex_waiter *waiter, *next;
     uint32_t nr_woken = 0;
@@ -264,8 +318,7 @@ static void move(struct futex_waiter *waiter, const struct futex_key *to,
     list_remove(&waiter->link);
     list_push_back(&bucket->waiters, &waiter->link);
     waiter->key = *to;
-    if (to->frame != PADDR_NONE)
-        frame_ref(to->frame);
+    futex_key_ref(to);
     atomic_store(&waiter->bucket, bucket);
     futex_key_put(&from); /* never the last reference: the caller has one */
 }

@@ -18,11 +18,13 @@ struct futex_bucket {
     struct list pi_locks; /* struct pi_lock.link */
 };
 
+/* Two words: cheap to compare. */
 struct futex_key {
-    paddr_t frame;  /* PADDR_NONE: the word is not in shared memory */
-    uint64_t space; /* struct space.id; 0: it is */
-    uint64_t place; /* in the frame or in the space */
+    uint64_t space; /* struct space.id; FUTEX_SHARED: the word is in shared memory */
+    uint64_t place; /* its address; in shared memory its physical address */
 };
+
+#define FUTEX_SHARED 0 /* no space has this number */
 
 struct pi_lock;
 
@@ -56,6 +58,7 @@ extern struct futex_bucket futex_buckets[FUTEX_NR_BUCKETS];
 
 /* To be given back by futex_key_put(). 0 or -EFAULT. */
 int futex_key_get(struct futex futex, struct futex_key *key) MUST_CHECK;
+void futex_key_ref(const struct futex_key *key);
 void futex_key_put(const struct futex_key *key);
 bool futex_key_equals(const struct futex_key *a, const struct futex_key *b);
 

@@ -97,8 +97,7 @@ static struct pi_lock *pi_lock_new(struct futex_bucket *bucket, const struct fut
     if (pi == NULL)
         return NULL;
     pi->key = *key;
-    if (key->frame != PADDR_NONE)
-        frame_ref(key->frame);
+    futex_key_ref(key);
     pi->nr_waiters = 0;
     donation_lock_init(&pi->waiters);
     list_push_back(&bucket->pi_locks, &pi->link);
@@ -165,7 +164,7 @@ static int check_owner(struct attempt *a, uint32_t word)
     }
     if (a->owner == NULL)
         return -ESRCH;
-    if (a->key->frame == PADDR_NONE && a->owner->process->space->id != a->key->space)
+    if (a->key->space != FUTEX_SHARED && a->owner->process->space->id != a->key->space)
         return -EPERM;
     atomic_store(&a->owner->has_pi_locks, true);
     if (!atomic_load(&a->owner->gets_no_pi_locks))
@@ -346,10 +345,8 @@ static int store_word(const struct futex_key *key, uint32_t value)
     uint32_t word;
     int error;
 
-    if (key->frame != PADDR_NONE) {
-        _Atomic uint32_t *at = (_Atomic uint32_t *)((char *)phys_to_virt(key->frame) + key->place);
-
-        atomic_store(at, value);
+    if (key->space == FUTEX_SHARED) {
+        atomic_store((_Atomic uint32_t *)phys_to_virt(key->place), value);
         return 0;
     }
     error = user_load(&word, key->place);

@@ -45,8 +45,8 @@ static int64_t wait_on(const uint64_t args[RESTART_ARGS])
 }
 
 /* A relative time goes on when the wait was interrupted, it does not begin again. */
-static int64_t wait(struct futex futex, int operation, uint32_t expected, uint32_t bits,
-                    vaddr_t timeout_at)
+static __attribute__((noinline)) int64_t
+wait_until(struct futex futex, int operation, uint32_t expected, uint32_t bits, vaddr_t timeout_at)
 {
     uint64_t deadline_ns;
     int error = read_deadline(timeout_at, operation, &deadline_ns);
@@ -55,10 +55,18 @@ static int64_t wait(struct futex futex, int operation, uint32_t expected, uint32
         return error;
     if (bits == 0)
         return -EINVAL;
-    if (timeout_at != 0 && (operation & FUTEX_CMD_MASK) == FUTEX_WAIT)
+    if ((operation & FUTEX_CMD_MASK) == FUTEX_WAIT)
         return wait_on(
             (uint64_t[RESTART_ARGS]){futex.word_at, futex.is_shared, expected, deadline_ns});
     return futex_wait(futex, expected, bits, deadline_ns);
+}
+
+static int64_t wait(struct futex futex, int operation, uint32_t expected, uint32_t bits,
+                    vaddr_t timeout_at)
+{
+    if (timeout_at != 0)
+        return wait_until(futex, operation, expected, bits, timeout_at);
+    return bits != 0 ? futex_wait(futex, expected, bits, WAITQ_FOREVER) : -EINVAL;
 }
 
 static int64_t requeue(struct futex from, struct futex to, uint32_t nr_wake, uint32_t nr_move,
@@ -108,33 +116,20 @@ static bool may_choose_clock(int command)
            command == FUTEX_LOCK_PI2;
 }
 
-int64_t sys_futex(vaddr_t word_at, int operation, uint32_t value, uint64_t timeout_at_or_value2,
-                  vaddr_t word2_at, uint32_t value3)
+/* What is neither waiting for a word nor waking who waits for it. */
+static __attribute__((noinline)) int64_t do_more(struct futex futex, struct futex futex2,
+                                                 int operation, uint32_t value,
+                                                 uint64_t timeout_at_or_value2, uint32_t value3)
 {
-    bool is_shared = !(operation & FUTEX_PRIVATE_FLAG);
-    struct futex futex = {word_at, is_shared}, futex2 = {word2_at, is_shared};
-    int command = operation & FUTEX_CMD_MASK;
     uint32_t value2 = (uint32_t)timeout_at_or_value2;
 
-    if (operation & FUTEX_CLOCK_REALTIME && !may_choose_clock(command))
-        return -ENOSYS;
-    if (word_at % sizeof(uint32_t) != 0)
-        return -EINVAL;
-    switch (command) {
-    case FUTEX_WAIT:
-        return wait(futex, operation, value, FUTEX_ANY, timeout_at_or_value2);
-    case FUTEX_WAIT_BITSET:
-        return wait(futex, operation, value, value3, timeout_at_or_value2);
-    case FUTEX_WAKE:
-        return futex_wake(futex, value, FUTEX_ANY);
-    case FUTEX_WAKE_BITSET:
-        return value3 != 0 ? futex_wake(futex, value, value3) : -EINVAL;
+    switch (operation & FUTEX_CMD_MASK) {
     case FUTEX_REQUEUE:
         return requeue(futex, futex2, value, value2, NULL);
     case FUTEX_CMP_REQUEUE:
         return requeue(futex, futex2, value, value2, &value3);
     case FUTEX_WAKE_OP:
-        if (word2_at % sizeof(uint32_t) != 0)
+        if (futex2.word_at % sizeof(uint32_t) != 0)
             return -EINVAL;
         return futex_wake_op(futex, futex2, value, value2, value3);
     case FUTEX_LOCK_PI:
@@ -150,6 +145,31 @@ int64_t sys_futex(vaddr_t word_at, int operation, uint32_t value, uint64_t timeo
         return requeue_pi(futex, futex2, value, value2, value3);
     default:
         return -ENOSYS;
+    }
+}
+
+int64_t sys_futex(vaddr_t word_at, int operation, uint32_t value, uint64_t timeout_at_or_value2,
+                  vaddr_t word2_at, uint32_t value3)
+{
+    bool is_shared = !(operation & FUTEX_PRIVATE_FLAG);
+    struct futex futex = {word_at, is_shared}, futex2 = {word2_at, is_shared};
+    int command = operation & FUTEX_CMD_MASK;
+
+    if (operation & FUTEX_CLOCK_REALTIME && !may_choose_clock(command))
+        return -ENOSYS;
+    if (word_at % sizeof(uint32_t) != 0)
+        return -EINVAL;
+    switch (command) {
+    case FUTEX_WAIT:
+        return wait(futex, operation, value, FUTEX_ANY, timeout_at_or_value2);
+    case FUTEX_WAIT_BITSET:
+        return wait(futex, operation, value, value3, timeout_at_or_value2);
+    case FUTEX_WAKE:
+        return futex_wake(futex, value, FUTEX_ANY);
+    case FUTEX_WAKE_BITSET:
+        return value3 != 0 ? futex_wake(futex, value, value3) : -EINVAL;
+    default:
+        return do_more(futex, futex2, operation, value, timeout_at_or_value2, value3);
     }
 }
 
