@@ -2,9 +2,12 @@
  * What all inodes have in common, and the contents of regular files.
  *
  * A file system only says which frame holds a page of a file. Copying is done here, directly
- * between the frame and user memory, with a reference to the frame and without inode->lock:
- * touching user memory may fault, and a fault may one day read a file. A page that is cut off the
- * file meanwhile stays until the copy is done.
+ * between the frame and user memory, a page at a time. Mostly the page is there, and the user's as
+ * well: then they are copied with interrupts off, and whoever wants to cut the page off the file
+ * waits for that moment (page_tree.h). With interrupts off a fault is an error; so what needs one,
+ * or a page that has to be made, is copied anew with a reference to the frame, and nothing locked:
+ * the fault may want inode->lock for a page of this very file. A page that is cut off meanwhile
+ * stays until that copy is done.
  *
  * Writers of a file take turns (write_lock), so that appending is atomic; readers do not wait for
  * them, and may see half of a write. The size grows when the bytes are there.
@@ -26,6 +29,8 @@
 #include <mm/frame.h>
 #include <mm/space.h>
 #include <mm/user_copy.h>
+
+#include "page_tree.h"
 
 /* Where bytes come from or go to: user memory, unless `kernel` is set. */
 struct place {
@@ -149,21 +154,63 @@ void inode_stat(struct inode *inode, struct stat *stat)
 
 /* ---- Reading -------------------------------------------------------------------------------- */
 
-static int copy_out(const struct place *to, size_t done, const char *from, size_t nr)
+/* Where the byte at `offset` of a file is, in the frame of its page. */
+static char *byte_of(paddr_t frame, uint64_t offset)
 {
-    if (to->kernel == NULL)
-        return from != NULL ? user_copy_to(to->user + done, from, nr)
-                            : user_zero(to->user + done, nr);
-    if (from != NULL)
-        memcpy(to->kernel + done, from, nr);
-    else
-        memset(to->kernel + done, 0, nr);
+    return (char *)phys_to_virt(frame) + offset % PAGE_SIZE;
+}
+
+static int copy_out(struct place to, size_t done, const char *from, size_t nr)
+{
+    if (to.kernel == NULL)
+        return user_copy_to(to.user + done, from, nr);
+    memcpy(to.kernel + done, from, nr);
     return 0;
 }
 
+static int clear_out(struct place to, size_t done, size_t nr)
+{
+    if (to.kernel == NULL)
+        return user_zero(to.user + done, nr);
+    memset(to.kernel + done, 0, nr);
+    return 0;
+}
+
+/* How many of nr_bytes at `offset` of a file are in the page where they begin. */
+static size_t piece_bytes(size_t nr_bytes, uint64_t offset)
+{
+    return MIN(nr_bytes, PAGE_SIZE - offset % PAGE_SIZE);
+}
+
+/*
+ * Reads page by page, as long as that is possible without waiting. How many bytes; there may be
+ * more behind them.
+ */
+static size_t read_quickly(struct inode *inode, struct place to, size_t nr_bytes, uint64_t offset)
+{
+    size_t done = 0;
+
+    while (done < nr_bytes) {
+        uint64_t at = offset + done;
+        size_t nr = piece_bytes(nr_bytes - done, at);
+        irq_state_t irq = irq_save();
+        paddr_t frame = page_tree_hold(inode->pages, at / PAGE_SIZE);
+        bool is_copied = false;
+
+        if (frame != PADDR_NONE) {
+            is_copied = copy_out(to, done, byte_of(frame, at), nr) == 0;
+            page_tree_let_go(inode->pages);
+        }
+        irq_restore(irq);
+        if (!is_copied)
+            break;
+        done += nr;
+    }
+    return done;
+}
+
 /* Bytes of one page: nr of them, which do not cross its end, at `offset` of the file. */
-static int read_piece(struct inode *inode, const struct place *to, size_t done, uint64_t offset,
-                      size_t nr)
+static int read_piece(struct inode *inode, struct place to, size_t done, uint64_t offset, size_t nr)
 {
     paddr_t frame;
     int error = inode->ops->page(inode, offset / PAGE_SIZE, false, &frame);
@@ -171,23 +218,18 @@ static int read_piece(struct inode *inode, const struct place *to, size_t done, 
     if (error != 0)
         return error;
     if (frame == PADDR_NONE)
-        return copy_out(to, done, NULL, nr);
-    error = copy_out(to, done, (char *)phys_to_virt(frame) + offset % PAGE_SIZE, nr);
+        return clear_out(to, done, nr);
+    error = copy_out(to, done, byte_of(frame, offset), nr);
     frame_unref(frame);
     return error;
 }
 
-static int64_t read_to(struct inode *inode, const struct place *to, size_t nr_bytes,
-                       uint64_t offset)
+/* What follows the first `done` bytes, however long it takes. All bytes, or -errno for none. */
+static __attribute__((noinline)) int64_t read_rest(struct inode *inode, struct place to,
+                                                   size_t nr_bytes, uint64_t offset, size_t done)
 {
-    uint64_t size = inode_size(inode);
-    size_t done = 0;
-
-    if (offset >= size)
-        return 0;
-    nr_bytes = MIN(nr_bytes, size - offset);
     while (done < nr_bytes) {
-        size_t nr = MIN(nr_bytes - done, PAGE_SIZE - (offset + done) % PAGE_SIZE);
+        size_t nr = piece_bytes(nr_bytes - done, offset + done);
         int error = read_piece(inode, to, done, offset + done, nr);
 
         if (error != 0)
@@ -197,23 +239,35 @@ static int64_t read_to(struct inode *inode, const struct place *to, size_t nr_by
     return (int64_t)done;
 }
 
+static int64_t read_to(struct inode *inode, struct place to, size_t nr_bytes, uint64_t offset)
+{
+    uint64_t size = inode_size(inode);
+    size_t done;
+
+    if (offset >= size)
+        return 0;
+    nr_bytes = MIN(nr_bytes, size - offset);
+    done = read_quickly(inode, to, nr_bytes, offset);
+    return likely(done == nr_bytes) ? (int64_t)done : read_rest(inode, to, nr_bytes, offset, done);
+}
+
 int64_t inode_read(struct inode *inode, vaddr_t to, size_t nr_bytes, uint64_t offset)
 {
-    return read_to(inode, &(struct place){.user = to}, nr_bytes, offset);
+    return read_to(inode, (struct place){.user = to}, nr_bytes, offset);
 }
 
 int64_t inode_read_kernel(struct inode *inode, void *to, size_t nr_bytes, uint64_t offset)
 {
-    return read_to(inode, &(struct place){.kernel = to}, nr_bytes, offset);
+    return read_to(inode, (struct place){.kernel = to}, nr_bytes, offset);
 }
 
 /* ---- Writing -------------------------------------------------------------------------------- */
 
-static int copy_in(char *to, const struct place *from, size_t done, size_t nr)
+static int copy_in(char *to, struct place from, size_t done, size_t nr)
 {
-    if (from->kernel == NULL)
-        return user_copy_from(to, from->user + done, nr);
-    memcpy(to, from->kernel + done, nr);
+    if (from.kernel == NULL)
+        return user_copy_from(to, from.user + done, nr);
+    memcpy(to, from.kernel + done, nr);
     return 0;
 }
 
@@ -225,38 +279,56 @@ static void written_up_to(struct inode *inode, uint64_t end)
     inode_touch_modified(inode);
 }
 
+/* As read_quickly(). */
+static size_t write_quickly(struct inode *inode, struct place from, size_t nr_bytes,
+                            uint64_t offset)
+{
+    size_t done = 0;
+
+    while (done < nr_bytes) {
+        uint64_t at = offset + done;
+        size_t nr = piece_bytes(nr_bytes - done, at);
+        irq_state_t irq = irq_save();
+        paddr_t frame = page_tree_hold(inode->pages, at / PAGE_SIZE);
+        bool is_copied = false;
+
+        if (frame != PADDR_NONE) {
+            is_copied = copy_in(byte_of(frame, at), from, done, nr) == 0;
+            page_tree_let_go(inode->pages);
+        }
+        irq_restore(irq);
+        if (!is_copied)
+            break;
+        done += nr;
+    }
+    return done;
+}
+
 /* As read_piece(). Behind the end of the file a page is zeroes, also after a copy that failed. */
-static int write_piece(struct inode *inode, const struct place *from, size_t done, uint64_t offset,
+static int write_piece(struct inode *inode, struct place from, size_t done, uint64_t offset,
                        size_t nr)
 {
     paddr_t frame;
     int error = inode->ops->page(inode, offset / PAGE_SIZE, true, &frame);
-    char *page;
 
     if (error != 0)
         return error;
-    page = phys_to_virt(frame);
-    error = copy_in(page + offset % PAGE_SIZE, from, done, nr);
+    error = copy_in(byte_of(frame, offset), from, done, nr);
     if (error != 0 && inode->nr_bytes < offset + nr) {
         uint64_t first = MAX(inode->nr_bytes, offset);
 
-        memset(page + first % PAGE_SIZE, 0, offset + nr - first);
+        memset(byte_of(frame, first), 0, offset + nr - first);
     }
     frame_unref(frame);
     return error;
 }
 
-/* The write lock is held. */
-static int64_t write_from(struct inode *inode, const struct place *from, size_t nr_bytes,
-                          uint64_t offset)
+/* As read_rest(). The write lock is held. */
+static __attribute__((noinline)) int64_t write_rest(struct inode *inode, struct place from,
+                                                    size_t nr_bytes, uint64_t offset, size_t done)
 {
-    size_t done = 0;
-
-    if (nr_bytes > 0 && offset >= FILE_BYTES_MAX)
-        return -EFBIG;
-    nr_bytes = MIN(nr_bytes, FILE_BYTES_MAX - offset);
     while (done < nr_bytes) {
-        size_t nr = MIN(nr_bytes - done, PAGE_SIZE - (offset + done) % PAGE_SIZE);
+        size_t nr = piece_bytes(nr_bytes - done, offset + done);
         int error = write_piece(inode, from, done, offset + done, nr);
 
         if (error != 0)
@@ -267,6 +339,20 @@ static int64_t write_from(struct inode *inode, const struct place *from, size_t 
     return (int64_t)done;
 }
 
+/* The write lock is held. */
+static int64_t write_from(struct inode *inode, struct place from, size_t nr_bytes, uint64_t offset)
+{
+    size_t done;
+
+    if (nr_bytes > 0 && offset >= FILE_BYTES_MAX)
+        return -EFBIG;
+    nr_bytes = MIN(nr_bytes, FILE_BYTES_MAX - offset);
+    done = write_quickly(inode, from, nr_bytes, offset);
+    if (done > 0)
+        written_up_to(inode, offset + done);
+    return done == nr_bytes ? (int64_t)done : write_rest(inode, from, nr_bytes, offset, done);
+}
+
 /* Within the limit of the caller's, which is one of sizes: what is there can be written anew. */
 static int64_t write_piece_of_user(struct inode *inode, struct io_piece piece, uint64_t offset)
 {
@@ -274,9 +360,8 @@ static int64_t write_piece_of_user(struct inode *inode, struct io_piece piece, u
 
     if (piece.nr_bytes > 0 && offset + piece.nr_bytes > inode->nr_bytes)
         error = file_check_limit(offset, &piece.nr_bytes);
-    return error != 0
-               ? error
-               : write_from(inode, &(struct place){.user = piece.at}, piece.nr_bytes, offset);
+    return error != 0 ? error
+                      : write_from(inode, (struct place){.user = piece.at}, piece.nr_bytes, offset);
 }
 
 /* What few writes need: the file loses privileges, or somebody watches something. */
@@ -316,7 +401,7 @@ int64_t inode_write_kernel(struct inode *inode, const void *from, size_t nr_byte
     int64_t result;
 
     mutex_lock(&inode->write_lock);
-    result = write_from(inode, &(struct place){.kernel = (char *)from}, nr_bytes, offset);
+    result = write_from(inode, (struct place){.kernel = (char *)from}, nr_bytes, offset);
     mutex_unlock(&inode->write_lock);
     return result;
 }

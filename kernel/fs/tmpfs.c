@@ -75,6 +75,7 @@ int tmpfs_node_create(struct mount *mount, uint32_t mode, struct inode *dir, str
     inode_init(&node->inode, ops_for(mode), mount, mode, dir);
     node->inode.number = atomic_fetch_add_explicit(&next_number, 1, memory_order_relaxed);
     node->pages = (struct page_tree){0};
+    node->inode.pages = &node->pages;
     node->target = NULL;
     node->may_get_name = false;
     rb_init(&node->by_name);

@@ -25,7 +25,7 @@ struct entry {
 
 struct node {
     struct inode inode;
-    struct page_tree pages; /* of a file: inode.lock */
+    struct page_tree pages; /* of a file: inode.lock, or held */
     char *target;           /* of a symbolic link: constant, without a NUL */
     bool may_get_name;      /* inode.lock: it has never had one */
 

@@ -5,6 +5,7 @@
 
 #include "host_test.h"
 
+#include <arch/cpu.h>
 #include <arch/mmu.h>
 #include <mm/frame.h>
 
@@ -71,11 +72,24 @@ static struct model_page *model_find(uint64_t index)
     return NULL;
 }
 
+/* Who holds the page finds the same, and nobody holds what is not there. */
+static void check_hold(uint64_t index, paddr_t frame)
+{
+    irq_state_t irq = irq_save();
+
+    assert_true(page_tree_hold(&tree, index) == frame);
+    assert_int_equal(tree.nr_holders, frame != PADDR_NONE);
+    if (frame != PADDR_NONE)
+        page_tree_let_go(&tree);
+    irq_restore(irq);
+}
+
 static void check_page(uint64_t index)
 {
     const struct model_page *page = model_find(index);
     paddr_t frame = page_tree_find(&tree, index);
 
+    check_hold(index, frame);
     if (page == NULL) {
         assert_true(frame == PADDR_NONE);
         return;

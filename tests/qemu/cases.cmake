@@ -67,7 +67,7 @@ endif()
 # have the failure again). One seed each always, many under the label soak.
 set(THRUM_SOAK_SEEDS 20 CACHE STRING "How many seeds of perturb= the label soak tries")
 set(perturbed_suites t_lwp t_fork t_exec t_kill t_cancel t_pipe t_pi_owner t_signal t_stop t_timer
-  t_poll t_epoll t_eventfd)
+  t_poll t_epoll t_eventfd t_read)
 if(THRUM_SOCKETS)
   list(APPEND perturbed_suites t_unix)
 endif()

@@ -28,6 +28,7 @@ struct mount;
 struct file;
 struct file_ops;
 struct file_locks;
+struct page_tree;
 
 /*
  * Locks: c constant after creation, l lock, w write_lock to change it, and lock to make it smaller,
@@ -50,6 +51,7 @@ struct inode {
     _Atomic uint64_t accessed_ns; /* a  these three: CLOCK_REALTIME */
     uint64_t modified_ns;         /* l  contents */
     uint64_t changed_ns;          /* l  anything */
+    struct page_tree *pages;      /* c  of a regular file: those that are there, to be held */
     struct area_source source;    /* memory that shows a regular file (kernel/fs/mapping.c) */
     atomic_int nr_writers;        /* a  > 0: so many write to it; < 0: so many run it */
     void *endpoint;               /* l  of a FIFO or socket: who is there; NULL: nobody */
