@@ -6,7 +6,10 @@
  * guards it; files are closed after it is released, because that may sleep.
  *
  * Getting a descriptor's file takes a reference under the lock. So a close by another LWP frees the
- * number at once, and the file when whoever is using it is done.
+ * number at once, and the file when whoever is using it is done. An LWP that has no siblings needs
+ * neither lock nor reference while a system call lasts (fd_look()): the table has the reference,
+ * only the process's own LWPs change the table, and only the LWP itself could make another. (The
+ * others that look, for /proc, have locks and references of their own.)
  */
 
 #include <kernel/errno.h>
@@ -173,14 +176,27 @@ struct file *fd_get_any(struct fd_table *table, int fd)
     return file;
 }
 
+/* Whether it is open for anything but being a place in paths. */
+static bool is_usable(const struct file *file)
+{
+    return !(atomic_load_explicit(&file->flags, memory_order_relaxed) & O_PATH);
+}
+
 struct file *fd_get(struct fd_table *table, int fd)
 {
     struct file *file = fd_get_any(table, fd);
 
-    if (file == NULL || !(atomic_load_explicit(&file->flags, memory_order_relaxed) & O_PATH))
+    if (file == NULL || is_usable(file))
         return file;
     file_put(file);
     return NULL;
+}
+
+struct file *fd_look(const struct fd_table *table, int fd)
+{
+    struct file *file = fd >= 0 && fd < table->nr_slots ? table->slots[fd].file : NULL;
+
+    return file != NULL && is_usable(file) ? file : NULL;
 }
 
 int fd_next(struct fd_table *table, int from)

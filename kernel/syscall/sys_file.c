@@ -1,8 +1,7 @@
 /*
  * System calls about open files and their descriptors.
  *
- * Each gets what its descriptors stand for, with references, asks kernel/fs, and gives the
- * references back.
+ * Each gets what its descriptors stand for, asks kernel/fs, and gives it back.
  */
 
 #include <kernel/errno.h>
@@ -24,6 +23,27 @@
 static struct fd_table *files(void)
 {
     return process_current()->files;
+}
+
+/* The file that a call is about, from hold() to let_go(). */
+struct held_file {
+    struct file *file; /* NULL: as fd_get() */
+    bool has_ref;
+};
+
+static struct held_file hold(int fd)
+{
+    struct process *process = process_current();
+
+    if (likely(process_has_one_lwp(process)))
+        return (struct held_file){fd_look(process->files, fd), false};
+    return (struct held_file){fd_get(process->files, fd), true};
+}
+
+static void let_go(struct held_file held)
+{
+    if (held.has_ref)
+        file_put(held.file);
 }
 
 /* ---- Reading and writing -------------------------------------------------------------------- */
@@ -48,49 +68,49 @@ int64_t syscall_install(struct file *file, bool close_on_exec)
 
 int64_t sys_read(int fd, vaddr_t to, size_t nr_bytes)
 {
-    struct file *file = fd_get(files(), fd);
+    struct held_file held = hold(fd);
     int64_t result;
 
-    if (file == NULL)
+    if (held.file == NULL)
         return -EBADF;
-    result = file_read(file, to, nr_bytes);
-    file_put(file);
+    result = file_read(held.file, to, nr_bytes);
+    let_go(held);
     return result;
 }
 
 int64_t sys_write(int fd, vaddr_t from, size_t nr_bytes)
 {
-    struct file *file = fd_get(files(), fd);
+    struct held_file held = hold(fd);
     int64_t result;
 
-    if (file == NULL)
+    if (held.file == NULL)
         return -EBADF;
-    result = file_write(file, from, nr_bytes);
-    file_put(file);
+    result = file_write(held.file, from, nr_bytes);
+    let_go(held);
     return result;
 }
 
 int64_t sys_pread64(int fd, vaddr_t to, size_t nr_bytes, int64_t offset)
 {
-    struct file *file = fd_get(files(), fd);
+    struct held_file held = hold(fd);
     int64_t result;
 
-    if (file == NULL)
+    if (held.file == NULL)
         return -EBADF;
-    result = file_read_at(file, to, nr_bytes, offset);
-    file_put(file);
+    result = file_read_at(held.file, to, nr_bytes, offset);
+    let_go(held);
     return result;
 }
 
 int64_t sys_pwrite64(int fd, vaddr_t from, size_t nr_bytes, int64_t offset)
 {
-    struct file *file = fd_get(files(), fd);
+    struct held_file held = hold(fd);
     int64_t result;
 
-    if (file == NULL)
+    if (held.file == NULL)
         return -EBADF;
-    result = file_write_at(file, from, nr_bytes, offset);
-    file_put(file);
+    result = file_write_at(held.file, from, nr_bytes, offset);
+    let_go(held);
     return result;
 }
 
@@ -188,7 +208,8 @@ static int64_t transfer_pieces(struct file *file, const struct pieces *pieces, b
 static int64_t transfer(int fd, vaddr_t pieces_at, int nr_pieces, bool is_write,
                         const int64_t *offset)
 {
-    struct file *file = fd_get(files(), fd);
+    struct held_file held = hold(fd);
+    struct file *file = held.file;
     uint64_t at = offset != NULL ? (uint64_t)*offset : 0;
     struct pieces pieces;
     int64_t result = 0;
@@ -203,7 +224,7 @@ static int64_t transfer(int fd, vaddr_t pieces_at, int nr_pieces, bool is_write,
         result = transfer_pieces(file, &pieces, is_write, offset != NULL ? &at : NULL);
         put_pieces(&pieces);
     }
-    file_put(file);
+    let_go(held);
     return result;
 }
 
@@ -253,13 +274,13 @@ int64_t sys_pwritev2(int fd, vaddr_t pieces_at, int nr_pieces, int64_t offset, u
 
 int64_t sys_lseek(int fd, int64_t offset, int whence)
 {
-    struct file *file = fd_get(files(), fd);
+    struct held_file held = hold(fd);
     int64_t result;
 
-    if (file == NULL)
+    if (held.file == NULL)
         return -EBADF;
-    result = file_seek(file, offset, whence);
-    file_put(file);
+    result = file_seek(held.file, offset, whence);
+    let_go(held);
     return result;
 }
 
@@ -268,13 +289,13 @@ int64_t sys_lseek(int fd, int64_t offset, int whence)
 
 int64_t sys_getdents64(int fd, vaddr_t to, unsigned nr_bytes)
 {
-    struct file *file = fd_get(files(), fd);
+    struct held_file held = hold(fd);
     int64_t result;
 
-    if (file == NULL)
+    if (held.file == NULL)
         return -EBADF;
-    result = file_getdents(file, to, nr_bytes);
-    file_put(file);
+    result = file_getdents(held.file, to, nr_bytes);
+    let_go(held);
     return result;
 }
 

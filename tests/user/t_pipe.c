@@ -150,6 +150,54 @@ static bool close_does_not_disturb_a_reader(void)
            KTAP_EQUAL(close(ends[1]), 0);
 }
 
+static int news[2];
+
+static void *leave_when_the_first_waits(void *arg)
+{
+    comes_to_wait(getpid());
+    write(news[1], "w", 1);
+    return arg;
+}
+
+/* Reads, while its only sibling leaves. */
+static void read_and_close(void *unused)
+{
+    thread_t lwp;
+    char byte;
+
+    thread_create(&lwp, leave_when_the_first_waits, unused);
+    thread_detach(lwp);
+    bool is_ok = read(ends[0], &byte, 1) == 1 && close(ends[0]) == 0;
+    write(news[1], is_ok ? "c" : "?", 1);
+    sleep_for_ever(NULL);
+}
+
+/* When it began to read it had a sibling, and when it is done it has none. */
+static bool reader_whose_sibling_leaves_closes_its_end(void)
+{
+    struct counts counts;
+    char byte = 0;
+    pid_t child;
+
+    pipe(ends);
+    pipe(news);
+    thrum_stat(&counts.wanted);
+    counts.wanted.processes++;
+    counts.wanted.lwps++;
+    child = start_child(read_and_close, NULL);
+    bool is_ok = KTAP_EQUAL(read(news[0], &byte, 1), 1) && KTAP_EQUAL(byte, 'w') &&
+                 KTAP_TRUE(ktap_wait_for(has_counts, &counts)) &&
+                 KTAP_EQUAL(write(ends[1], "x", 1), 1) && KTAP_EQUAL(read(news[0], &byte, 1), 1) &&
+                 KTAP_EQUAL(byte, 'c');
+    close(ends[0]);
+    is_ok = is_ok && FAILS(write(ends[1], "x", 1), EPIPE);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    close(news[0]);
+    close(news[1]);
+    return KTAP_EQUAL(close(ends[1]), 0) && is_ok;
+}
+
 static bool last_writer_wakes_all_readers(void)
 {
     thread_t lwp[5];
@@ -442,6 +490,8 @@ static const struct ktap_test tests[] = {
     {"the ring goes round without a wrong byte", ring_goes_round},
     {"a reader waits for a byte", reader_waits},
     {"a close by another LWP leaves a blocked reader its pipe", close_does_not_disturb_a_reader},
+    {"a reader whose sibling leaves meanwhile can close its end",
+     reader_whose_sibling_leaves_closes_its_end},
     {"the last writer's close wakes all readers", last_writer_wakes_all_readers},
     {"the last reader's close wakes a writer", last_reader_wakes_a_writer},
     {"a writer waits for no more room than it needs", writer_waits_for_no_more_room_than_it_needs},

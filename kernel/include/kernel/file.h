@@ -152,6 +152,12 @@ void fd_table_close_on_exec(struct fd_table *table);
 struct file *fd_get(struct fd_table *table, int fd) MUST_CHECK;
 struct file *fd_get_any(struct fd_table *table, int fd) MUST_CHECK;
 
+/*
+ * As fd_get(), without a reference: for an LWP that is the only one of its process, and as long as
+ * it closes nothing.
+ */
+struct file *fd_look(const struct fd_table *table, int fd) MUST_CHECK;
+
 /* The least number from `from` on of a descriptor; -1: there is none. Any context. */
 int fd_next(struct fd_table *table, int from) MUST_CHECK;
 

@@ -134,6 +134,12 @@ static inline struct process *process_current(void)
     return user_lwp_current()->process;
 }
 
+/* Whether the calling LWP is the only one of its process; it is until it makes another. */
+static inline bool process_has_one_lwp(const struct process *process)
+{
+    return __atomic_load_n(&process->nr_present, __ATOMIC_ACQUIRE) == 1;
+}
+
 /* Once, while booting. 0 or -ENOMEM. */
 int process_init(unsigned tid_max) MUST_CHECK;
 
