@@ -2,9 +2,12 @@
  * Pipes.
  *
  * A pipe is a stream of bytes with two counters: how many were ever written, and how many were ever
- * read. Byte n lives in page n / 4096 modulo the number of pages. There are more pages than
- * the capacity needs, so the writer never comes round to the page that is being read. Frames come
- * when they are first written to and go when they have been read to their end.
+ * read. Byte n lives in page n / 4096 modulo the number of pages, which is one more than those of
+ * the capacity, since what is stored may begin within a page: so the writer never comes round to
+ * the page that is being read. Frames come when they are first written to. They stay for when the
+ * writer comes round, and go when the pipe has been emptied and there is no writer that waits for
+ * it or has its turn: a stream goes through the same frames all the time, and a pipe that nobody
+ * uses has no more than one.
  *
  * Copying touches user memory and may sleep, so it is done without the lock, by one reader and one
  * writer at a time: they take a *turn* (is_busy), copy what the counters allow, and move their
@@ -46,7 +49,7 @@
 #include <proc/signal.h>
 
 #define CAPACITY_BYTES KIB(64)
-#define NR_PAGES       32 /* more than CAPACITY_BYTES need, and a power of two */
+#define NR_PAGES       (CAPACITY_BYTES / PAGE_SIZE + 1)
 #define QUICK_BYTES    256
 
 struct end {
@@ -65,6 +68,8 @@ struct pipe {
     uint64_t nr_read, nr_written;  /* lock; each is moved by who has its end's turn */
     unsigned nr_files;             /* of a FIFO: its inode's lock; files that are or will be open */
     size_t least_needed;      /* lock; no writer that waits can go on with less room than this */
+    unsigned nr_blocked;      /* lock; writers that sleep, or are woken and have not run yet */
+    bool has_spares;          /* lock; there may be frames that hold nothing */
     paddr_t frames[NR_PAGES]; /* up to byte nr_written the reader's, from there on the writer's */
 };
 
@@ -176,19 +181,28 @@ static int64_t wait_to_read(struct file *file)
     return (int64_t)nr_stored(pipe);
 }
 
-/* The next nr_bytes, all in one page, have been read: its frame goes at its end. */
-static void leave_page(paddr_t *frame, uint64_t at, size_t nr_bytes)
+/* The pipe is empty, and nobody is about to fill it: the page both ends are in will do. Locked. */
+static RARELY_CALLED void free_spares(struct pipe *pipe)
 {
-    if ((at + nr_bytes) % PAGE_SIZE == 0) {
+    const paddr_t *next = frame_slot(pipe, pipe->nr_written);
+
+    for (paddr_t *frame = pipe->frames; frame < pipe->frames + NR_PAGES; frame++) {
+        if (*frame == PADDR_NONE || frame == next)
+            continue;
         frame_free(*frame);
         *frame = PADDR_NONE;
     }
+    pipe->has_spares = false;
 }
 
 /* So many bytes have been read, and the turn is over. Locked. */
 static inline void end_read(struct pipe *pipe, size_t nr_bytes)
 {
+    pipe->has_spares |= pipe->nr_read % PAGE_SIZE + nr_bytes >= PAGE_SIZE;
     pipe->nr_read += nr_bytes;
+    if (unlikely(pipe->has_spares) && nr_stored(pipe) == 0 && pipe->nr_blocked == 0 &&
+        !pipe->writer.is_busy)
+        free_spares(pipe);
     wake(pipe);
     notify(pipe, &pipe->writer);
 }
@@ -202,7 +216,6 @@ static bool read_quickly(struct pipe *pipe, vaddr_t to, size_t nr_bytes)
     if (!is_quick(at, nr_bytes) ||
         user_copy_to(to, (char *)phys_to_virt(*frame) + at % PAGE_SIZE, nr_bytes) != 0)
         return false;
-    leave_page(frame, at, nr_bytes);
     end_read(pipe, nr_bytes);
     return true;
 }
@@ -220,7 +233,6 @@ static int64_t read_slowly(struct pipe *pipe, vaddr_t to, size_t nr_bytes)
         nr = MIN(nr_bytes - done, PAGE_SIZE - at % PAGE_SIZE);
         if (user_copy_to(to + done, (char *)phys_to_virt(*frame) + at % PAGE_SIZE, nr) != 0)
             break;
-        leave_page(frame, at, nr);
     }
     irq = spin_lock_irq(&pipe->lock);
     pipe->reader.is_busy = false;
@@ -274,7 +286,9 @@ static int64_t wait_to_write(struct file *file, size_t nr_bytes)
         if (!can_write(pipe, needed) && is_nonblocking(file))
             return -EAGAIN;
         pipe->least_needed = MIN(pipe->least_needed, needed);
+        pipe->nr_blocked++;
         error = waitq_sleep(&pipe->writer.waiting, &pipe->lock, WAITQ_FOREVER, true);
+        pipe->nr_blocked--;
         if (error != 0)
             return error;
     }

@@ -481,6 +481,45 @@ static bool memory_comes_back(void)
            KTAP_EQUAL((long)after.heap_objects, (long)before.heap_objects);
 }
 
+static void *write_as_much_again(void *arg)
+{
+    return (void *)(write(ends[1], buffer, CAPACITY) == CAPACITY ? arg : NULL);
+}
+
+/* A writer waits for room, and later there is none. */
+static bool is_filled_twice_and_emptied(void)
+{
+    thread_t lwp;
+    void *result;
+
+    write(ends[1], buffer, CAPACITY);
+    thread_create(&lwp, write_as_much_again, ends);
+    comes_to_wait(lwp);
+    bool is_ok = KTAP_EQUAL(read(ends[0], buffer, CAPACITY), CAPACITY);
+    thread_join(lwp, &result);
+    return is_ok && KTAP_TRUE(result == ends) &&
+           KTAP_EQUAL(read(ends[0], buffer, CAPACITY), CAPACITY);
+}
+
+static bool emptied_pipes_keep_little(void)
+{
+    enum { NR_PIPES = 20 };
+    int pipes[NR_PIPES][2];
+    struct thrum_stat before, after;
+    bool is_ok = true;
+
+    thrum_stat(&before);
+    for (int i = 0; i < NR_PIPES; i++) {
+        pipe(ends);
+        is_ok = is_filled_twice_and_emptied() && is_ok;
+        memcpy(pipes[i], ends, sizeof(ends));
+    }
+    thrum_stat(&after);
+    for (int i = 0; i < 2 * NR_PIPES; i++)
+        close(pipes[i / 2][i % 2]);
+    return KTAP_TRUE((long)(before.frames_free - after.frames_free) < 5 * NR_PIPES) && is_ok;
+}
+
 static const struct ktap_test tests[] = {
     {"what is written is read, in order", bytes_come_through},
     {"readv does not wait for what is not there", readv_takes_what_there_is},
@@ -499,6 +538,7 @@ static const struct ktap_test tests[] = {
     {"ten writers and ten readers lose and double no byte", bytes_are_exact},
     {"a child writes to its parent", child_and_parent_talk},
     {"LWPs that are blocked in a pipe end with their process", blocked_lwps_end_with_the_process},
+    {"a pipe that has been emptied keeps little memory", emptied_pipes_keep_little},
     {"memory of pipes comes back", memory_comes_back},
 };
 
