@@ -81,6 +81,29 @@ int process_next_lwp(int pid, int from)
     return least;
 }
 
+/*
+ * Who asks at the same time as others of his may get one too many, as on Linux. Root has no limit,
+ * whoever's process he uses and whoever uses his.
+ */
+int process_check_nr_lwps(void)
+{
+    struct process *self = process_current();
+    uint64_t limit = process_limit(self, RLIMIT_NPROC), nr = 0;
+    uint32_t uid = self->credentials.uid;
+    struct process *process;
+    irq_state_t irq;
+
+    if (limit == RLIM_INFINITY || uid == 0 || credentials_are_root(&self->credentials))
+        return 0;
+    irq = spin_lock_irq(&family_lock);
+    list_for_each_entry (process, &all_processes, all_link) {
+        if (process->credentials.uid == uid)
+            nr += __atomic_load_n(&process->nr_live, __ATOMIC_RELAXED);
+    }
+    spin_unlock_irq(&family_lock, irq);
+    return nr < limit ? 0 : -EAGAIN;
+}
+
 /* ---- Usage ---------------------------------------------------------------------------------- */
 
 static void add(struct process_usage *sum, const struct process_usage *more)

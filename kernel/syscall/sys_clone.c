@@ -13,6 +13,7 @@
 #include <linux/sched.h>
 #include <mm/user_copy.h>
 #include <proc/process.h>
+#include <proc/report.h>
 #include <sched/sched.h>
 
 #include "sys.h"
@@ -79,6 +80,8 @@ static int64_t clone(const struct clone_request *request)
     };
     int error = check_request(request);
 
+    if (error == 0)
+        error = process_check_nr_lwps();
     if (error != 0)
         return error;
     if (flags & CLONE_THREAD)

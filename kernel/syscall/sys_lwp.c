@@ -11,6 +11,7 @@
 #include <mm/space.h>
 #include <mm/user_copy.h>
 #include <proc/process.h>
+#include <proc/report.h>
 #include <proc/ustack.h>
 #include <sched/kthread.h>
 #include <sched/sched.h>
@@ -94,6 +95,8 @@ int64_t sys_lwp_create(vaddr_t entry, uint64_t arg, vaddr_t attr_at)
         error = check_attr(&attr);
     if (error == 0 && (entry == 0 || entry >= USER_END))
         error = -EFAULT;
+    if (error == 0)
+        error = process_check_nr_lwps();
     if (error != 0)
         return error;
     start = (struct lwp_start){

@@ -3,6 +3,7 @@
  * so what is locked is simply made present, and most advice has nothing to change.
  */
 
+#include <kernel/credentials.h>
 #include <kernel/errno.h>
 #include <kernel/file.h>
 #include <kernel/string.h>
@@ -119,6 +120,21 @@ int64_t sys_mincore(vaddr_t va, size_t nr_bytes, vaddr_t present_at)
 
 /* ---- Locking -------------------------------------------------------------------------------- */
 
+/*
+ * RLIMIT_MEMLOCK, of one call: what is locked is as all other memory, and is not counted. 0;
+ * -EPERM: the caller may lock nothing; -ENOMEM: not so much.
+ */
+static int check_lock_limit(uint64_t nr_bytes)
+{
+    uint64_t limit = process_limit(process_current(), RLIMIT_MEMLOCK);
+
+    if (limit == RLIM_INFINITY || credentials_are_root(credentials_current()))
+        return 0;
+    if (limit == 0)
+        return -EPERM;
+    return nr_bytes <= limit ? 0 : -ENOMEM;
+}
+
 static int lock_range(vaddr_t va, size_t nr_bytes, bool is_on_fault)
 {
     size_t nr_covered = nr_bytes + va % PAGE_SIZE;
@@ -133,16 +149,24 @@ static int lock_range(vaddr_t va, size_t nr_bytes, bool is_on_fault)
     return error == -EIO ? -ENOMEM : error;
 }
 
+static int lock_within_limit(vaddr_t va, size_t nr_bytes, bool is_on_fault)
+{
+    int error =
+        nr_bytes <= USER_END ? check_lock_limit(ROUND_UP(nr_bytes + va % PAGE_SIZE, PAGE_SIZE)) : 0;
+
+    return error != 0 ? error : lock_range(va, nr_bytes, is_on_fault);
+}
+
 int64_t sys_mlock(vaddr_t va, size_t nr_bytes)
 {
-    return lock_range(va, nr_bytes, false);
+    return lock_within_limit(va, nr_bytes, false);
 }
 
 int64_t sys_mlock2(vaddr_t va, size_t nr_bytes, int flags)
 {
     if (flags & ~MLOCK_ONFAULT)
         return -EINVAL;
-    return lock_range(va, nr_bytes, flags & MLOCK_ONFAULT);
+    return lock_within_limit(va, nr_bytes, flags & MLOCK_ONFAULT);
 }
 
 int64_t sys_munlock(vaddr_t va, size_t nr_bytes)
@@ -154,7 +178,7 @@ int64_t sys_mlockall(int flags)
 {
     if (flags == 0 || flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) || flags == MCL_ONFAULT)
         return -EINVAL;
-    return 0;
+    return check_lock_limit(flags & MCL_CURRENT ? space_size(own_space()).nr_bytes : 0);
 }
 
 int64_t sys_munlockall(void)

@@ -12,6 +12,7 @@
 #include <mm/slab.h>
 #include <mm/user_copy.h>
 #include <proc/process.h>
+#include <proc/report.h>
 
 #include "sys.h"
 
@@ -255,8 +256,10 @@ static int exec_request_read(struct exec_request *request, vaddr_t path_at, vadd
 int64_t sys_spawn(vaddr_t path_at, vaddr_t argv_at, vaddr_t envp_at)
 {
     struct exec_request request;
-    int result = exec_request_read(&request, path_at, argv_at, envp_at);
+    int result = process_check_nr_lwps();
 
+    if (result == 0)
+        result = exec_request_read(&request, path_at, argv_at, envp_at);
     if (result != 0)
         return result;
     result = process_spawn(process_current(), request.path, &request.args);

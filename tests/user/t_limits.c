@@ -340,6 +340,69 @@ static bool data_is_bounded(void)
     return holds_in_child(check_data);
 }
 
+static void *end_at_once(void *arg)
+{
+    return arg;
+}
+
+static void wait_in_child(void *arg)
+{
+    (void)arg;
+    for (;;)
+        syscall(__NR_pause);
+}
+
+/* Of a user who has nothing else: the child, one of its own, and a third LWP. */
+static bool check_lwps(void)
+{
+    pid_t first, second;
+    thread_t thread;
+    bool ok = KTAP_EQUAL(set_limit(RLIMIT_NPROC, 2, 3), 0);
+
+    first = start_child(wait_in_child, NULL); /* root has no limit */
+    second = start_child(wait_in_child, NULL);
+    ok = KTAP_TRUE(first > 0 && second > 0) && KTAP_EQUAL(kill(first, SIGKILL), 0) &&
+         KTAP_EQUAL(kill(second, SIGKILL), 0) && KTAP_EQUAL(waitpid(first, NULL, 0), first) &&
+         KTAP_EQUAL(waitpid(second, NULL, 0), second) && ok;
+    ok = KTAP_EQUAL(syscall(__NR_setresuid, 4711, 4711, 4711), 0) && ok;
+    first = start_child(wait_in_child, NULL);
+    ok = KTAP_TRUE(first > 0) && FAILS(fork(), EAGAIN) && FAILS(vfork(), EAGAIN) &&
+         FAILS(ktap_spawn_role("end", NULL), EAGAIN) &&
+         KTAP_TRUE(thread_create(&thread, end_at_once, NULL) != 0) &&
+         KTAP_EQUAL(set_limit(RLIMIT_NPROC, 3, 3), 0) &&
+         KTAP_EQUAL(thread_create(&thread, end_at_once, NULL), 0) &&
+         KTAP_EQUAL(thread_join(thread, NULL), 0) && ok;
+    return KTAP_EQUAL(kill(first, SIGKILL), 0) && KTAP_EQUAL(waitpid(first, NULL, 0), first) && ok;
+}
+
+static bool lwps_of_a_user_are_bounded(void)
+{
+    return holds_in_child(check_lwps);
+}
+
+static bool check_locks(void)
+{
+    char *m = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    bool ok = KTAP_EQUAL(set_limit(RLIMIT_MEMLOCK, 2 * PAGE, 2 * PAGE), 0) &&
+              KTAP_EQUAL(syscall(__NR_mlock, m, 4 * PAGE), 0) &&
+              KTAP_EQUAL(syscall(__NR_setresuid, 4711, 4711, 4711), 0) &&
+              KTAP_EQUAL(syscall(__NR_mlock, m, 2 * PAGE), 0) &&
+              FAILS(syscall(__NR_mlock, m + 1, 2 * PAGE), ENOMEM) &&
+              FAILS(syscall(__NR_mlock2, m, 3 * PAGE, 1), ENOMEM) &&
+              FAILS(syscall(__NR_mlockall, 1), ENOMEM) &&
+              KTAP_EQUAL(syscall(__NR_mlockall, 2), 0) &&
+              KTAP_EQUAL(syscall(__NR_munlock, m, 4 * PAGE), 0);
+
+    return ok && KTAP_EQUAL(set_limit(RLIMIT_MEMLOCK, 0, 0), 0) &&
+           FAILS(syscall(__NR_mlock, m, PAGE), EPERM) && FAILS(syscall(__NR_mlockall, 2), EPERM) &&
+           KTAP_EQUAL(syscall(__NR_munlock, m, PAGE), 0);
+}
+
+static bool locked_memory_is_bounded(void)
+{
+    return holds_in_child(check_locks);
+}
+
 /* A second in all: SIGXCPU comes when the child has used it up, and comes again; then it is killed.
  */
 static volatile int nr_warnings;
@@ -564,6 +627,8 @@ static const struct ktap_test tests[] = {
     {"descriptors are bounded", descriptors_are_bounded},
     {"memory is bounded", memory_is_bounded},
     {"data is bounded", data_is_bounded},
+    {"LWPs of a user are bounded, but not root's", lwps_of_a_user_are_bounded},
+    {"locked memory is bounded", locked_memory_is_bounded},
     {"used-up CPU time is SIGXCPU, each second, and then SIGKILL", cpu_time_is_bounded},
     {"a child's CPU time is bounded as its parent's", cpu_time_of_a_child_is_bounded},
     {"every clock runs", every_clock_runs},

@@ -46,6 +46,9 @@ struct process_report {
 /* The least number from `from` on of a process, also of one that has ended; 0: there is none. */
 int process_next(int from);
 
+/* Whether the calling process's user may have one LWP more (RLIMIT_NPROC). 0 or -EAGAIN. */
+int process_check_nr_lwps(void) MUST_CHECK;
+
 /* With tid != 0, state, name and the like, and usage, are that LWP's. 0 or -ESRCH. */
 int process_report(int pid, int tid, struct process_report *report) MUST_CHECK;
 
