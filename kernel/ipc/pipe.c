@@ -166,13 +166,13 @@ static bool is_quick(uint64_t at, size_t nr_bytes)
 /*
  * Waits until the caller may have the reader's turn. How many bytes there are, or -errno. Locked.
  */
-static int64_t wait_to_read(struct file *file)
+static ALWAYS_INLINE int64_t wait_to_read(struct file *file, bool never_waits)
 {
     struct pipe *pipe = file->private;
     int error = 0;
 
     while (unlikely(pipe->reader.is_busy || !can_read(pipe))) {
-        if (!can_read(pipe) && is_nonblocking(file))
+        if (!can_read(pipe) && (never_waits || is_nonblocking(file)))
             return -EAGAIN;
         error = waitq_sleep(&pipe->reader.waiting, &pipe->lock, WAITQ_FOREVER, true);
         if (error != 0)
@@ -251,7 +251,7 @@ static int64_t pipe_read(struct file *file, vaddr_t to, size_t nr_bytes, uint64_
     if (nr_bytes == 0)
         return 0;
     irq = spin_lock_irq(&pipe->lock);
-    result = wait_to_read(file);
+    result = wait_to_read(file, false);
     if (result > 0) {
         nr_bytes = MIN(nr_bytes, (size_t)result);
         result = (int64_t)nr_bytes;
@@ -273,7 +273,7 @@ static int64_t pipe_read(struct file *file, vaddr_t to, size_t nr_bytes, uint64_
  * Waits until the caller may have the writer's turn for nr_bytes. How much room there is, or
  * -errno. Locked.
  */
-static int64_t wait_to_write(struct file *file, size_t nr_bytes)
+static ALWAYS_INLINE int64_t wait_to_write(struct file *file, size_t nr_bytes, bool never_waits)
 {
     struct pipe *pipe = file->private;
     size_t needed;
@@ -281,9 +281,10 @@ static int64_t wait_to_write(struct file *file, size_t nr_bytes)
 
     if (likely(!pipe->writer.is_busy && room(pipe) >= PIPE_BUF && pipe->reader.nr_open > 0))
         return (int64_t)room(pipe);
-    needed = is_nonblocking(file) && nr_bytes > PIPE_BUF ? 1 : nr_bytes;
+    never_waits |= is_nonblocking(file);
+    needed = never_waits && nr_bytes > PIPE_BUF ? 1 : nr_bytes;
     while (unlikely(pipe->writer.is_busy || !can_write(pipe, needed))) {
-        if (!can_write(pipe, needed) && is_nonblocking(file))
+        if (!can_write(pipe, needed) && never_waits)
             return -EAGAIN;
         pipe->least_needed = MIN(pipe->least_needed, needed);
         pipe->nr_blocked++;
@@ -376,7 +377,7 @@ static int64_t write_turn(struct file *file, struct source *from, size_t nr_byte
 {
     struct pipe *pipe = file->private;
     irq_state_t irq = spin_lock_irq(&pipe->lock);
-    int64_t result = wait_to_write(file, nr_bytes);
+    int64_t result = wait_to_write(file, nr_bytes, false);
 
     if (result > 0) {
         nr_bytes = MIN(nr_bytes, (size_t)result);
@@ -619,6 +620,104 @@ int pipe_create(unsigned flags, struct file **reader, struct file **writer)
     return 0;
 }
 
+/* ---- Splicing -------------------------------------------------------------------------------- */
+
+static void fifo_release(struct file *file);
+
+static bool is_pipe(const struct file *file)
+{
+    return file->ops->release == pipe_release || file->ops->release == fifo_release;
+}
+
+bool pipe_is_reader(const struct file *file)
+{
+    return is_pipe(file) && has_reader(file);
+}
+
+bool pipe_is_writer(const struct file *file)
+{
+    return is_pipe(file) && has_writer(file);
+}
+
+bool pipe_is_same(const struct file *a, const struct file *b)
+{
+    return is_pipe(a) && is_pipe(b) && a->private == b->private;
+}
+
+/* Copies bytes from nr_read on. How many; fewer: the rest cannot be written there. Has the turn. */
+static size_t copy_stored(struct pipe *pipe, vaddr_t to, size_t nr_bytes)
+{
+    size_t done = 0, nr;
+
+    for (; done < nr_bytes; done += nr) {
+        uint64_t at = pipe->nr_read + done;
+
+        nr = MIN(nr_bytes - done, PAGE_SIZE - at % PAGE_SIZE);
+        if (user_copy_to(to + done, (char *)phys_to_virt(*frame_slot(pipe, at)) + at % PAGE_SIZE,
+                         nr) != 0)
+            break;
+    }
+    return done;
+}
+
+int64_t pipe_peek(struct file *file, vaddr_t to, size_t nr_bytes, bool is_nonblocking)
+{
+    struct pipe *pipe = file->private;
+    irq_state_t irq = spin_lock_irq(&pipe->lock);
+    int64_t result = wait_to_read(file, is_nonblocking);
+
+    if (result > 0)
+        pipe->reader.is_busy = true;
+    else if (result == 0)
+        wake(pipe); /* the end of the file is for all */
+    spin_unlock_irq(&pipe->lock, irq);
+    if (result <= 0)
+        return result;
+    nr_bytes = copy_stored(pipe, to, MIN(nr_bytes, (size_t)result));
+    if (nr_bytes == 0)
+        pipe_end_peek(file, 0);
+    return nr_bytes > 0 ? (int64_t)nr_bytes : -EFAULT;
+}
+
+void pipe_end_peek(struct file *file, size_t nr_bytes)
+{
+    struct pipe *pipe = file->private;
+    irq_state_t irq;
+    size_t nr;
+
+    for (size_t done = 0; done < nr_bytes; done += nr) {
+        uint64_t at = pipe->nr_read + done;
+
+        nr = MIN(nr_bytes - done, PAGE_SIZE - at % PAGE_SIZE);
+        leave_page(frame_slot(pipe, at), at, nr);
+    }
+    irq = spin_lock_irq(&pipe->lock);
+    pipe->reader.is_busy = false;
+    end_read(pipe, nr_bytes);
+    spin_unlock_irq(&pipe->lock, irq);
+}
+
+int64_t pipe_make_room(struct file *file, size_t nr_bytes, bool is_nonblocking)
+{
+    struct pipe *pipe = file->private;
+    irq_state_t irq = spin_lock_irq(&pipe->lock);
+    int64_t result = wait_to_write(file, nr_bytes, is_nonblocking);
+
+    if (result > 0)
+        pipe->writer.is_busy = true;
+    spin_unlock_irq(&pipe->lock, irq);
+    if (result == -EPIPE)
+        signal_send_self(SIGPIPE);
+    return MIN(result, (int64_t)nr_bytes);
+}
+
+int64_t pipe_fill(struct file *file, vaddr_t from, size_t nr_bytes)
+{
+    struct io_piece piece = {from, nr_bytes};
+
+    return write_slowly(file->private, &(struct source){&piece, 0}, nr_bytes);
+}
+
 /* ---- FIFOs ---------------------------------------------------------------------------------- */
 
 /* The pipe of a FIFO, which is there as long as anybody has it open, or is about to. */
@@ -726,7 +825,7 @@ int fifo_open(struct file *file)
 
 int64_t pipe_set_capacity(const struct file *file, uint64_t nr_bytes)
 {
-    if (file->ops->release != pipe_release && file->ops->release != fifo_release)
+    if (!is_pipe(file))
         return -EBADF;
     return nr_bytes <= CAPACITY_BYTES ? (int64_t)CAPACITY_BYTES : -EPERM;
 }

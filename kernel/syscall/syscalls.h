@@ -161,6 +161,14 @@ SYSCALL(__NR_copy_file_range, copy_file_range,
         (int from_fd, vaddr_t from_offset_at, int to_fd, vaddr_t to_offset_at, size_t nr_bytes,
          unsigned flags),
         "copy from a file to another")
+SYSCALL(__NR_splice, splice,
+        (int from_fd, vaddr_t from_offset_at, int to_fd, vaddr_t to_offset_at, size_t nr_bytes,
+         unsigned flags),
+        "move bytes into a pipe or out of it")
+SYSCALL(__NR_tee, tee, (int from_fd, int to_fd, size_t nr_bytes, unsigned flags),
+        "copy what is in a pipe to another")
+SYSCALL(__NR_vmsplice, vmsplice, (int fd, vaddr_t pieces_at, size_t nr_pieces, unsigned flags),
+        "as readv or writev of a pipe")
 SYSCALL(__NR_fallocate, fallocate, (int fd, int mode, int64_t offset, int64_t nr_bytes),
         "make sure that a file has room, or make a hole in it")
 SYSCALL(__NR_sync, sync, (void), "nothing: files are in memory")

@@ -81,7 +81,8 @@ enum {
     FD_PTY,
     FD_FILE,
     FD_SIGNALS,
-    FD_INOTIFY
+    FD_INOTIFY,
+    FD_PIPE
 };
 
 enum direction {
@@ -525,6 +526,21 @@ static const struct pointer_argument pointer_arguments[] = {
      .direction = READS,
      .may_be_null = true,
      .content = &defaults},
+    {.name = "splice: offset of what is read",
+     .number = __NR_splice,
+     .argument = {FD_FILE, 0, FD_PIPE, 0, 1, 2},
+     .index = 1,
+     .nr_bytes = 8,
+     .direction = READS,
+     .may_be_null = true,
+     .content = zeroes},
+    {.name = "vmsplice: pieces",
+     .number = __NR_vmsplice,
+     .argument = {FD_PIPE, 0, 1, 2},
+     .index = 1,
+     .nr_bytes = 16,
+     .direction = READS,
+     .content = zeroes},
     {.name = "inotify_add_watch: path",
      .number = __NR_inotify_add_watch,
      .argument = {FD_INOTIFY, 0, 1},
@@ -935,6 +951,9 @@ static void open_files(void)
     dup2(open("/dev/ptmx", O_RDWR | O_NOCTTY), FD_PTY);
     dup2(open("/test/t_syscall", O_RDONLY), FD_FILE);
     dup2((int)syscall6(__NR_signalfd4, -1, (long)zeroes, 8, 0, 0, 0), FD_SIGNALS);
+    int pipe_ends[2];
+    if (pipe(pipe_ends) == 0)
+        dup2(pipe_ends[1], FD_PIPE);
     dup2((int)syscall6(__NR_inotify_init1, 0, 0, 0, 0, 0, 0), FD_INOTIFY);
     epoll_ctl(FD_EPOLL, EPOLL_CTL_ADD, FD_TIMER, &event);
     epoll_ctl(FD_EPOLL, EPOLL_CTL_ADD, FD_EVENT, &writable);

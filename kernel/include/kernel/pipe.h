@@ -20,4 +20,33 @@ int pipe_create(unsigned flags, struct file **reader, struct file **writer) MUST
  */
 int64_t pipe_set_capacity(const struct file *file, uint64_t nr_bytes) MUST_CHECK;
 
+/* ---- For splice() and its kin ---------------------------------------------------------------- */
+
+/* Whether the file is a pipe, or a FIFO, that is open for reading, or for writing. */
+bool pipe_is_reader(const struct file *file);
+bool pipe_is_writer(const struct file *file);
+
+/* Whether both are of one pipe. */
+bool pipe_is_same(const struct file *a, const struct file *b);
+
+/*
+ * Waits for bytes and copies up to nr_bytes of them, which stay in the pipe: their number, for
+ * which the caller has the reader's turn until pipe_end_peek(); or 0 at the end of the file,
+ * -EAGAIN, -ERESTARTSYS, -EFAULT, without the turn.
+ */
+int64_t pipe_peek(struct file *file, vaddr_t to, size_t nr_bytes, bool is_nonblocking) MUST_CHECK;
+
+/* Takes nr_bytes of them out. */
+void pipe_end_peek(struct file *file, size_t nr_bytes);
+
+/*
+ * Waits for room: how much there is, at most nr_bytes, for which the caller has the writer's turn
+ * until pipe_fill(); or, without it, -EAGAIN, -ERESTARTSYS, or -EPIPE, for which the caller has got
+ * its signal.
+ */
+int64_t pipe_make_room(struct file *file, size_t nr_bytes, bool is_nonblocking) MUST_CHECK;
+
+/* Writes nr_bytes, for which there is room; 0: gives up the turn. Bytes, -EFAULT, -ENOMEM. */
+int64_t pipe_fill(struct file *file, vaddr_t from, size_t nr_bytes);
+
 #endif
