@@ -19,6 +19,11 @@
 #define POLL_NS        1000000ull
 #define START_FAILED   (-1)
 
+#define NR_WARM_UP_ROUNDS 3
+#define NR_ROUNDS_MAX     20
+#define SETTLE_NS         5000000ull /* what ends by itself has ended after some of these */
+#define NR_SETTLES_MAX    100
+
 static size_t nr_planned, nr_run, nr_failed;
 static const char *skip_reason; /* of the test that runs; NULL: it is not skipped */
 
@@ -186,4 +191,34 @@ bool ktap_wait_for(bool (*is_there)(void *arg), void *arg)
         sleep_ns(POLL_NS);
     }
     return true;
+}
+
+static bool counts_are_equal(const struct thrum_stat *a, const struct thrum_stat *b)
+{
+    return a->frames_free == b->frames_free && a->heap_objects == b->heap_objects &&
+           a->processes == b->processes && a->lwps == b->lwps;
+}
+
+bool ktap_leaves_nothing(void (*activity)(void))
+{
+    struct thrum_stat before = {0}, after = {0};
+
+    for (int i = 0; i < NR_WARM_UP_ROUNDS; i++)
+        activity();
+    sleep_ns(4 * SETTLE_NS);
+    for (int round = 0; round < NR_ROUNDS_MAX; round++) {
+        thrum_stat(&before);
+        activity();
+        for (int i = 0; i < NR_SETTLES_MAX; i++) {
+            thrum_stat(&after);
+            if (counts_are_equal(&before, &after))
+                return true;
+            sleep_ns(SETTLE_NS);
+        }
+    }
+    ktap_diag("the last round has cost %ld frames, %ld heap objects, %ld processes, %ld LWPs",
+              (long)(before.frames_free - after.frames_free),
+              (long)(after.heap_objects - before.heap_objects),
+              (long)(after.processes - before.processes), (long)(after.lwps - before.lwps));
+    return false;
 }

@@ -109,4 +109,14 @@ size_t ktap_cpus(void);
 /* Sleeps until is_there(arg); whether that came within KTAP_PATIENCE_NS. */
 bool ktap_wait_for(bool (*is_there)(void *arg), void *arg);
 
+/*
+ * Whether `activity` leaves the numbers of free frames, heap objects, processes and LWPs as they
+ * are.
+ *
+ * The kernel's caches keep some of what is freed, on several CPUs in an order that chance decides;
+ * so a count may differ after one round and not after the next. What leaks does so in every round:
+ * one round among many has to leave exactly what it found.
+ */
+bool ktap_leaves_nothing(void (*activity)(void));
+
 #endif

@@ -383,28 +383,22 @@ static bool join_does_not_reap_processes(void)
            ktap_check_exits(status, CHILD_IS_WELL, __FILE__, __LINE__);
 }
 
-static bool stacks_come_back(void)
+static void create_and_cancel(void)
 {
     enum { NR_LWPS = 30 };
-    struct thrum_stat before, after;
     thread_t lwp[NR_LWPS];
 
-    for (int round = 0; round < 20; round++) {
-        thrum_stat(&before);
-        for (int i = 0; i < NR_LWPS; i++)
-            thread_create(&lwp[i], i % 2 ? sleep_for_ever : yield_for_ever, NULL);
-        for (int i = 0; i < NR_LWPS; i++)
-            raw_cancel(lwp[i]);
-        for (int i = 0; i < NR_LWPS; i++)
-            thread_join(lwp[i], NULL);
-        thrum_stat(&after);
-        if (before.frames_free == after.frames_free && before.heap_objects == after.heap_objects)
-            return true;
-    }
-    ktap_diag("the last round has cost %ld frames and %ld heap objects",
-              (long)(before.frames_free - after.frames_free),
-              (long)(after.heap_objects - before.heap_objects));
-    return false;
+    for (int i = 0; i < NR_LWPS; i++)
+        thread_create(&lwp[i], i % 2 ? sleep_for_ever : yield_for_ever, NULL);
+    for (int i = 0; i < NR_LWPS; i++)
+        raw_cancel(lwp[i]);
+    for (int i = 0; i < NR_LWPS; i++)
+        thread_join(lwp[i], NULL);
+}
+
+static bool stacks_come_back(void)
+{
+    return ktap_leaves_nothing(create_and_cancel);
 }
 
 static const struct ktap_test tests[] = {

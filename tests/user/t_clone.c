@@ -692,25 +692,9 @@ static void everything_once(void)
         is_refused(&refusals[i]);
 }
 
-/* A count may differ after a round and not after the next: see t_leak.c. */
 static bool nothing_is_left(void)
 {
-    struct thrum_stat before, after;
-
-    for (int round = 0; round < 30; round++) {
-        thrum_stat(&before);
-        everything_once();
-        sleep_ns(5000000);
-        thrum_stat(&after);
-        if (before.frames_free == after.frames_free && before.heap_objects == after.heap_objects &&
-            before.lwps == after.lwps && before.processes == after.processes)
-            return true;
-    }
-    ktap_diag("the last round has cost %ld frames, %ld heap objects, %ld LWPs, %ld processes",
-              (long)(before.frames_free - after.frames_free),
-              (long)(after.heap_objects - before.heap_objects), (long)(after.lwps - before.lwps),
-              (long)(after.processes - before.processes));
-    return false;
+    return ktap_leaves_nothing(everything_once);
 }
 
 static const struct ktap_test tests[] = {

@@ -447,21 +447,15 @@ static bool wild_arguments_are_efault(void)
 
 /* What is left. */
 
+static void exec_beside_each(void)
+{
+    for (size_t i = 0; i < KTAP_LEN(siblings); i++)
+        child_exits(exec_beside, (void *)&siblings[i], CHILD_IS_WELL);
+}
+
 static bool frames_come_back(void)
 {
-    struct thrum_stat before, after;
-
-    for (int round = 0; round < 20; round++) {
-        thrum_stat(&before);
-        child_exits(exec_beside, (void *)&siblings[round % 5], CHILD_IS_WELL);
-        thrum_stat(&after);
-        if (before.frames_free == after.frames_free && before.heap_objects == after.heap_objects)
-            return true;
-    }
-    ktap_diag("the last round has cost %ld frames and %ld heap objects",
-              (long)(before.frames_free - after.frames_free),
-              (long)(after.heap_objects - before.heap_objects));
-    return false;
+    return ktap_leaves_nothing(exec_beside_each);
 }
 
 /* argv[2] is the child that the process had before exec. */

@@ -468,19 +468,7 @@ static void fork_and_write(void)
 
 static bool frames_come_back(void)
 {
-    struct thrum_stat before, after;
-
-    for (int round = 0; round < 20; round++) {
-        thrum_stat(&before);
-        fork_and_write();
-        thrum_stat(&after);
-        if (before.frames_free == after.frames_free && before.heap_objects == after.heap_objects)
-            return true;
-    }
-    ktap_diag("the last round has cost %ld frames and %ld heap objects",
-              (long)(before.frames_free - after.frames_free),
-              (long)(after.heap_objects - before.heap_objects));
-    return false;
+    return ktap_leaves_nothing(fork_and_write);
 }
 
 /*

@@ -571,24 +571,15 @@ static bool is_refused(const struct refusal *r)
 
 /* What is left. */
 
+static void requeue_and_time_out(void)
+{
+    requeue_wakes_and_moves();
+    moved_waiter_times_out();
+}
+
 static bool nothing_is_left(void)
 {
-    struct thrum_stat before, after;
-
-    for (int round = 0; round < 30; round++) {
-        thrum_stat(&before);
-        requeue_wakes_and_moves();
-        moved_waiter_times_out();
-        sleep_ns(5 * MSEC_NS);
-        thrum_stat(&after);
-        if (before.frames_free == after.frames_free && before.heap_objects == after.heap_objects &&
-            before.lwps == after.lwps && before.processes == after.processes)
-            return true;
-    }
-    ktap_diag("the last round has cost %ld frames, %ld heap objects",
-              (long)(before.frames_free - after.frames_free),
-              (long)(after.heap_objects - before.heap_objects));
-    return false;
+    return ktap_leaves_nothing(requeue_and_time_out);
 }
 
 static const struct ktap_test tests[] = {

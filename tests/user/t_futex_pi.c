@@ -486,24 +486,15 @@ static bool inversion_is_bounded(void)
 
 /* ---- What is left --------------------------------------------------------------------------- */
 
+static void wait_and_be_refused(void)
+{
+    unlock_gives_the_lock_to_a_waiter();
+    circle_is_edeadlk();
+}
+
 static bool nothing_is_left(void)
 {
-    struct thrum_stat before, after;
-
-    for (int round = 0; round < 30; round++) {
-        thrum_stat(&before);
-        unlock_gives_the_lock_to_a_waiter();
-        circle_is_edeadlk();
-        syscall6(__NR_nanosleep, (long)&(struct timespec){0, 5 * MSEC_NS}, 0, 0, 0, 0, 0);
-        thrum_stat(&after);
-        if (before.frames_free == after.frames_free && before.heap_objects == after.heap_objects &&
-            before.lwps == after.lwps && before.processes == after.processes)
-            return true;
-    }
-    ktap_diag("the last round has cost %ld frames, %ld heap objects",
-              (long)(before.frames_free - after.frames_free),
-              (long)(after.heap_objects - before.heap_objects));
-    return false;
+    return ktap_leaves_nothing(wait_and_be_refused);
 }
 
 static const struct ktap_test tests[] = {

@@ -1,10 +1,6 @@
 /*
  * Leaks: a mixture of everything that takes frames, heap objects, processes and LWPs has to leave
  * the counts as they were.
- *
- * The kernel's caches keep some of what is freed, on several CPUs in an order that chance decides;
- * so a count may differ after one round and not after the next. What leaks does so in every round:
- * the tests ask for one round among many that leaves exactly what it found.
  */
 
 #include <fcntl.h>
@@ -27,10 +23,6 @@
 
 #define PAGE         4096ul
 #define KERNEL_IMAGE 0xffffffff80000000ul
-#define NR_WARM_UP   3
-#define NR_ROUNDS    20
-#define SETTLE_NS    5000000ull /* what ends by itself has ended after some of these */
-#define NR_SETTLES   100
 
 static void *return_argument(void *arg)
 {
@@ -345,37 +337,6 @@ static int leave_orphans(int argc, char **argv)
     return 0;
 }
 
-static bool counts_are_equal(const struct thrum_stat *a, const struct thrum_stat *b)
-{
-    return a->frames_free == b->frames_free && a->heap_objects == b->heap_objects &&
-           a->processes == b->processes && a->lwps == b->lwps;
-}
-
-/* Whether `activity` leaves the counts as they are in some round. */
-static bool leaves_nothing(void (*activity)(void))
-{
-    struct thrum_stat before = {0}, after = {0};
-
-    for (int i = 0; i < NR_WARM_UP; i++)
-        activity();
-    sleep_ns(4 * SETTLE_NS);
-    for (int round = 0; round < NR_ROUNDS; round++) {
-        thrum_stat(&before);
-        activity();
-        for (int i = 0; i < NR_SETTLES; i++) {
-            thrum_stat(&after);
-            if (counts_are_equal(&before, &after))
-                return true;
-            sleep_ns(SETTLE_NS);
-        }
-    }
-    ktap_diag("the last round has cost %ld frames, %ld heap objects, %ld processes, %ld LWPs",
-              (long)(before.frames_free - after.frames_free),
-              (long)(after.heap_objects - before.heap_objects),
-              (long)(after.processes - before.processes), (long)(after.lwps - before.lwps));
-    return false;
-}
-
 static const struct {
     const char *what;
     void (*run)(void);
@@ -415,6 +376,7 @@ int main(int argc, char **argv)
     ktap_need_thrum();
     ktap_start(KTAP_LEN(activities));
     for (size_t i = 0; i < KTAP_LEN(activities); i++)
-        ktap_ok(leaves_nothing(activities[i].run), "%s leaves nothing behind", activities[i].what);
+        ktap_ok(ktap_leaves_nothing(activities[i].run), "%s leaves nothing behind",
+                activities[i].what);
     return ktap_finish();
 }

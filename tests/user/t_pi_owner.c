@@ -292,26 +292,17 @@ static bool crowd_that_is_ended_leaves_locks_that_work(void)
 
 /* ---- What is left --------------------------------------------------------------------------- */
 
+static void end_in_many_ways(void)
+{
+    cancelled_waiter_leaves_the_queue();
+    killed_process_gives_it_on();
+    lock_that_is_unmapped_is_given_on();
+    crowd_that_is_ended_leaves_locks_that_work();
+}
+
 static bool nothing_is_left(void)
 {
-    struct thrum_stat before, after;
-
-    for (int round = 0; round < 30; round++) {
-        thrum_stat(&before);
-        cancelled_waiter_leaves_the_queue();
-        killed_process_gives_it_on();
-        lock_that_is_unmapped_is_given_on();
-        crowd_that_is_ended_leaves_locks_that_work();
-        syscall6(__NR_nanosleep, (long)&(struct timespec){0, 5 * MSEC_NS}, 0, 0, 0, 0, 0);
-        thrum_stat(&after);
-        if (before.frames_free == after.frames_free && before.heap_objects == after.heap_objects &&
-            before.lwps == after.lwps && before.processes == after.processes)
-            return true;
-    }
-    ktap_diag("the last round has cost %ld frames, %ld heap objects",
-              (long)(before.frames_free - after.frames_free),
-              (long)(after.heap_objects - before.heap_objects));
-    return false;
+    return ktap_leaves_nothing(end_in_many_ways);
 }
 
 static const struct ktap_test tests[] = {

@@ -403,20 +403,16 @@ static bool readers_stand_that_processes_go(void)
     return is_ok;
 }
 
-static bool nothing_is_left_by_readers(void)
+static void read_all_of_proc(void)
 {
     static struct walk walk;
-    struct thrum_stat before, after;
 
-    for (int i = 0; i < 3; i++) {
-        walk_folder(&walk, "/proc", 0);
-        thrum_stat(&before);
-        walk_folder(&walk, "/proc", 0);
-        thrum_stat(&after);
-        if (after.heap_objects <= before.heap_objects)
-            return true;
-    }
-    return KTAP_EQUAL(after.heap_objects, before.heap_objects);
+    walk_folder(&walk, "/proc", 0);
+}
+
+static bool nothing_is_left_by_readers(void)
+{
+    return ktap_leaves_nothing(read_all_of_proc);
 }
 
 /* ---- Users ----------------------------------------------------------------------------------- */

@@ -238,25 +238,16 @@ static bool is_refused(const struct refusal *r)
            KTAP_EQUAL(word, 0) && KTAP_EQUAL(other_word, 0);
 }
 
+static void requeue_and_be_refused(void)
+{
+    all_come_through(true);
+    all_come_through(false);
+    requeue_of_the_owner_is_edeadlk();
+}
+
 static bool nothing_is_left(void)
 {
-    struct thrum_stat before, after;
-
-    for (int round = 0; round < 30; round++) {
-        thrum_stat(&before);
-        all_come_through(true);
-        all_come_through(false);
-        requeue_of_the_owner_is_edeadlk();
-        syscall6(__NR_nanosleep, (long)&(struct timespec){0, 5 * MSEC_NS}, 0, 0, 0, 0, 0);
-        thrum_stat(&after);
-        if (before.frames_free == after.frames_free && before.heap_objects == after.heap_objects &&
-            before.lwps == after.lwps && before.processes == after.processes)
-            return true;
-    }
-    ktap_diag("the last round has cost %ld frames, %ld heap objects",
-              (long)(before.frames_free - after.frames_free),
-              (long)(after.heap_objects - before.heap_objects));
-    return false;
+    return ktap_leaves_nothing(requeue_and_be_refused);
 }
 
 static const struct ktap_test tests[] = {

@@ -460,26 +460,17 @@ static bool is_refused(const struct refusal *r)
 
 /* What is left. */
 
+static void share_and_leave(void)
+{
+    requeue_reaches_other_processes();
+    killed_waiters_leave_the_queue();
+    shared_memory_is_shared();
+    locks_are_marked_by(leave_by_exec);
+}
+
 static bool nothing_is_left(void)
 {
-    struct thrum_stat before, after;
-
-    for (int round = 0; round < 30; round++) {
-        thrum_stat(&before);
-        requeue_reaches_other_processes();
-        killed_waiters_leave_the_queue();
-        shared_memory_is_shared();
-        locks_are_marked_by(leave_by_exec);
-        sleep_ns(5 * MSEC_NS);
-        thrum_stat(&after);
-        if (before.frames_free == after.frames_free && before.heap_objects == after.heap_objects &&
-            before.lwps == after.lwps && before.processes == after.processes)
-            return true;
-    }
-    ktap_diag("the last round has cost %ld frames, %ld heap objects",
-              (long)(before.frames_free - after.frames_free),
-              (long)(after.heap_objects - before.heap_objects));
-    return false;
+    return ktap_leaves_nothing(share_and_leave);
 }
 
 static const struct ktap_test tests[] = {

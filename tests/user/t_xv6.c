@@ -94,23 +94,15 @@ static bool failing_program_is_seen(void)
     return KTAP_EQUAL(status_of("fails"), 0) && KTAP_TRUE(!output_is_of_passed("fails", false));
 }
 
-/* Frames: the first run of a program may leave something in caches, a later one must not. */
+static void run_those_that_leave_lwps(void)
+{
+    passes("kill_leaves_zombies");
+    passes("exit_leaves_siblings");
+}
+
 static bool frames_come_back(void)
 {
-    struct thrum_stat before, after;
-
-    for (int round = 0; round < 8; round++) {
-        thrum_stat(&before);
-        if (!passes("kill_leaves_zombies") || !passes("exit_leaves_siblings"))
-            return false;
-        thrum_stat(&after);
-        if (after.frames_free >= before.frames_free && after.heap_objects <= before.heap_objects)
-            return true;
-    }
-    ktap_diag("the last round has cost %ld frames and %ld heap objects",
-              (long)(before.frames_free - after.frames_free),
-              (long)(after.heap_objects - before.heap_objects));
-    return false;
+    return ktap_leaves_nothing(run_those_that_leave_lwps);
 }
 
 static const struct {
