@@ -682,16 +682,8 @@ int64_t pipe_peek(struct file *file, vaddr_t to, size_t nr_bytes, bool is_nonblo
 void pipe_end_peek(struct file *file, size_t nr_bytes)
 {
     struct pipe *pipe = file->private;
-    irq_state_t irq;
-    size_t nr;
+    irq_state_t irq = spin_lock_irq(&pipe->lock);
 
-    for (size_t done = 0; done < nr_bytes; done += nr) {
-        uint64_t at = pipe->nr_read + done;
-
-        nr = MIN(nr_bytes - done, PAGE_SIZE - at % PAGE_SIZE);
-        leave_page(frame_slot(pipe, at), at, nr);
-    }
-    irq = spin_lock_irq(&pipe->lock);
     pipe->reader.is_busy = false;
     end_read(pipe, nr_bytes);
     spin_unlock_irq(&pipe->lock, irq);
