@@ -1,7 +1,7 @@
 /*
  * Arguments that are wrong, call by call: a table of pointers, each of which is tried at every kind
  * of wrong address, and a table of calls with the error that Linux's manual page (for Thrum's own
- * calls, docs/lwps.md) names. t_syscall has the calls that are not here.
+ * calls, docs/lwps.md) names. t_pointers and t_syscall have the calls that are not here.
  *
  * Descriptors and numbers are known only when the suite runs; the tables name them by constants of
  * enum value, which stand for what values[] has.
