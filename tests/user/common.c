@@ -1,5 +1,7 @@
 /* What several suites do (common.h). */
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <thread.h>
 #include <unistd.h>
@@ -25,6 +27,17 @@ pid_t start_child(void (*function)(void *arg), void *arg)
         _exit(1);
     }
     return child;
+}
+
+thread_t start_lwp(void *(*function)(void *arg), void *arg)
+{
+    thread_t lwp;
+
+    if (thread_create(&lwp, function, arg) != 0) {
+        perror("# thread_create");
+        exit(EXIT_FAILURE);
+    }
+    return lwp;
 }
 
 bool has_counts(void *arg)
@@ -100,15 +113,53 @@ void *fork_for_ever(void *arg)
     return arg;
 }
 
-static bool is_blocked(void *tid)
+static bool is_in_state(pid_t tid, unsigned state)
 {
     struct thrum_sched_lwp lwp;
 
-    return sched_list(THRUM_LIST_LWPS, *(pid_t *)tid, &lwp, 1, sizeof(lwp)) == 1 &&
-           lwp.tid == *(pid_t *)tid && lwp.state == THRUM_LWP_STATE_BLOCKED;
+    return sched_list(THRUM_LIST_LWPS, tid, &lwp, 1, sizeof(lwp)) == 1 && lwp.tid == tid &&
+           lwp.state == state;
+}
+
+static bool is_blocked(void *tid)
+{
+    return is_in_state(*(pid_t *)tid, THRUM_LWP_STATE_BLOCKED);
 }
 
 bool comes_to_wait(pid_t tid)
 {
     return ktap_wait_for(is_blocked, &tid);
+}
+
+static bool has_ended(void *tid)
+{
+    return is_in_state(*(pid_t *)tid, THRUM_LWP_STATE_ZOMBIE);
+}
+
+bool comes_to_end(pid_t tid)
+{
+    return ktap_wait_for(has_ended, &tid);
+}
+
+uint64_t count_lwps(void)
+{
+    struct thrum_stat stat = {0};
+
+    thrum_stat(&stat);
+    return stat.lwps;
+}
+
+static bool are_as_many_lwps(void *nr_lwps)
+{
+    return count_lwps() == *(uint64_t *)nr_lwps;
+}
+
+bool lwps_come_back_to(uint64_t nr_lwps)
+{
+    return KTAP_TRUE(ktap_wait_for(are_as_many_lwps, &nr_lwps));
+}
+
+bool no_lwp_is_left(void)
+{
+    return lwps_come_back_to(2);
 }

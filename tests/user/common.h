@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <thread.h>
 #include <thrum.h>
 
 #include <sys/types.h>
@@ -30,8 +31,21 @@ bool has_counts(void *counts);
 #define FAILS(call, error)                                                                         \
     ktap_check_equal((call) < 0 ? errno : 0, (error), #call, __FILE__, __LINE__)
 
+/* A new LWP of this process; where there is none to be had, the suite ends. */
+thread_t start_lwp(void *(*function)(void *arg), void *arg);
+
 /* Waits until the LWP is blocked, in whatever it does; whether it has come to that in time. */
 bool comes_to_wait(pid_t tid);
+
+/* The same for its end: it is there to be joined. */
+bool comes_to_end(pid_t tid);
+
+/* LWPs there are, of all processes; whether they become that many in time. */
+uint64_t count_lwps(void);
+bool lwps_come_back_to(uint64_t nr_lwps);
+
+/* A test: there are the suite and init, with one LWP each. */
+bool no_lwp_is_left(void);
 
 /* What LWPs do while something happens to them. All but the first two go on for ever. */
 void *return_argument(void *arg);
