@@ -6,6 +6,7 @@
 #include <thread.h>
 #include <unistd.h>
 
+#include <linux/wait.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -139,6 +140,11 @@ static bool has_ended(void *tid)
 bool comes_to_end(pid_t tid)
 {
     return ktap_wait_for(has_ended, &tid);
+}
+
+bool child_comes_to_end(pid_t pid)
+{
+    return syscall6(__NR_waitid, P_PID, pid, 0, WEXITED | WNOWAIT, 0, 0) == 0;
 }
 
 uint64_t count_lwps(void)

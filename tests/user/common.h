@@ -40,6 +40,9 @@ bool comes_to_wait(pid_t tid);
 /* The same for its end: it is there to be joined. */
 bool comes_to_end(pid_t tid);
 
+/* Waits for the end of a child, which is left to be waited for; whether that has come. */
+bool child_comes_to_end(pid_t pid);
+
 /* LWPs there are, of all processes; whether they become that many in time. */
 uint64_t count_lwps(void);
 bool lwps_come_back_to(uint64_t nr_lwps);

@@ -26,6 +26,7 @@
 
 static size_t nr_planned, nr_run, nr_failed;
 static const char *skip_reason; /* of the test that runs; NULL: it is not skipped */
+static bool has_waited_in_vain; /* the test that runs */
 
 void ktap_start(size_t nr_tests)
 {
@@ -52,6 +53,8 @@ bool ktap_ok(bool is_ok, const char *sentence, ...)
     vsnprintf(text, sizeof(text), sentence, args);
     va_end(args);
 
+    is_ok = is_ok && !has_waited_in_vain;
+    has_waited_in_vain = false;
     nr_run++;
     nr_failed += !is_ok;
     printf("%s %zu %s%s%s\n", is_ok ? "ok" : "not ok", nr_run, text, skip_reason ? " # SKIP " : "",
@@ -186,8 +189,11 @@ bool ktap_wait_for(bool (*is_there)(void *arg), void *arg)
     uint64_t deadline_ns = monotonic_ns() + KTAP_PATIENCE_NS;
 
     while (!is_there(arg)) {
-        if (monotonic_ns() >= deadline_ns)
+        if (monotonic_ns() >= deadline_ns) {
+            has_waited_in_vain = true;
+            ktap_diag("what had to come has not come in time");
             return false;
+        }
         sleep_ns(POLL_NS);
     }
     return true;

@@ -35,6 +35,9 @@
 /* How long a test may wait for an event that has to come. */
 #define KTAP_PATIENCE_NS 20000000000ull
 
+/* Of a function whose answer is a test's: who does not look at it has checked nothing. */
+#define KTAP_NOT_IGNORED __attribute__((warn_unused_result))
+
 struct ktap_test {
     const char *sentence;
     bool (*run)(void); /* whether the sentence is true */
@@ -69,7 +72,9 @@ bool ktap_skip(const char *reason);
 #define KTAP_TRUE(condition)   ktap_check_true((condition), #condition, __FILE__, __LINE__)
 #define KTAP_EQUAL(seen, want) ktap_check_equal((seen), (want), #seen, __FILE__, __LINE__)
 
+KTAP_NOT_IGNORED
 bool ktap_check_true(bool is_true, const char *text, const char *file, int line);
+KTAP_NOT_IGNORED
 bool ktap_check_equal(long seen, long want, const char *text, const char *file, int line);
 
 /* In a child: plays the role argv[1]. */
@@ -93,7 +98,9 @@ int ktap_role_status(const char *role, const char *argument);
 #define KTAP_ROLE_DIES(role, signal)                                                               \
     ktap_check_dies(ktap_role_status((role), NULL), (signal), __FILE__, __LINE__)
 
+KTAP_NOT_IGNORED
 bool ktap_check_exits(int status, int exit_status, const char *file, int line);
+KTAP_NOT_IGNORED
 bool ktap_check_dies(int status, int signal, const char *file, int line);
 
 /*
@@ -106,7 +113,10 @@ size_t ktap_times(size_t full);
 /* The number of CPUs. */
 size_t ktap_cpus(void);
 
-/* Sleeps until is_there(arg); whether that came within KTAP_PATIENCE_NS. */
+/*
+ * Sleeps until is_there(arg); whether that came within KTAP_PATIENCE_NS. Where it did not, the test
+ * that runs has failed, whether or not it looks at the answer.
+ */
 bool ktap_wait_for(bool (*is_there)(void *arg), void *arg);
 
 /*
@@ -117,6 +127,7 @@ bool ktap_wait_for(bool (*is_there)(void *arg), void *arg);
  * so a count may differ after one round and not after the next. What leaks does so in every round:
  * one round among many has to leave exactly what it found.
  */
+KTAP_NOT_IGNORED
 bool ktap_leaves_nothing(void (*activity)(void));
 
 #endif

@@ -117,12 +117,6 @@ static bool cancel_of_the_caller_does_not_return(void)
     return joins_as_cancelled(lwp);
 }
 
-static void *leave(void *arg)
-{
-    atomic_store((atomic_bool *)arg, true);
-    return (void *)5;
-}
-
 static bool is_true(void *arg)
 {
     return atomic_load((atomic_bool *)arg);
@@ -130,15 +124,12 @@ static bool is_true(void *arg)
 
 static bool one_that_has_ended_keeps_its_value(void)
 {
-    atomic_bool has_left = false;
     thread_t lwp;
     void *value = NULL;
 
-    thread_create(&lwp, leave, &has_left);
-    ktap_wait_for(is_true, &has_left);
-    sleep_ns(20000000);
-    return KTAP_EQUAL(raw_cancel(lwp), 0) && KTAP_EQUAL(thread_join(lwp, &value), 0) &&
-           KTAP_EQUAL((long)value, 5);
+    thread_create(&lwp, return_argument, (void *)5);
+    return KTAP_TRUE(comes_to_end(lwp)) && KTAP_EQUAL(raw_cancel(lwp), 0) &&
+           KTAP_EQUAL(thread_join(lwp, &value), 0) && KTAP_EQUAL((long)value, 5);
 }
 
 static bool nobody_is_esrch(void)
@@ -218,9 +209,8 @@ static bool one_that_is_being_joined_wakes_its_joiner(void)
 
     thread_create(&target, sleep_for_ever, NULL);
     thread_create(&joiner, join_target, (void *)(long)target);
-    sleep_ns(5000000);
-    return KTAP_EQUAL(raw_cancel(target), 0) && KTAP_EQUAL(thread_join(joiner, &value), 0) &&
-           KTAP_TRUE(value == THREAD_CANCELED);
+    return KTAP_TRUE(comes_to_wait(joiner)) && KTAP_EQUAL(raw_cancel(target), 0) &&
+           KTAP_EQUAL(thread_join(joiner, &value), 0) && KTAP_TRUE(value == THREAD_CANCELED);
 }
 
 /* The target of a joiner that was cancelled can be joined by somebody else. */
@@ -230,8 +220,7 @@ static bool cancelled_joiner_gives_its_target_back(void)
 
     thread_create(&target, sleep_for_ever, NULL);
     thread_create(&joiner, join_target, (void *)(long)target);
-    sleep_ns(5000000);
-    return cancels(joiner) && cancels(target);
+    return KTAP_TRUE(comes_to_wait(joiner)) && cancels(joiner) && cancels(target);
 }
 
 /* The runtime's locks. */

@@ -81,12 +81,17 @@ static bool parent_writes_for_itself(void)
     volatile int stack_word = 2;
 
     data_word = 1;
+    int has_written[2];
+    pipe(has_written);
     pid_t child = fork();
     if (child == 0) {
-        sleep_ns(20000000);
-        child_ends(data_word == 1 && stack_word == 2);
+        char byte;
+        child_ends(read(has_written[0], &byte, 1) == 1 && data_word == 1 && stack_word == 2);
     }
     data_word = 10, stack_word = 20;
+    write(has_written[1], "x", 1);
+    close(has_written[0]);
+    close(has_written[1]);
     return child_exits(child, CHILD_IS_WELL);
 }
 

@@ -89,6 +89,8 @@ static bool is_back(void *arg)
     return atomic_load(&nr_back) >= (int)(long)arg;
 }
 
+static bool all_have_waited; /* whom start_waiters() has started */
+
 /*
  * Starts nr LWPs that wait for `word`, one after the other, each for its bits. Each waits elsewhere
  * first and is moved here, so that counting it cannot change the order.
@@ -98,6 +100,7 @@ static void start_waiters(struct waiter *waiters, long nr, const uint32_t *bits,
 {
     atomic_store(&last_place, 0);
     atomic_store(&nr_back, 0);
+    all_have_waited = true;
     for (long i = 0; i < nr; i++) {
         waiters[i] = (struct waiter){
             .word = &first_word,
@@ -105,19 +108,20 @@ static void start_waiters(struct waiter *waiters, long nr, const uint32_t *bits,
             .deadline = deadline,
         };
         thread_create(&waiters[i].lwp, wait_once, &waiters[i]);
-        KTAP_TRUE(ktap_wait_for(has_waiters, &(struct wanted){&first_word, 1}));
-        KTAP_EQUAL(requeue(&first_word, &word, 0, 1), 1);
+        all_have_waited &=
+            KTAP_TRUE(ktap_wait_for(has_waiters, &(struct wanted){&first_word, 1})) &&
+            KTAP_EQUAL(requeue(&first_word, &word, 0, 1), 1);
     }
 }
 
-/* Wakes and joins whoever is left; whether `is_right`. */
+/* Wakes and joins whoever is left; whether all have waited, and `is_right`. */
 static bool end_waiters(struct waiter *waiters, long nr, bool is_right)
 {
     wake(&word, INT_MAX);
     wake(&other_word, INT_MAX);
     for (long i = 0; i < nr; i++)
         thread_join(waiters[i].lwp, NULL);
-    return is_right;
+    return is_right && all_have_waited;
 }
 
 /* Waking. */
