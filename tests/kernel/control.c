@@ -22,6 +22,7 @@
 
 #define NR_WORKERS     16
 #define NR_CONTROLLERS 3
+#define PATIENCE_NS    (20000 * NSEC_PER_MSEC)
 
 static struct kthread *start(kthread_fn fn, uintptr_t number)
 {
@@ -88,14 +89,15 @@ static uint64_t end_subject(struct kthread *thread)
     return kthread_join(thread);
 }
 
-/* Whether it has been given the CPU at least once more. */
+/* Whether it is given the CPU at least once more. */
 static bool goes_on(void)
 {
+    uint64_t deadline_ns = clock_now_ns() + PATIENCE_NS;
     unsigned before = atomic_load(&nr_turns);
 
-    while (atomic_load(&nr_turns) == before)
+    while (atomic_load(&nr_turns) == before && clock_now_ns() < deadline_ns)
         sched_yield();
-    return true;
+    return KTAP_TRUE(atomic_load(&nr_turns) != before);
 }
 
 static bool joins_and_leaves_a_group(void)
@@ -151,8 +153,7 @@ static bool affinity_is_obeyed(void)
         unsigned cpu = round % nr_cpus_online;
 
         is_right &= KTAP_EQUAL(sched_set_affinity(subject, 1ull << cpu), 0);
-        goes_on();
-        goes_on();
+        is_right &= goes_on() && goes_on();
         is_right &= KTAP_EQUAL(atomic_load(&subject)->last_cpu, cpu);
     }
     is_right &= KTAP_EQUAL(sched_set_affinity(subject, 1ull << 63), -EINVAL);
@@ -186,8 +187,7 @@ static bool shares_of_others_are_given_and_taken(void)
     is_right &= KTAP_EQUAL(sched_set_share(subject, -1), -EINVAL);
     for (unsigned cpu = 0; cpu < nr_cpus_online; cpu++) {
         is_right &= KTAP_EQUAL(sched_set_affinity(subject, 1ull << cpu), 0);
-        goes_on();
-        goes_on();
+        is_right &= goes_on() && goes_on();
         is_right &= KTAP_EQUAL(atomic_load(&subject)->last_cpu, cpu);
     }
     is_right &= KTAP_EQUAL(sched_group_create("rr", 30), -EAGAIN);
@@ -491,8 +491,7 @@ static bool goes_where_it_is_sent(bool is_member)
         sched_lwp_set_team(subject, members);
     sched_lwp_set_team(subject, NULL);
     atomic_store(&may_hear, true);
-    goes_on();
-    goes_on();
+    is_right &= goes_on() && goes_on();
     is_right &= KTAP_EQUAL(atomic_load(&subject)->last_cpu, 0);
     atomic_store(&is_over, true);
     kthread_join(thread);
@@ -565,8 +564,7 @@ static bool member_of_group_runs(const char *class_name)
     int group = sched_group_create(class_name, 20);
     bool is_right = KTAP_TRUE(group > 0) && KTAP_EQUAL(sched_join_group(subject, group), 0);
 
-    goes_on();
-    goes_on();
+    is_right &= goes_on() && goes_on();
     is_right &= KTAP_TRUE(strcmp(sched_class_of_group(group)->name, "rr") == 0);
     end_subject(thread);
     return is_right && KTAP_EQUAL(sched_group_destroy(group), 0);

@@ -35,8 +35,9 @@ void ktap_diag(const char *fmt, ...) PRINTF_LIKE(1, 2);
 #define KTAP_EQUAL(seen, want)                                                                     \
     ktap_check_equal((int64_t)(seen), (int64_t)(want), #seen, __FILE__, __LINE__)
 
-bool ktap_check_true(bool is_true, const char *text, const char *file, int line);
-bool ktap_check_equal(int64_t seen, int64_t want, const char *text, const char *file, int line);
+bool ktap_check_true(bool is_true, const char *text, const char *file, int line) MUST_CHECK;
+bool ktap_check_equal(int64_t seen, int64_t want, const char *text, const char *file,
+                      int line) MUST_CHECK;
 
 /* What costs `full` rounds on one CPU is done a tenth as often on several: they are emulated. */
 size_t ktap_times(size_t full);

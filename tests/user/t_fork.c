@@ -4,6 +4,7 @@
  */
 
 #include <errno.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -577,16 +578,17 @@ static bool vfork_waits_for_the_end(void)
     return child_exits(child, CHILD_IS_WELL) && has_waited;
 }
 
-static int sleep_long(int argc, char **argv)
+static int sleep_on(int argc, char **argv)
 {
     (void)argc, (void)argv;
-    sleep_ns(300000000);
-    return CHILD_IS_WELL;
+    for (;;)
+        sleep(1000);
 }
 
 static bool vfork_waits_for_exec(void)
 {
-    char *argv[] = {"t_fork", "sleep-long", NULL};
+    char *argv[] = {"t_fork", "sleep-on", NULL};
+    int status = -1;
     pid_t child = vfork();
 
     if (child == 0) {
@@ -594,7 +596,9 @@ static bool vfork_waits_for_exec(void)
         _exit(1);
     }
     bool is_running = KTAP_EQUAL(waitpid(child, NULL, WNOHANG), 0);
-    return child_exits(child, CHILD_IS_WELL) && is_running;
+    kill(child, SIGKILL);
+    return KTAP_EQUAL(waitpid(child, &status, 0), child) &&
+           ktap_check_dies(status, SIGKILL, __FILE__, __LINE__) && is_running;
 }
 
 static void *sleep_in_vfork_child(void *arg)
@@ -659,7 +663,7 @@ static const struct ktap_test tests[] = {
 static const struct ktap_role roles[] = {
     {"fork-until-full", fork_until_full},
     {"exit-from-another-lwp", exit_from_another_lwp},
-    {"sleep-long", sleep_long},
+    {"sleep-on", sleep_on},
 };
 
 int main(int argc, char **argv)

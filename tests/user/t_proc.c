@@ -4,6 +4,7 @@
  */
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +13,12 @@
 #include <unistd.h>
 
 #include <linux/elf.h>
-#include <linux/signal.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "common.h"
 #include "ktap.h"
 #include "user_asm.h"
 
@@ -483,11 +484,19 @@ static int sleep_a_little(int argc, char **argv)
     return 0;
 }
 
+static int sleep_on(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    for (;;)
+        sleep(1000);
+}
+
 static bool wait_without_hanging_returns_0(void)
 {
-    pid_t child = ktap_spawn_role("sleep-a-little", NULL);
+    pid_t child = ktap_spawn_role("sleep-on", NULL);
     bool is_right = KTAP_EQUAL(raw_wait4(child, NULL, WNOHANG), 0);
 
+    kill(child, SIGKILL);
     forget_child(child);
     return is_right;
 }
@@ -517,8 +526,8 @@ static bool wait_after_the_end_gets_the_status(void)
     pid_t child = ktap_spawn_role("exit-with", "9");
     int status = 0;
 
-    sleep_ns(50000000);
-    return KTAP_EQUAL(raw_wait4(child, &status, 0), child) && KTAP_EQUAL(WEXITSTATUS(status), 9);
+    return KTAP_TRUE(child_comes_to_end(child)) &&
+           KTAP_EQUAL(raw_wait4(child, &status, 0), child) && KTAP_EQUAL(WEXITSTATUS(status), 9);
 }
 
 static void *spawn_a_child(void *arg)
@@ -555,11 +564,6 @@ static bool any_lwp_may_wait(void)
     thread_create(&lwp, wait_for_any, NULL);
     thread_join(lwp, &exit_status);
     return KTAP_EQUAL((long)exit_status, 13);
-}
-
-static void *return_argument(void *arg)
-{
-    return arg;
 }
 
 static bool wait_does_not_reap_lwps(void)
@@ -666,6 +670,7 @@ static const struct ktap_role roles[] = {
     {"layout", play_layout},
     {"count-arguments", count_arguments},
     {"sleep-a-little", sleep_a_little},
+    {"sleep-on", sleep_on},
     {"leave-orphans", leave_orphans},
     {"write-memory", write_memory},
     {"divide-by-zero", divide_by_zero},

@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "common.h"
 #include "ktap.h"
 
 #define PAGE        4096ul
@@ -153,8 +154,8 @@ static bool copied_memory_is_not_shared(void)
 {
     pid_t child = start_waiting_child(&word, FUTEX_WAIT);
 
-    sleep_ns(50 * MSEC_NS);
-    bool is_right = KTAP_EQUAL(futex(&word, FUTEX_WAKE, 1, 0, NULL, 0), 0);
+    bool is_right =
+        KTAP_TRUE(comes_to_wait(child)) && KTAP_EQUAL(futex(&word, FUTEX_WAKE, 1, 0, NULL, 0), 0);
     syscall6(__NR_kill, child, SIGKILL, 0, 0, 0, 0);
     int status = 0;
     waitpid(child, &status, 0);

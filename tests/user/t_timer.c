@@ -255,11 +255,8 @@ static bool overruns_are_counted(void)
     set_timer(id, 0, 1 * MS, 1 * MS);
     sleep_ns(50 * MS);
     sigprocmask(SIG_UNBLOCK, &set, NULL);
-    while (nr_calls == 0)
-        yield();
+    bool is_right = KTAP_TRUE(comes(1));
     set_timer(id, 0, 0, 0);
-    int nr = nr_calls;
-    bool is_right = KTAP_TRUE(nr >= 1);
     /* Again, to look at one expiry only. */
     sigprocmask(SIG_BLOCK, &set, NULL);
     set_timer(id, 0, 1 * MS, 1 * MS);
