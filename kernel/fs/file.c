@@ -264,8 +264,10 @@ void file_stat(struct file *file, struct stat *stat)
 {
     if (file->ops->stat != NULL)
         file->ops->stat(file, stat);
-    else
+    else if (file->inode != NULL)
         inode_stat(file->inode, stat);
+    else
+        file_stat_anonymous(stat, 0600);
 }
 
 void file_stat_anonymous(struct stat *stat, uint32_t mode)

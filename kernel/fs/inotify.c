@@ -384,12 +384,6 @@ static int64_t inotify_ioctl(struct file *file, unsigned request, uint64_t arg)
     return user_copy_to(arg, &nr_bytes, sizeof(nr_bytes));
 }
 
-static void inotify_stat(struct file *file, struct stat *stat)
-{
-    (void)file;
-    file_stat_anonymous(stat, 0600);
-}
-
 static void free_instance(struct instance *in)
 {
     kfree(in->ring);
@@ -415,7 +409,6 @@ static const struct file_ops inotify_ops = {
     .read = inotify_read,
     .poll = inotify_poll,
     .ioctl = inotify_ioctl,
-    .stat = inotify_stat,
     .release = inotify_release,
 };
 

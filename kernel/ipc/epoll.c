@@ -548,16 +548,9 @@ static int64_t refuse_read(struct file *file, vaddr_t at, size_t nr_bytes, uint6
     return -EINVAL;
 }
 
-static void epoll_stat(struct file *file, struct stat *stat)
-{
-    (void)file;
-    file_stat_anonymous(stat, 0600);
-}
-
 static const struct file_ops epoll_ops = {
     .read = refuse_read,
     .poll = epoll_poll,
-    .stat = epoll_stat,
     .release = epoll_release,
 };
 

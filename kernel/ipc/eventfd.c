@@ -107,12 +107,6 @@ static unsigned eventfd_poll(struct file *file, struct poll_watcher *watcher)
     return events;
 }
 
-static void eventfd_stat(struct file *file, struct stat *stat)
-{
-    (void)file;
-    file_stat_anonymous(stat, 0600);
-}
-
 static void eventfd_release(struct file *file)
 {
     kfree(file->private);
@@ -122,7 +116,6 @@ static const struct file_ops eventfd_ops = {
     .read = eventfd_read,
     .write = eventfd_write,
     .poll = eventfd_poll,
-    .stat = eventfd_stat,
     .release = eventfd_release,
 };
 

@@ -17,7 +17,6 @@
 #include <linux/eventpoll.h>
 #include <linux/fcntl.h>
 #include <linux/signalfd.h>
-#include <linux/stat.h>
 #include <mm/slab.h>
 #include <mm/user_copy.h>
 #include <proc/signal.h>
@@ -126,12 +125,6 @@ static unsigned signalfd_poll(struct file *file, struct poll_watcher *watcher)
     return signal_poll(fd->mask, watch, watcher) ? EPOLLIN : 0;
 }
 
-static void signalfd_stat(struct file *file, struct stat *stat)
-{
-    (void)file;
-    file_stat_anonymous(stat, 0600);
-}
-
 static void signalfd_release(struct file *file)
 {
     struct signalfd *fd = file->private;
@@ -148,7 +141,6 @@ static void signalfd_release(struct file *file)
 static const struct file_ops signalfd_ops = {
     .read = signalfd_read,
     .poll = signalfd_poll,
-    .stat = signalfd_stat,
     .release = signalfd_release,
 };
 

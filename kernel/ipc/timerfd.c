@@ -265,12 +265,6 @@ int timerfd_get(struct file *file, struct timerfd_time *time)
     return 0;
 }
 
-static void timerfd_stat(struct file *file, struct stat *stat)
-{
-    (void)file;
-    file_stat_anonymous(stat, 0600);
-}
-
 static void timerfd_release(struct file *file)
 {
     struct timerfd *t = file->private;
@@ -285,7 +279,6 @@ static void timerfd_release(struct file *file)
 static const struct file_ops timerfd_ops = {
     .read = timerfd_read,
     .poll = timerfd_poll,
-    .stat = timerfd_stat,
     .release = timerfd_release,
 };
 

@@ -493,18 +493,6 @@ static int64_t send_message(struct file *file, vaddr_t header_at, int flags)
     return result;
 }
 
-int64_t sys_sendmsg(int fd, vaddr_t header_at, int flags)
-{
-    struct file *file;
-    int64_t result = get_socket(fd, &file);
-
-    if (result != 0)
-        return result;
-    result = send_message(file, header_at, flags);
-    file_put(file);
-    return result;
-}
-
 /* A control buffer that is being written. */
 struct control {
     vaddr_t at;
@@ -604,23 +592,35 @@ static int64_t receive_message(struct file *file, vaddr_t header_at, int flags)
     return result;
 }
 
-int64_t sys_recvmsg(int fd, vaddr_t header_at, int flags)
+/* send_message() or receive_message() */
+typedef int64_t message_fn(struct file *socket, vaddr_t header_at, int flags);
+
+static int64_t with_socket(int fd, vaddr_t header_at, int flags, message_fn *fn)
 {
     struct file *file;
     int64_t result = get_socket(fd, &file);
 
     if (result != 0)
         return result;
-    result = receive_message(file, header_at, flags);
+    result = fn(file, header_at, flags);
     file_put(file);
     return result;
+}
+
+int64_t sys_sendmsg(int fd, vaddr_t header_at, int flags)
+{
+    return with_socket(fd, header_at, flags, send_message);
+}
+
+int64_t sys_recvmsg(int fd, vaddr_t header_at, int flags)
+{
+    return with_socket(fd, header_at, flags, receive_message);
 }
 
 /* ---- Several messages ----------------------------------------------------------------------- */
 
 /* One message of an array of struct mmsghdr, and its length. */
-static int64_t do_one(struct file *file, vaddr_t message_at, int flags,
-                      int64_t (*fn)(struct file *, vaddr_t, int))
+static int64_t do_one(struct file *file, vaddr_t message_at, int flags, message_fn *fn)
 {
     int64_t result = fn(file, message_at + offsetof(struct mmsghdr, msg_hdr), flags);
     uint32_t nr_bytes = (uint32_t)result;

@@ -55,7 +55,7 @@ struct file_ops {
     unsigned (*poll)(struct file *file, struct poll_watcher *watcher);
     /* What ioctl() does with this kind of file. NULL: -ENOTTY. */
     int64_t (*ioctl)(struct file *file, unsigned request, uint64_t arg);
-    void (*stat)(struct file *file, struct stat *stat); /* NULL: the inode's */
+    void (*stat)(struct file *file, struct stat *stat); /* NULL: the inode's, or 0600 without */
     /* lseek(), where the usual one will not do; called also if is_seekable is false. */
     int64_t (*seek)(struct file *file, int64_t offset, int whence);
     void (*release)(struct file *file); /* the last reference is gone; NULL: nothing to do */
