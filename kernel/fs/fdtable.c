@@ -22,6 +22,7 @@
 
 #define FDS_AT_FIRST 16
 
+/* Locked by the table. */
 struct slot {
     struct file *file; /* NULL: free or reserved */
     bool is_taken;

@@ -40,6 +40,8 @@
 #define READ_BYTES_AT_ONCE 512 /* at least the longest record */
 
 #define EVENTS (IN_ALL_EVENTS | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED)
+
+/* Locked by `lock`, as is the next one, but for what is constant. */
 struct instance {
     struct list_node link; /* on `instances` */
     uint32_t uid;          /* constant: who made it */

@@ -27,6 +27,7 @@
 #define CHAIN_MAX  32
 #define LOOKED_MAX 4096
 
+/* On a list of its file: locks_lock. */
 struct lock {
     struct list_node link;
     struct file_lock_request is;
@@ -35,11 +36,11 @@ struct lock {
 struct file_locks {
     struct list ranges, wholes; /* locks_lock */
     struct waitq waiting;       /* locks_lock */
-    struct inode *inode;
-    struct list_node link; /* locks_lock: on all_locks */
+    struct inode *inode;        /* constant; without a reference: it ends when that goes */
+    struct list_node link;      /* locks_lock: on all_locks */
 };
 
-/* A process's LWP that waits for a lock. */
+/* A process's LWP that waits for a lock: on its stack, on blocked_list. locks_lock. */
 struct blocked {
     struct list_node link;
     const void *owner, *by; /* descriptor tables */

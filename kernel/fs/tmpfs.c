@@ -11,7 +11,7 @@
  *
  * Everything that is about a folder's entries is guarded by the folder's lock. A node also knows a
  * name of its own, from which paths are made: `parent` and `entry` change with the lock of that
- * folder, and with names_lock, under which others find the folder.
+ * folder, and with tmpfs_names_lock, under which others find the folder.
  *
  * Frames for contents are at most half of what processes may have, of all tmpfs together; each may
  * have a limit of its own (options size= and nr_inodes=).

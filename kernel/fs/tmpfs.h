@@ -33,7 +33,8 @@ struct node {
     struct rb_tree by_name, by_position; /* inode.lock */
     uint64_t next_position;              /* inode.lock */
 
-    /* Where it is: `entry` is a name of its in `parent`. The lock of `parent`, and names_lock. */
+    /* Where it is: `entry` is a name of its in `parent`. Locks: `parent`'s, and tmpfs_names_lock.
+     */
     struct node *parent; /* of a folder: always there, a reference; else NULL without `entry` */
     struct entry *entry; /* NULL: removed, or the root, or another name is left */
 };

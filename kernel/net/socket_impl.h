@@ -19,7 +19,7 @@ enum socket_state {
     LISTENING,
 };
 
-/* What a socket is bound to (name.c). Constant but for the first two. */
+/* What a socket is bound to (name.c). Constant but for the first three. */
 struct socket_name {
     atomic_uint nr_refs;
     struct list_node link; /* names_lock */
@@ -29,14 +29,14 @@ struct socket_name {
     struct socket_address address;
 };
 
-/* Locks: c constant, l lock, r the lock of rights.c. */
+/* Locks: c constant, l lock, r the lock of rights.c, a atomic. */
 struct socket {
-    atomic_uint nr_refs;
-    int type; /* c */
+    atomic_uint nr_refs; /* a */
+    int type;            /* c */
     struct spinlock lock;
     enum socket_state state;          /* l */
     struct socket *peer;              /* l: a reference; to whom is sent what has no address */
-    struct socket_name *_Atomic name; /* set once, with `reading` held; a reference */
+    struct socket_name *_Atomic name; /* a: set once, with `reading` held; a reference */
     bool is_dead;                     /* l: no file any more */
     bool no_more_in, no_more_out;     /* l: shut down here, or at the other side */
     int error;                        /* l: SO_ERROR, positive */
@@ -53,10 +53,10 @@ struct socket {
     unsigned nr_pending, backlog;  /* l */
 
     struct ucred own, peer_credentials; /* l: whose it is, as connect() and listen() found it */
-    atomic_bool wants_credentials;      /* SO_PASSCRED */
-    _Atomic uint64_t option_bits;       /* options that are only remembered, by number */
-    _Atomic size_t send_bytes, receive_bytes; /* SO_SNDBUF; SO_RCVBUF, only remembered */
-    _Atomic uint64_t send_timeout_ns, receive_timeout_ns; /* WAITQ_FOREVER: none */
+    atomic_bool wants_credentials;      /* a: SO_PASSCRED */
+    _Atomic uint64_t option_bits;       /* a: options that are only remembered, by number */
+    _Atomic size_t send_bytes, receive_bytes; /* a: SO_SNDBUF; SO_RCVBUF, only remembered */
+    _Atomic uint64_t send_timeout_ns, receive_timeout_ns; /* a: WAITQ_FOREVER: none */
 
     struct socket *holder; /* r: while it is pending, the listener; no reference */
     unsigned nr_held;      /* r: sockets in its messages, and those of its pending ones */

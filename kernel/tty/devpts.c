@@ -32,8 +32,8 @@ enum { POSITION_DOT, POSITION_DOTDOT, POSITION_PTMX, POSITION_FIRST };
 
 /* One mounted. */
 struct devpts {
-    atomic_uint nr_inodes; /* that are in use, without the root */
-    uint32_t mode, ptmx_mode, gid;
+    atomic_uint nr_inodes;         /* that are in use, without the root */
+    uint32_t mode, ptmx_mode, gid; /* constant */
 };
 
 static const struct inode_ops node_ops, root_ops;

@@ -57,11 +57,11 @@ struct signal_timer {
 };
 
 struct signal_timers {
-    struct mutex setting;
+    struct mutex setting;          /* held while a timer is set, stopped or deleted */
     struct list timers;            /* p */
     int last_id;                   /* p */
     unsigned nr;                   /* p */
-    struct signal_timer itimer[3]; /* by ITIMER_* */
+    struct signal_timer itimer[3]; /* (their own) by ITIMER_* */
 };
 
 /* ---- Running -------------------------------------------------------------------------------- */

@@ -71,9 +71,9 @@ struct user_lwp {
 };
 
 struct process {
-    int pid;             /* c */
-    struct space *space; /* c while an LWP is alive */
-    char name[LWP_NAME_MAX];
+    int pid;                 /* c */
+    struct space *space;     /* c while an LWP is alive */
+    char name[LWP_NAME_MAX]; /* p to write; who reads it without may see half of each */
 
     struct spinlock lock;
     struct list lwps;                 /* p  all that have not been reaped */
