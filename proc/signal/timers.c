@@ -517,7 +517,9 @@ void signal_timers_exec(struct process *process)
     if (timers == NULL)
         return;
     list_for_each_entry_safe (t, next, &timers->timers, link) {
+        mutex_lock(&timers->setting); /* clock_moved() would set it again */
         delete_one(timers, t, &t);
+        mutex_unlock(&timers->setting);
         free_timer(t);
     }
 }

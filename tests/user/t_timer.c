@@ -244,6 +244,43 @@ static bool absolute_times_follow_the_calendar(void)
     return KTAP_EQUAL(delete_timer(id), 0) && is_right;
 }
 
+/* In a child: ends with timers that go by the calendar, which is set all the time. */
+static void leave_timers(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 20; i++) {
+        int id;
+
+        make_timer(REALTIME, SIGEV_SIGNAL, SIGALRM, 0, &id);
+        set_timer(id, ABSTIME, (long)now_ns(REALTIME) + 3000000 * MS, 0);
+    }
+    _exit(CHILD_IS_WELL);
+}
+
+static void *set_calendar(void *is_over)
+{
+    while (!*(atomic_bool *)is_over)
+        shift_calendar(0);
+    return NULL;
+}
+
+static bool timers_end_while_the_calendar_is_set(void)
+{
+    atomic_bool is_over = false;
+    thread_t setter;
+    bool is_right = KTAP_EQUAL(thread_create(&setter, set_calendar, &is_over), 0);
+
+    for (size_t round = 0; is_right && round < ktap_times(300) + 30; round++) {
+        int status = -1;
+        pid_t child = start_child(leave_timers, NULL);
+
+        is_right = KTAP_EQUAL(waitpid(child, &status, 0), child) &&
+                   ktap_check_exits(status, CHILD_IS_WELL, __FILE__, __LINE__);
+    }
+    is_over = true;
+    return KTAP_EQUAL(thread_join(setter, NULL), 0) && is_right;
+}
+
 static bool overruns_are_counted(void)
 {
     sigset_t set = signal_bit(40);
@@ -535,6 +572,7 @@ static const struct ktap_test tests[] = {
     {"a timer's signal brings its value and its number", timer_brings_its_value},
     {"absolute times are of the timer's clock", absolute_times_are_of_the_clock},
     {"absolute times follow the calendar", absolute_times_follow_the_calendar},
+    {"timers end while the calendar is set", timers_end_while_the_calendar_is_set},
     {"expiries that nobody has taken are counted", overruns_are_counted},
     {"a timer whose signal is ignored goes on", ignored_timer_goes_on},
     {"a timer without a signal only counts", timer_without_signal_only_counts},
