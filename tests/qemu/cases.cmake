@@ -71,6 +71,7 @@ set(perturbed_suites t_lwp t_fork t_exec t_kill t_cancel t_pipe t_pi_owner t_sig
 if(THRUM_SOCKETS)
   list(APPEND perturbed_suites t_unix)
 endif()
+list(APPEND perturbed_suites t_clone t_mmap)
 if(THRUM_DEBUG)
   set(seed 100)
   foreach(suite IN LISTS perturbed_suites)
