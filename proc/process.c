@@ -431,7 +431,7 @@ bool process_is_meant(const struct process *process, int pid)
 {
     if (pid > 0)
         return process->pid == pid;
-    if (pid == -1)
+    if (pid == PROCESS_ANY)
         return true;
     return process->group == (pid == 0 ? process_current()->group : -pid);
 }

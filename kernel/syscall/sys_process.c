@@ -66,7 +66,7 @@ int64_t sys_wait4(int pid, vaddr_t status_at, int options, vaddr_t usage_at)
         return -EINVAL;
     if (pid == INT32_MIN)
         return -ESRCH;
-    result = process_wait(pid, wait_flags(options | WEXITED), &info);
+    result = process_wait(pid == -1 ? PROCESS_ANY : pid, wait_flags(options | WEXITED), &info);
     if (result <= 0)
         return result;
     if (status_at != 0 && user_copy_to(status_at, &info.status, sizeof(info.status)) != 0)
@@ -76,19 +76,13 @@ int64_t sys_wait4(int pid, vaddr_t status_at, int options, vaddr_t usage_at)
     return result;
 }
 
-/* What waitid() names by `which` and `id`, as process_wait() takes it; INT32_MIN: nothing. */
-static int waitid_target(int which, int id)
+/* What waitid() names by `which` and `id`, as process_wait() takes it. 0 or -EINVAL. */
+static int waitid_target(int which, int id, int *target)
 {
-    switch (which) {
-    case P_ALL:
-        return -1;
-    case P_PID:
-        return id > 0 ? id : INT32_MIN;
-    case P_PGID:
-        return id > 1 ? -id : id == 0 ? 0 : INT32_MIN;
-    default:
-        return INT32_MIN;
-    }
+    *target = which == P_ALL ? PROCESS_ANY : which == P_PID ? id : -id;
+    if (which == P_ALL || (which == P_PID && id > 0) || (which == P_PGID && id >= 0))
+        return 0;
+    return -EINVAL;
 }
 
 static int store_siginfo(vaddr_t info_at, int pid, const struct process_wait_info *info)
@@ -112,10 +106,10 @@ static int store_siginfo(vaddr_t info_at, int pid, const struct process_wait_inf
 int64_t sys_waitid(int which, int id, vaddr_t info_at, int options, vaddr_t usage_at)
 {
     struct process_wait_info info = {0};
-    int target = waitid_target(which, id), result;
+    int target, result = waitid_target(which, id, &target);
 
     if (options & ~(WAIT_COMMON | WNOWAIT | WEXITED | WSTOPPED) ||
-        !(options & (WEXITED | WSTOPPED | WCONTINUED)) || target == INT32_MIN)
+        !(options & (WEXITED | WSTOPPED | WCONTINUED)) || result != 0)
         return -EINVAL;
     result = process_wait(target, wait_flags(options), &info);
     if (result < 0)

@@ -224,7 +224,7 @@ static int send_to_group(int pid, const siginfo_t *info)
     list_for_each_entry (process, &all_processes, all_link) {
         int error;
 
-        if (!process_is_meant(process, pid) ||
+        if (!process_is_meant(process, pid == -1 ? PROCESS_ANY : pid) ||
             (pid == -1 && (process->pid == FIRST_PID || process == process_current())))
             continue;
         error = may_send(process, info->si_signo) ? send(process, info, true) : -EPERM;

@@ -121,6 +121,8 @@ struct process {
 
 /* Counts for struct thrum_stat. */
 extern atomic_uint nr_processes, nr_user_lwps;
+#define PROCESS_ANY INT32_MIN /* where a pid is 0 or minus a number for a group */
+
 extern atomic_uint nr_processes_ever;
 
 /* The calling LWP and its process; only in an LWP of a user process. */
@@ -239,8 +241,9 @@ struct process_wait_info {
 };
 
 /*
- * Waits for a child (pid > 0: that one; -1: any; 0: of the caller's group; < -1: of group -pid); of
- * one that has ended it takes what is left. The child's pid, 0, -ECHILD or -ERESTARTSYS. May sleep.
+ * Waits for a child (pid > 0: that one; PROCESS_ANY; 0: of the caller's group; < 0: of group -pid);
+ * of one that has ended it takes what is left. The child's pid, 0, -ECHILD or -ERESTARTSYS. May
+ * sleep.
  */
 int process_wait(int pid, unsigned flags, struct process_wait_info *info) MUST_CHECK;
 

@@ -9,7 +9,7 @@
 extern struct spinlock family_lock;
 extern struct list all_processes;
 
-/* Whether `pid` means `process`, as wait4() and kill() take it. The family's lock is held. */
+/* Whether `pid` means `process`, as process_wait() takes it. The family's lock is held. */
 bool process_is_meant(const struct process *process, int pid);
 
 /*
