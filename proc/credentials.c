@@ -82,6 +82,7 @@ void process_inherit_credentials(struct process *child, struct process *parent)
     if (parent->root != NULL)
         child->root = inode_get(parent->root);
     memcpy(child->limits, parent->limits, sizeof(child->limits));
+    process_inherit_settings(child, parent);
     spin_unlock_irq(&parent->lock, irq);
     irq = spin_lock_irq(&child->lock);
     signal_cpu_limit_watch(child);

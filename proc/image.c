@@ -165,6 +165,7 @@ static int build_stack(struct space *space, const struct elf_image *image, const
     struct stack_builder b = {.words = kmalloc_user(nr_words_max * sizeof(uint64_t))};
     unsigned char random[RANDOM_BYTES];
     const char *environment;
+    unsigned nr_words_before;
     int error;
 
     if (b.words == NULL)
@@ -180,9 +181,12 @@ static int build_stack(struct space *space, const struct elf_image *image, const
     start->image.environment = b.strings_va + (vaddr_t)(environment - args->strings);
     start->image.strings_end = SPACE_STACK_TOP;
     push_pointers(&b, args, environment, args->envc);
+    nr_words_before = b.nr_words;
     push_auxv(&b, space, image, start);
 
     start->sp = ROUND_DOWN(b.random_va - b.nr_words * sizeof(uint64_t), 16);
+    start->image.auxv = start->sp + nr_words_before * sizeof(uint64_t);
+    start->image.auxv_end = start->sp + b.nr_words * sizeof(uint64_t);
     error = space_write(space, b.strings_va, args->strings, args->nr_bytes);
     if (error == 0)
         error = space_write(space, b.path_va, path, strlen(path) + 1);
@@ -232,7 +236,7 @@ static void find_set_bits(const struct inode *file, struct image_start *start)
     start->set_bits = mode & S_ISUID;
     if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
         start->set_bits |= S_ISGID;
-    if (atomic_load(&file->mount->flags) & MS_NOSUID)
+    if ((atomic_load(&file->mount->flags) & MS_NOSUID) || process_gains_nothing())
         start->set_bits = 0;
     start->uid = file->uid;
     start->gid = file->gid;

@@ -320,6 +320,7 @@ static void give_children_away(struct process *process)
 
     if (process == first_process && !list_is_empty(&process->children))
         log_warn("proc: the first process has ended before its children");
+    process_tell_children_of_end(process);
     list_for_each_entry (child, &process->children, sibling_link) {
         child->parent = process == first_process ? NULL : first_process;
         child->exit_signal = SIGCHLD; /* as on Linux: wait() without flags is to find it */

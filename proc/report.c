@@ -270,6 +270,9 @@ int process_report(int pid, int tid, struct process_report *report)
     report->args = process->image.args;
     report->environment = process->image.environment;
     report->strings_end = process->image.strings_end;
+    report->auxv = process->image.auxv;
+    report->auxv_end = process->image.auxv_end;
+    report->settings = process->settings;
     report->children = process->children_usage;
     report_lwps(process, only, report);
     report_signals(process, only != NULL ? only : find_lwp(process, pid), report);
@@ -326,6 +329,22 @@ int process_set_lwp_name(int pid, int tid, const char *name)
     if (process != NULL)
         let_go(process, irq);
     return lwp != NULL ? 0 : -ESRCH;
+}
+
+int process_set_oom_score_adj(int pid, int score)
+{
+    irq_state_t irq;
+    struct process *process = keep(pid, &irq);
+    int error = 0;
+
+    if (process == NULL)
+        return -ESRCH;
+    if (score < process->settings.oom_score_adj && !credentials_are_root(credentials_current()))
+        error = -EACCES;
+    else
+        process->settings.oom_score_adj = (int16_t)score;
+    let_go(process, irq);
+    return error;
 }
 
 /* ---- References ----------------------------------------------------------------------------- */

@@ -197,11 +197,11 @@ mm/file_map*.c
 mm/include/mm/file_map.h
 proc/credentials.c
 proc/@(elf|image|script).[ch]
-proc/@(report|visit).c
+proc/@(report|settings|visit).c
 proc/signal/*
 proc/include/proc/@(elf|image).h
 proc/include/proc/report.h
-proc/include/proc/@(signal*|timers).h'
+proc/include/proc/@(settings|signal*|timers).h'
 
 check_core_size() {
     local files=() file nr_lines nr_code_lines

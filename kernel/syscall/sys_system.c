@@ -9,6 +9,7 @@
 #include <kernel/string.h>
 #include <kernel/utsname.h>
 #include <linux/capability.h>
+#include <linux/personality.h>
 #include <linux/prctl.h>
 #include <linux/sysinfo.h>
 #include <mm/frame.h>
@@ -96,10 +97,18 @@ int64_t sys_rseq(void)
 
 #define PERSONALITY_ASK 0xffffffffu
 
-/* There is one, PER_LINUX. */
+/* There is one, PER_LINUX, and one flag of it, which says what is so anyway. */
 int64_t sys_personality(unsigned personality)
 {
-    return personality == PERSONALITY_ASK || personality == 0 ? 0 : -EINVAL;
+    struct process_settings *settings = &process_current()->settings;
+    unsigned old = settings->personality;
+
+    if (personality != PERSONALITY_ASK && personality != PER_LINUX &&
+        personality != ADDR_NO_RANDOMIZE)
+        return -EINVAL;
+    if (personality != PERSONALITY_ASK)
+        settings->personality = personality;
+    return old;
 }
 
 /* ---- prctl() -------------------------------------------------------------------------------- */
@@ -143,8 +152,27 @@ static int64_t ambient_capabilities(uint64_t what, uint64_t capability, uint64_t
     }
 }
 
+static int64_t set_no_new_privileges(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    if (a != 1 || b != 0 || c != 0 || d != 0)
+        return -EINVAL;
+    process_current()->settings.gains_nothing = true;
+    return 0;
+}
+
+/* The parent is the process: Linux looks at the thread that has made the child. */
+static int64_t set_signal_at_end_of_parent(uint64_t signal)
+{
+    if (signal > SIGNAL_MAX)
+        return -EINVAL;
+    process_current()->settings.signal_at_end_of_parent = (int)signal;
+    return 0;
+}
+
 int64_t sys_prctl(int option, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
+    const struct process_settings *settings = &process_current()->settings;
+
     switch (option) {
     case PR_SET_NAME:
         return set_name(a);
@@ -154,8 +182,14 @@ int64_t sys_prctl(int option, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
         return 1;
     case PR_SET_DUMPABLE:
         return a == 1 ? 0 : -EINVAL;
+    case PR_SET_NO_NEW_PRIVS:
+        return set_no_new_privileges(a, b, c, d);
     case PR_GET_NO_NEW_PRIVS:
-        return a == 0 && b == 0 && c == 0 && d == 0 ? 0 : -EINVAL;
+        return a == 0 && b == 0 && c == 0 && d == 0 ? settings->gains_nothing : -EINVAL;
+    case PR_SET_PDEATHSIG:
+        return set_signal_at_end_of_parent(a);
+    case PR_GET_PDEATHSIG:
+        return user_copy_to(a, &settings->signal_at_end_of_parent, sizeof(int));
     case PR_CAP_AMBIENT:
         return ambient_capabilities(a, b, c, d);
     case PR_GET_SECCOMP:

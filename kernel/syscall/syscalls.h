@@ -398,6 +398,9 @@ SYSCALL(__NR_setdomainname, setdomainname, (vaddr_t name_at, int nr_bytes), "nam
 SYSCALL(__NR_sysinfo, sysinfo, (vaddr_t info_at), "what the system has")
 SYSCALL(__NR_getcpu, getcpu, (vaddr_t cpu_at, vaddr_t node_at), "which CPU the caller is on")
 SYSCALL(__NR_rseq, rseq, (void), "ENOSYS: there are no restartable sequences")
+SYSCALL(__NR_ioprio_get, ioprio_get, (int which, int who), "what ioprio_set has set")
+SYSCALL(__NR_ioprio_set, ioprio_set, (int which, int who, int priority),
+        "remember a priority for disks")
 SYSCALL(__NR_personality, personality, (unsigned personality), "how programs are treated")
 SYSCALL(__NR_prctl, prctl, (int option, uint64_t a, uint64_t b, uint64_t c, uint64_t d),
         "what an LWP is like")

@@ -170,20 +170,13 @@ static void append_page(struct procfs_text *text, const struct space *space, vad
         procfs_append(text, zeroes, MIN(nr, sizeof(zeroes)));
 }
 
-static int show_strings(struct procfs_text *text, int pid, bool is_environment)
+/* What is at [va, end) of a process. */
+static int show_bytes(struct procfs_text *text, int pid, vaddr_t va, vaddr_t end)
 {
-    struct process_report r;
-    struct space *space;
-    vaddr_t va, end;
-    int error = process_report(pid, 0, &r);
+    struct space *space = process_get_space(pid);
 
-    if (error != 0)
-        return error;
-    space = process_get_space(pid);
     if (space == NULL)
         return 0;
-    va = is_environment ? r.environment : r.args;
-    end = is_environment ? r.strings_end : r.environment;
     mutex_lock(&space->lock);
     while (va < end && !text->is_full) {
         size_t nr = MIN(end - va, PAGE_SIZE - va % PAGE_SIZE);
@@ -198,10 +191,24 @@ static int show_strings(struct procfs_text *text, int pid, bool is_environment)
 
 int procfs_show_cmdline(struct procfs_text *text, const struct procfs_node *node)
 {
-    return show_strings(text, procfs_pid(node), false);
+    struct process_report r;
+    int error = process_report(procfs_pid(node), 0, &r);
+
+    return error != 0 ? error : show_bytes(text, r.pid, r.args, r.environment);
 }
 
 int procfs_show_environ(struct procfs_text *text, const struct procfs_node *node)
 {
-    return show_strings(text, procfs_pid(node), true);
+    struct process_report r;
+    int error = process_report(procfs_pid(node), 0, &r);
+
+    return error != 0 ? error : show_bytes(text, r.pid, r.environment, r.strings_end);
+}
+
+int procfs_show_auxv(struct procfs_text *text, const struct procfs_node *node)
+{
+    struct process_report r;
+    int error = process_report(procfs_pid(node), 0, &r);
+
+    return error != 0 ? error : show_bytes(text, r.pid, r.auxv, r.auxv_end);
 }

@@ -13,7 +13,8 @@ static int next_lwp(const struct procfs_node *dir, int from)
 
 /* What a process and each of its LWPs have. */
 #define COMMON_ENTRIES                                                                             \
-    {.name = "cmdline", .permissions = 0444, .show = procfs_show_cmdline},                         \
+    {.name = "auxv", .permissions = 0400, .is_private = true, .show = procfs_show_auxv},           \
+        {.name = "cmdline", .permissions = 0444, .show = procfs_show_cmdline},                     \
         {.name = "comm",                                                                           \
          .permissions = 0644,                                                                      \
          .show = procfs_show_comm,                                                                 \
@@ -35,6 +36,15 @@ static int next_lwp(const struct procfs_node *dir, int from)
         {.name = "maps", .permissions = 0444, .is_private = true, .show = procfs_show_maps},       \
         {.name = "mountinfo", .permissions = 0444, .show = procfs_show_mountinfo},                 \
         {.name = "mounts", .permissions = 0444, .show = procfs_show_mounts},                       \
+        {.name = "oom_score", .permissions = 0444, .show = procfs_show_oom_score},                 \
+        {.name = "oom_score_adj",                                                                  \
+         .permissions = 0644,                                                                      \
+         .show = procfs_show_oom_score_adj,                                                        \
+         .write = procfs_write_oom_score_adj},                                                     \
+        {.name = "personality",                                                                    \
+         .permissions = 0400,                                                                      \
+         .is_private = true,                                                                       \
+         .show = procfs_show_personality},                                                         \
         {.name = "root",                                                                           \
          .permissions = 0777,                                                                      \
          .is_private = true,                                                                       \
@@ -44,8 +54,9 @@ static int next_lwp(const struct procfs_node *dir, int from)
         {.name = "schedstat", .permissions = 0444, .show = procfs_show_schedstat},                 \
         {.name = "stat", .permissions = 0444, .show = procfs_show_stat},                           \
         {.name = "statm", .permissions = 0444, .show = procfs_show_statm},                         \
+        {.name = "status", .permissions = 0444, .show = procfs_show_status},                       \
     {                                                                                              \
-        .name = "status", .permissions = 0444, .show = procfs_show_status                          \
+        .name = "wchan", .permissions = 0444, .show = procfs_show_wchan                            \
     }
 
 static const struct procfs_entry lwp_entries[] = {COMMON_ENTRIES};

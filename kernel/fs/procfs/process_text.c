@@ -4,6 +4,7 @@
 #include <kernel/errno.h>
 #include <kernel/string.h>
 #include <linux/sched.h>
+#include <mm/frame.h>
 #include <sched/read.h>
 
 #include "procfs.h"
@@ -160,6 +161,7 @@ int procfs_show_status(struct procfs_text *text, const struct procfs_node *node)
     show_memory(text, &r);
     procfs_print(text, "Threads:\t%u\n", r.nr_lwps);
     show_signals(text, &r);
+    procfs_print(text, "NoNewPrivs:\t%d\nSeccomp:\t0\n", r.settings.gains_nothing);
     procfs_print(text, "Cpus_allowed:\t");
     procfs_print_mask(text, r.affinity);
     procfs_print(text, "\nCpus_allowed_list:\t");
@@ -189,6 +191,68 @@ int procfs_write_comm(const struct procfs_node *node, const char *name)
     if (pid != process_current()->pid)
         return -EINVAL;
     return process_set_lwp_name(pid, tid != 0 ? tid : pid, name);
+}
+
+#define OOM_SCORE_MAX 1000
+
+/* Thousandths of all memory that it has, and what was added; as proc(5) has it, from 0 up. */
+int procfs_show_oom_score(struct procfs_text *text, const struct procfs_node *node)
+{
+    struct procfs_memory memory;
+    struct process_report r;
+    int error = process_report(procfs_pid(node), 0, &r);
+    int64_t score;
+
+    if (error != 0)
+        return error;
+    procfs_read_memory(procfs_pid(node), &memory);
+    score = (int64_t)(memory.nr_resident * OOM_SCORE_MAX / frame_get_stats().nr_total) +
+            r.settings.oom_score_adj;
+    procfs_print(text, "%lu\n", (uint64_t)MAX(score, 0l));
+    return 0;
+}
+
+int procfs_show_oom_score_adj(struct procfs_text *text, const struct procfs_node *node)
+{
+    struct process_report r;
+    int error = process_report(procfs_pid(node), 0, &r);
+
+    if (error == 0)
+        procfs_print(text, "%d\n", r.settings.oom_score_adj);
+    return error;
+}
+
+int procfs_write_oom_score_adj(const struct procfs_node *node, const char *text)
+{
+    bool is_negative = *text == '-';
+    int score = 0;
+
+    text += is_negative;
+    if (*text == '\0')
+        return -EINVAL;
+    for (; *text >= '0' && *text <= '9' && score <= OOM_SCORE_MAX; text++)
+        score = score * 10 + (*text - '0');
+    if (*text != '\0' || score > OOM_SCORE_MAX)
+        return -EINVAL;
+    return process_set_oom_score_adj(procfs_pid(node), is_negative ? -score : score);
+}
+
+int procfs_show_personality(struct procfs_text *text, const struct procfs_node *node)
+{
+    struct process_report r;
+    int error = process_report(procfs_pid(node), 0, &r);
+
+    if (error == 0)
+        procfs_print(text, "%08x\n", r.settings.personality);
+    return error;
+}
+
+/* Where in the kernel it waits is told to nobody: as Linux to who may not know. */
+int procfs_show_wchan(struct procfs_text *text, const struct procfs_node *node)
+{
+    (void)node;
+    procfs_print(text, "0");
+    return 0;
 }
 
 int procfs_show_schedstat(struct procfs_text *text, const struct procfs_node *node)

@@ -100,12 +100,18 @@ PROCFS_SHOW(procfs_show_stat);
 PROCFS_SHOW(procfs_show_status);
 PROCFS_SHOW(procfs_show_schedstat);
 PROCFS_SHOW(procfs_show_limits);
+PROCFS_SHOW(procfs_show_oom_score);
+PROCFS_SHOW(procfs_show_oom_score_adj);
+int procfs_write_oom_score_adj(const struct procfs_node *node, const char *text);
+PROCFS_SHOW(procfs_show_personality);
+PROCFS_SHOW(procfs_show_wchan);
 PROCFS_SHOW(procfs_show_comm);
 int procfs_write_comm(const struct procfs_node *node, const char *name);
 
 PROCFS_SHOW(procfs_show_statm);
 PROCFS_SHOW(procfs_show_cmdline);
 PROCFS_SHOW(procfs_show_environ);
+PROCFS_SHOW(procfs_show_auxv);
 PROCFS_SHOW(procfs_show_maps);
 
 PROCFS_SHOW(procfs_show_mounts);

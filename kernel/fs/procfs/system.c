@@ -6,6 +6,7 @@
 #include <kernel/credentials.h>
 #include <kernel/device.h>
 #include <kernel/errno.h>
+#include <kernel/file_lock.h>
 #include <kernel/format.h>
 #include <kernel/kmsg.h>
 #include <kernel/loadavg.h>
@@ -193,6 +194,28 @@ static PROCFS_SHOW(show_devices)
     return 0;
 }
 
+/* Locks that come and go meanwhile may be left out, or told twice. */
+static PROCFS_SHOW(show_locks)
+{
+    static const char *const kinds[] = {
+        [FILE_LOCK_PROCESS] = "POSIX ", [FILE_LOCK_OPEN] = "OFDLCK", [FILE_LOCK_WHOLE] = "FLOCK "};
+    struct file_lock_request lock;
+    uint64_t device, inode;
+
+    (void)node;
+    for (size_t i = 0; file_lock_at(i, &lock, &device, &inode); i++) {
+        procfs_print(text, "%lu: %s ADVISORY  %s %d %02x:%02x:%lu %lu ", i + 1, kinds[lock.kind],
+                     lock.type == FILE_LOCK_SHARED ? "READ " : "WRITE", lock.pid,
+                     device_major((uint32_t)device), device_minor((uint32_t)device), inode,
+                     lock.range.first);
+        if (lock.range.last == INT64_MAX)
+            procfs_print(text, "EOF\n");
+        else
+            procfs_print(text, "%lu\n", lock.range.last);
+    }
+    return 0;
+}
+
 static PROCFS_SHOW(show_partitions)
 {
     (void)node;
@@ -244,6 +267,7 @@ static const struct procfs_entry entries[] = {
     {.name = "interrupts", .permissions = 0444, .show = procfs_show_interrupts},
     {.name = "kmsg", .permissions = 0400, .file_ops = &kmsg_ops},
     {.name = "loadavg", .permissions = 0444, .show = show_loadavg},
+    {.name = "locks", .permissions = 0444, .show = show_locks},
     {.name = "meminfo", .permissions = 0444, .show = show_meminfo},
     {.name = "modules", .permissions = 0444, .show = show_modules},
     {.name = "mounts", .permissions = 0777, .readlink = readlink_mounts},

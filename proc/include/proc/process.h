@@ -11,6 +11,7 @@
 #include <kernel/types.h>
 #include <kernel/waitq.h>
 #include <mm/space.h>
+#include <proc/settings.h>
 #include <proc/signal.h>
 #include <sched/lwp.h>
 
@@ -29,7 +30,7 @@ struct ustack {
 /* The program that a process runs: its file, with a reference, and where its strings are. */
 struct process_image {
     struct inode *file; /* NULL: none */
-    vaddr_t args, environment, strings_end;
+    vaddr_t args, environment, strings_end, auxv, auxv_end;
 };
 
 /* Since a process began, of all LWPs that it has and had (proc/report.c). */
@@ -91,6 +92,7 @@ struct process {
     atomic_uint umask;                     /* a */
     struct credentials credentials;        /* its own lock */
     struct rlimit limits[RLIM_NLIMITS];    /* p to write; see process_limit() */
+    struct process_settings settings;
 
     int group, session;            /* f  numbers of the process group and the session */
     atomic_bool has_left_terminal; /* the session's controlling terminal is not its own */
@@ -119,10 +121,10 @@ struct process {
 /* The number of the first process, which waits for every orphan and must not end. */
 #define FIRST_PID 1
 
-/* Counts for struct thrum_stat. */
-extern atomic_uint nr_processes, nr_user_lwps;
 #define PROCESS_ANY INT32_MIN /* where a pid is 0 or minus a number for a group */
 
+/* Counts for struct thrum_stat. */
+extern atomic_uint nr_processes, nr_user_lwps;
 extern atomic_uint nr_processes_ever;
 
 /* The calling LWP and its process; only in an LWP of a user process. */

@@ -37,7 +37,8 @@ struct process_report {
     signal_set pending, pending_shared, blocked, ignored, caught; /* of the LWP, or the first one */
     unsigned terminal;  /* number of the controlling terminal; 0: none */
     int terminal_group; /* the group in its foreground; -1: none */
-    vaddr_t args, environment, strings_end;
+    vaddr_t args, environment, strings_end, auxv, auxv_end;
+    struct process_settings settings;
     uint64_t space_resident_max; /* of its address space, in pages */
     struct process_usage usage;
     struct process_usage children; /* that have been waited for */
