@@ -3,6 +3,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 
 #include "common.h"
 #include "ktap.h"
+#include "pty.h"
 
 #define ARGS_MAX     16
 #define OUTPUT_BYTES 65536
@@ -382,6 +384,50 @@ static bool live_picture_is_drawn_in_place(void)
            says("\033[?25h") && KTAP_TRUE(count_lines() <= 2 * 23);
 }
 
+/* On a terminal of its own. */
+static void run_on_terminal(void *arg)
+{
+    const struct pty *pty = arg;
+    char *argv[] = {(char *)"schedtop", (char *)"-d", (char *)"30", NULL}, *none[] = {NULL};
+
+    if (setsid() > 0 && open(pty_path(pty->number), O_RDWR) >= 0 && dup2(pty->slave, 0) == 0 &&
+        dup2(pty->slave, 1) == 1)
+        execve("/bin/schedtop", argv, none);
+}
+
+static bool takes_keys_at_once(void *arg)
+{
+    const struct pty *pty = arg;
+    struct termios settings;
+
+    pty_skip_output(arg);
+    return tcgetattr(pty->slave, &settings) == 0 && (settings.c_lflag & ICANON) == 0;
+}
+
+static bool keys_end_it(void)
+{
+    static const char *const keys[] = {"xq", "\003"};
+    bool is_right = true;
+
+    for (size_t i = 0; i < KTAP_LEN(keys); i++) {
+        struct pty pty;
+        struct termios settings;
+        int status = -1;
+
+        if (!pty_open(&pty))
+            return false;
+        pid_t child = start_child(run_on_terminal, &pty);
+        is_right =
+            KTAP_TRUE(ktap_wait_for(takes_keys_at_once, &pty)) && pty_type(&pty, keys[i]) &&
+            KTAP_EQUAL(waitpid(child, &status, 0), child) && KTAP_EQUAL(status, 0) &&
+            KTAP_EQUAL(tcgetattr(pty.slave, &settings), 0) &&
+            KTAP_TRUE((settings.c_lflag & (ICANON | ECHO | ISIG)) == (ICANON | ECHO | ISIG)) &&
+            is_right;
+        pty_close(&pty);
+    }
+    return is_right;
+}
+
 static bool wrong_options_are_explained(void)
 {
     static const char *const commands[] = {
@@ -407,6 +453,7 @@ static const struct ktap_test tests[] = {
     {"schedtop shows who computes", batch_shows_who_computes},
     {"schedtop ends with the command that it has started", schedtop_ends_with_its_command},
     {"schedtop draws in place", live_picture_is_drawn_in_place},
+    {"q and Ctrl-C end schedtop", keys_end_it},
     {"schedtop explains its options", wrong_options_are_explained},
 };
 

@@ -3,7 +3,7 @@
  *
  * Reads the lists of CPUs and LWPs again and again, and shows what has changed in between: per CPU
  * how busy it was, per LWP its share of a CPU. The picture is drawn in place by control sequences
- * of ECMA-48; with -b each is plain text after the one before.
+ * of ECMA-48; with -b each is plain text after the one before. On a terminal `q` and Ctrl-C end it.
  *
  * An LWP that came and went between two readings is not seen, nor is what one did after the last
  * reading before its end: the sum over the LWPs can be less than what the CPUs show.
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <thrum.h>
 #include <unistd.h>
 
@@ -304,11 +305,54 @@ static pid_t start_command(char *const argv[])
     return child;
 }
 
-/* Sleeps until then, or until the command (0: there is none) has ended; whether it has. */
+/* ---- Keys ----------------------------------------------------------------------------------- */
+
+#define KEY_CTRL_C 3
+
+static struct termios settings_before;
+static bool has_keys; /* the terminal gives each key at once */
+
+/* The terminal is only ours if we are in its foreground. */
+static void take_keys(void)
+{
+    struct termios settings;
+
+    if (tcgetpgrp(STDIN_FILENO) != getpgrp() || tcgetattr(STDIN_FILENO, &settings_before) != 0)
+        return;
+    settings = settings_before;
+    settings.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG);
+    settings.c_cc[VMIN] = 0;
+    settings.c_cc[VTIME] = 0;
+    has_keys = tcsetattr(STDIN_FILENO, TCSANOW, &settings) == 0;
+}
+
+static void give_keys_back(void)
+{
+    if (has_keys)
+        tcsetattr(STDIN_FILENO, TCSANOW, &settings_before);
+}
+
+static bool is_end_wanted(void)
+{
+    char key;
+
+    while (has_keys && read(STDIN_FILENO, &key, 1) == 1) {
+        if (key == 'q' || key == KEY_CTRL_C)
+            return true;
+    }
+    return false;
+}
+
+/* ---- Watching ------------------------------------------------------------------------------- */
+
+/* Sleeps until then, or until the command (0: there is none) has ended, or
+ * a key says so; whether it is over. */
 static bool wait_until(uint64_t then_ns, pid_t command, int *status)
 {
     for (uint64_t now_ns; (now_ns = monotonic_ns()) < then_ns;) {
         if (command != 0 && waitpid(command, status, WNOHANG) == command)
+            return true;
+        if (is_end_wanted())
             return true;
         sleep_ns(then_ns - now_ns < LOOK_NS ? then_ns - now_ns : LOOK_NS);
     }
@@ -402,9 +446,13 @@ int main(int argc, char **argv)
     pid_t command = first < argc ? start_command(argv + first) : 0;
     int status;
 
-    if (!options.is_batch)
+    if (!options.is_batch) {
         fputs(CURSOR_HIDE ERASE_ALL, stdout);
+        if (command == 0)
+            take_keys(); /* otherwise they are the command's */
+    }
     status = watch(command);
+    give_keys_back();
     if (!options.is_batch)
         fputs(CURSOR_SHOW, stdout);
     return status;
