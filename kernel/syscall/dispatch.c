@@ -57,7 +57,9 @@ void syscall_trace_changed(void)
 }
 
 /* Bit n: number n has been reported as unknown. */
-static _Atomic uint64_t is_reported[(NR_LINUX + NR_THRUM) / 64];
+static _Atomic uint64_t is_reported[(NR_LINUX + NR_THRUM + 63) / 64];
+
+_Static_assert(8 * sizeof(is_reported) >= ARRAY_LEN(trap_syscalls), "a bit for every number");
 
 static unsigned slot_of(uint64_t number)
 {
