@@ -254,7 +254,8 @@ static void leave(struct runqueue *rq, enum leave why, uint64_t now_ns)
     struct lwp *self = rq->current;
 
     if (why == LEAVE_BLOCKED) {
-        rq_dequeue(rq, self, SCHED_DEQUEUE_BLOCKED, now_ns);
+        if (likely(self->own.entity.is_present)) /* or hand_on() has done that */
+            rq_dequeue(rq, self, SCHED_DEQUEUE_BLOCKED, now_ns);
         set_state(self, LWP_BLOCKED, now_ns);
         self->nr_waits++;
     } else if (why == LEAVE_EXITED) {
@@ -326,28 +327,33 @@ static void schedule(struct runqueue *rq, enum leave why)
 }
 
 /*
- * The short way of schedule() for a yield, without what cannot be the matter then. False: it takes
- * the long one. The lock is held, and released if true.
+ * The short way of schedule() for one that yields, or else blocks, while others wait, without what
+ * cannot be the matter then. False: it takes the long one. The lock is held, and released if true.
  */
-static ALWAYS_INLINE bool hand_on(struct runqueue *rq)
+static ALWAYS_INLINE bool hand_on(struct runqueue *rq, bool is_yield)
 {
     struct lwp *self = rq->current, *next;
     struct sched_entity *e = &self->own.entity;
     struct tree_time time;
     uint64_t slice_ns, end_ns;
 
-    if (unlikely(rq->is_sent || trace_is_on(WATCH_EVENTS) || !tree_may_hand_on(&rq->root, e)))
+    if (unlikely(rq->is_sent || trace_is_on(WATCH_EVENTS) ||
+                 !tree_may_hand_on(&rq->root, e, is_yield)))
         return false;
     time = pass_time(rq, self);
-    e = tree_hand_on(e, time, &slice_ns);
+    e = tree_hand_on(e, is_yield, time, &slice_ns);
+    if (!is_yield)
+        rq_add_runnable(rq, -1u);
     if (unlikely(e == NULL))
         return false;
     this_cpu_write(need_resched, 0);
-    set_state(self, LWP_READY, time.now_ns);
+    set_state(self, is_yield ? LWP_READY : LWP_BLOCKED, time.now_ns);
+    self->nr_waits += is_yield ? 0 : 1;
     next = lwp_of(e);
     begin_turn(next, time.now_ns);
     end_ns = slice_end(slice_ns, time.now_ns);
-    arm_look(rq, end_ns, MIN(end_ns, rq->next_balance_ns)); /* others wait */
+    /* After a yield, somebody waits. */
+    arm_look(rq, end_ns, is_yield ? MIN(end_ns, rq->next_balance_ns) : find_look(rq, end_ns));
     if (likely(next != self))
         switch_to(rq, self, next);
     else
@@ -363,7 +369,7 @@ __attribute__((always_inline)) void sched_yield(void)
     irq_disable();
     rq = this_cpu_ptr(runqueue);
     spin_lock(&rq->lock);
-    if (unlikely(!hand_on(rq)))
+    if (unlikely(!hand_on(rq, true)))
         schedule(rq, LEAVE_YIELD);
     irq_enable();
 }
@@ -403,7 +409,8 @@ enum wake_reason sched_block(struct spinlock *guard, bool is_interruptible)
         return WAKE_INTERRUPT;
     }
     self->is_interruptible = is_interruptible;
-    schedule(rq, LEAVE_BLOCKED);
+    if (!hand_on(rq, false))
+        schedule(rq, LEAVE_BLOCKED);
     return self->wake_reason;
 }
 

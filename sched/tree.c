@@ -20,7 +20,7 @@
  *
  * Classes are watched, because people write them. One that lets nobody run and does not say until
  * when, or that keeps an entity waiting for longer than it promised, is put down as `broken` at the
- * root; whoever holds the tree then replaces it.
+ * root; whoever holds the tree then replaces it. The root's own class is work-conserving.
  */
 
 #include <sched/tree.h>
@@ -58,6 +58,12 @@ static void make_waiting(struct sched_queue *q, struct sched_entity *e)
 {
     q->nr_waiting++;
     e->waits_since_ns = q->granted_ns;
+}
+
+static void make_away(struct sched_entity *e)
+{
+    list_remove(&e->present_link);
+    e->is_present = false;
 }
 
 static void make_running(struct sched_queue *q, struct sched_entity *e)
@@ -211,8 +217,7 @@ void tree_dequeue(struct sched_entity *leaf, enum sched_dequeue why, uint64_t no
         if (unlikely(e->group != NULL && e->group->running != NULL))
             put_back(e->group, e->group->running, SCHED_ENQUEUE_PREEMPTED, now_ns);
         q->class->dequeue(q, e, why, now_ns);
-        list_remove(&e->present_link);
-        e->is_present = false;
+        make_away(e);
         if (q->running == e) {
             q->running = NULL;
             q->is_preempted = false;
@@ -250,13 +255,13 @@ static bool has_no_rival(const struct sched_queue *q)
  */
 static bool is_root_of_one(const struct sched_queue *q)
 {
-    return has_no_rival(q) && q->self == NULL;
+    return q->self == NULL && q->nr_waiting == 0;
 }
 
 /* Whether `q` is the root, or the only queue that competes there. */
 static bool is_right_below(const struct sched_queue *q, const struct sched_queue *root)
 {
-    return q == root || (q->self->queue == root && has_no_rival(root));
+    return q == root || (q->self->queue == root && root->nr_waiting == 0);
 }
 
 static void grant(struct sched_queue *q, uint64_t granted_ns)
@@ -412,15 +417,16 @@ struct sched_entity *tree_pick_again(struct sched_queue *root, struct sched_enti
     return pick_below(root, topmost, least_ns, time.now_ns, slice_ns);
 }
 
-bool tree_may_hand_on(const struct sched_queue *root, const struct sched_entity *leaf)
+bool tree_may_hand_on(const struct sched_queue *root, const struct sched_entity *leaf,
+                      bool is_yield)
 {
     const struct sched_queue *q = leaf->queue;
 
-    return q->class->yield != NULL && q->running == leaf && q->nr_waiting > 0 &&
-           is_right_below(q, root) && list_is_empty(&root->throttled);
+    return (is_yield ? q->class->yield : q->class->block) != NULL && q->running == leaf &&
+           q->nr_waiting > 0 && is_right_below(q, root) && list_is_empty(&root->throttled);
 }
 
-struct sched_entity *tree_hand_on(struct sched_entity *leaf, struct tree_time time,
+struct sched_entity *tree_hand_on(struct sched_entity *leaf, bool is_yield, struct tree_time time,
                                   uint64_t *slice_ns)
 {
     struct sched_queue *q = leaf->queue;
@@ -428,8 +434,15 @@ struct sched_entity *tree_hand_on(struct sched_entity *leaf, struct tree_time ti
 
     grant(q, time.granted_ns);
     q->is_preempted = false;
-    leaf->waits_since_ns = q->granted_ns;
-    next = q->class->yield(q, leaf, time.ran_ns, time.now_ns, slice_ns);
+    if (is_yield) {
+        leaf->waits_since_ns = q->granted_ns;
+        next = q->class->yield(q, leaf, time.ran_ns, time.now_ns, slice_ns);
+    } else {
+        make_away(leaf);
+        next = q->class->block(q, leaf, time.ran_ns, time.now_ns, slice_ns);
+        if (--q->nr_waiting == 0)
+            *slice_ns = SCHED_TIME_NEVER;
+    }
     q->running = next;
     if (unlikely(next == NULL))
         q->nr_waiting++;

@@ -90,11 +90,6 @@ static unsigned nr_runnable_of(const struct sched_unit *unit)
     return q == NULL ? 1 : q->nr_waiting + (q->running != NULL);
 }
 
-static void add_runnable(struct runqueue *rq, unsigned nr)
-{
-    atomic_store_explicit(&rq->nr_runnable, rq->nr_runnable + nr, memory_order_relaxed);
-}
-
 void rq_enqueue(struct runqueue *rq, struct lwp *lwp, enum sched_enqueue why, uint64_t now_ns)
 {
     struct sched_unit *unit = lwp->unit;
@@ -106,7 +101,7 @@ void rq_enqueue(struct runqueue *rq, struct lwp *lwp, enum sched_enqueue why, ui
     if (unlikely(unit != &lwp->own && lwp->own.entity.queue != unit->entity.group))
         tree_join(unit->entity.group, &lwp->own.entity);
     preempts = tree_enqueue(&lwp->own.entity, why, now_ns);
-    add_runnable(rq, was_present ? 1 : nr_runnable_of(unit));
+    rq_add_runnable(rq, was_present ? 1 : nr_runnable_of(unit));
     rq_changed(rq, preempts, now_ns);
 }
 
@@ -130,13 +125,13 @@ void rq_dequeue(struct runqueue *rq, struct lwp *lwp, enum sched_dequeue why, ui
     debug_assert(!is_counted || is_in_tree(rq, &lwp->own.entity));
     tree_dequeue(&lwp->own.entity, why, now_ns);
     if (is_counted)
-        add_runnable(rq, -1u);
+        rq_add_runnable(rq, -1u);
 }
 
 void rq_take_out(struct runqueue *rq, struct sched_unit *unit, uint64_t now_ns)
 {
     debug_assert(is_in_tree(rq, &unit->entity));
-    add_runnable(rq, -nr_runnable_of(unit));
+    rq_add_runnable(rq, -nr_runnable_of(unit));
     tree_dequeue(&unit->entity, SCHED_DEQUEUE_MOVED_OUT, now_ns);
 }
 
@@ -147,7 +142,7 @@ void rq_put_in(struct runqueue *rq, struct sched_unit *unit, uint64_t now_ns)
     debug_assert(!unit->entity.is_present);
     enter_queue(rq, unit);
     preempts = tree_enqueue(&unit->entity, SCHED_ENQUEUE_MOVED_IN, now_ns);
-    add_runnable(rq, nr_runnable_of(unit));
+    rq_add_runnable(rq, nr_runnable_of(unit));
     rq_changed(rq, preempts, now_ns);
 }
 

@@ -418,19 +418,36 @@ static uint64_t mlfq_slice_ns(const struct sched_queue *q, const struct sched_en
     return left_of_turn_ns(mq, me);
 }
 
-/* For who is first in the highest line: its turn is not over then. */
+/* It gives up the rest of its turn: what it has used of its quantum does not matter any more. */
+static void end_turn(struct mlfq_queue *mq, struct mlfq_entity *me, uint64_t ran_ns,
+                     uint64_t now_ns)
+{
+    me->allotment_used_ns += time_since_boost(mq, me, ran_ns, now_ns);
+    demote_if_spent(mq, me);
+}
+
+/* Who is first in the highest line: its turn is not over then. */
+static struct sched_entity *begin_turn(struct mlfq_queue *mq, uint64_t *slice_ns)
+{
+    struct mlfq_entity *next = take_first(mq);
+
+    *slice_ns = left_of_turn_ns(mq, next);
+    return container_of(next, struct sched_entity, state);
+}
+
 static struct sched_entity *mlfq_yield(struct sched_queue *q, struct sched_entity *e,
                                        uint64_t ran_ns, uint64_t now_ns, uint64_t *slice_ns)
 {
-    struct mlfq_queue *mq = queue_of(q);
-    struct mlfq_entity *me = state_of(e), *next;
+    end_turn(queue_of(q), state_of(e), ran_ns, now_ns);
+    put_last(queue_of(q), state_of(e));
+    return begin_turn(queue_of(q), slice_ns);
+}
 
-    me->allotment_used_ns += time_since_boost(mq, me, ran_ns, now_ns);
-    demote_if_spent(mq, me);
-    put_last(mq, me); /* what it has used of its quantum does not matter any more */
-    next = take_first(mq);
-    *slice_ns = left_of_turn_ns(mq, next);
-    return container_of(next, struct sched_entity, state);
+static struct sched_entity *mlfq_block(struct sched_queue *q, struct sched_entity *e,
+                                       uint64_t ran_ns, uint64_t now_ns, uint64_t *slice_ns)
+{
+    end_turn(queue_of(q), state_of(e), ran_ns, now_ns);
+    return begin_turn(queue_of(q), slice_ns);
 }
 
 static bool mlfq_preempts(const struct sched_queue *q, const struct sched_entity *woken,
@@ -482,6 +499,7 @@ static const struct sched_class mlfq = {
     .pick = mlfq_pick,
     .charge = mlfq_charge,
     .yield = mlfq_yield,
+    .block = mlfq_block,
     .slice_ns = mlfq_slice_ns,
     .preempts = mlfq_preempts,
     .level = mlfq_level,

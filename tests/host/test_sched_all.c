@@ -125,11 +125,11 @@ static void nobody_waits_for_longer_than_the_class_says(void **state)
     }
 }
 
-/* ---- yield() -------------------------------------------------------------------------------- */
+/* ---- hand_on() ------------------------------------------------------------------------------ */
 
 #define TWIN_MEMBERS 6
 
-/* One of two queues to which the same happens, but for the way in which yields are done. */
+/* One of two queues to which the same happens, but for the way in which a CPU is handed on. */
 struct twin {
     struct sched_queue q;
     struct sched_entity member[TWIN_MEMBERS];
@@ -152,20 +152,30 @@ static unsigned twin_running(const struct twin *twin)
     return twin->q.running ? (unsigned)(twin->q.running - twin->member) : TWIN_MEMBERS;
 }
 
-/* The running member yields or only has its time looked at. The slice of who runs then. */
-static uint64_t twin_go_on(struct twin *twin, struct tree_time time, bool is_yield, bool is_short)
+/* What the running member does: nothing but having its time looked at, or more. */
+enum twin_step { TWIN_LOOK, TWIN_YIELD, TWIN_BLOCK, NR_TWIN_STEPS };
+
+/* The slice of who runs then; 0: nobody. */
+static uint64_t twin_go_on(struct twin *twin, struct tree_time time, enum twin_step step,
+                           bool is_short)
 {
     struct sched_entity *leaf = twin->q.running;
     uint64_t slice_ns = 0;
 
-    if (is_yield && is_short && tree_may_hand_on(&twin->q, leaf))
-        assert_non_null(tree_hand_on(leaf, time, &slice_ns));
-    else
-        assert_non_null(tree_pick_again(&twin->q, leaf, is_yield, time, &slice_ns));
+    if (step != TWIN_LOOK && is_short && tree_may_hand_on(&twin->q, leaf, step == TWIN_YIELD)) {
+        assert_non_null(tree_hand_on(leaf, step == TWIN_YIELD, time, &slice_ns));
+    } else if (step != TWIN_BLOCK) {
+        assert_non_null(tree_pick_again(&twin->q, leaf, step == TWIN_YIELD, time, &slice_ns));
+    } else {
+        tree_charge(leaf, time);
+        tree_dequeue(leaf, SCHED_DEQUEUE_BLOCKED, time.now_ns);
+        if (tree_pick(&twin->q, time.now_ns, &slice_ns) == NULL)
+            return 0;
+    }
     return slice_ns;
 }
 
-/* Wakes a member, or lets it block; then somebody runs, if anybody can. */
+/* Wakes a member, or takes it out; then somebody runs, if anybody can. */
 static void twin_toggle(struct twin *twin, unsigned i)
 {
     struct sched_entity *e = &twin->member[i];
@@ -189,16 +199,16 @@ static void run_twins(const struct sched_class *class, uint64_t seed)
     twin_init(&at_once, class);
     for (unsigned step = 0; step < 400; step++) {
         uint64_t ran_ns = rng_below(&rng, 8 * NSEC_PER_MSEC);
-        bool is_yield = rng_one_in(&rng, 2);
+        enum twin_step what = (enum twin_step)rng_below(&rng, NR_TWIN_STEPS);
 
         driver_now_ns += ran_ns;
         if (by_steps.q.running) {
             struct tree_time time = {ran_ns, ran_ns, driver_now_ns};
 
-            assert_int_equal(twin_go_on(&by_steps, time, is_yield, false),
-                             twin_go_on(&at_once, time, is_yield, true));
+            assert_int_equal(twin_go_on(&by_steps, time, what, false),
+                             twin_go_on(&at_once, time, what, true));
         }
-        if (rng_one_in(&rng, 3)) {
+        if (rng_one_in(&rng, 2)) {
             unsigned i = (unsigned)rng_below(&rng, TWIN_MEMBERS);
 
             twin_toggle(&by_steps, i);
@@ -211,13 +221,15 @@ static void run_twins(const struct sched_class *class, uint64_t seed)
     free(at_once.state);
 }
 
-static void a_yield_in_one_call_does_what_four_calls_do(void **state)
+static void a_cpu_handed_on_in_one_call_goes_where_four_calls_take_it(void **state)
 {
     unsigned nr_tried = 0;
 
     for (unsigned c = 0; c < NR_CLASSES; c++) {
-        for (uint64_t seed = 0; seed < 1000 && __start_sched_classes[c]->yield; seed++, nr_tried++)
-            run_twins(__start_sched_classes[c], seed);
+        const struct sched_class *class = __start_sched_classes[c];
+
+        for (uint64_t seed = 0; seed < 1000 && class->yield; seed++, nr_tried++)
+            run_twins(class, seed);
     }
     assert_true(nr_tried > 0);
 }
@@ -229,7 +241,7 @@ int main(void)
         cmocka_unit_test(no_sequence_of_calls_loses_or_doubles_anybody),
         cmocka_unit_test(no_sequence_of_calls_breaks_an_invariant_of_a_tree),
         cmocka_unit_test(nobody_waits_for_longer_than_the_class_says),
-        cmocka_unit_test(a_yield_in_one_call_does_what_four_calls_do),
+        cmocka_unit_test(a_cpu_handed_on_in_one_call_goes_where_four_calls_take_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,8 +120,8 @@ void dtree_reschedule(struct dtree *t, bool is_yield)
     uint64_t slice_ns = 0;
 
     /* The short way where it can be gone, as in the core. */
-    if (t->current && is_yield && tree_may_hand_on(&t->queue[0], &t->current->entity))
-        e = tree_hand_on(&t->current->entity, time, &slice_ns);
+    if (t->current && is_yield && tree_may_hand_on(&t->queue[0], &t->current->entity, true))
+        e = tree_hand_on(&t->current->entity, true, time, &slice_ns);
     if (e != NULL)
         return picked(t, e, slice_ns);
     if (t->current)
@@ -181,7 +181,20 @@ void dtree_wake(struct dtree *t, struct leaf *leaf)
 
 void dtree_block(struct dtree *t)
 {
-    dtree_dequeue(t, t->current, SCHED_DEQUEUE_BLOCKED);
+    struct leaf *leaf = t->current;
+    struct sched_entity *e;
+    uint64_t slice_ns;
+
+    /* The short way where it can be gone, as in the core. */
+    if (tree_may_hand_on(&t->queue[0], &leaf->entity, false)) {
+        leaf->is_present = false;
+        t->nr_present--;
+        e = tree_hand_on(&leaf->entity, false, pass_time(t), &slice_ns);
+        if (e != NULL)
+            return picked(t, e, slice_ns);
+    } else {
+        dtree_dequeue(t, leaf, SCHED_DEQUEUE_BLOCKED);
+    }
     dtree_pick(t);
 }
 

@@ -258,10 +258,10 @@ static void step_leave(struct state *s, struct dtree *t)
     if (rng_one_in(&s->rng, 3)) {
         dtree_dequeue(t, leaf, SCHED_DEQUEUE_EXITED);
         end_leaf(s, leaf);
+        dtree_pick(t);
     } else {
-        dtree_dequeue(t, leaf, SCHED_DEQUEUE_BLOCKED);
+        dtree_block(t);
     }
-    dtree_pick(t);
 }
 
 /* ---- Steps of teams, classes, and time ------------------------------------------------------ */

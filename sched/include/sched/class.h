@@ -207,11 +207,14 @@ struct sched_class {
     void (*charge)(struct sched_queue *q, struct sched_entity *e, uint64_t ran_ns, uint64_t now_ns);
 
     /*
-     * The running entity yields, and others wait: what charge(), enqueue(SCHED_ENQUEUE_YIELD),
-     * pick() and slice_ns() do one after the other, in one call, since this is how a CPU is handed
-     * on most often. NULL: the core calls those. A throttling class has none.
+     * The running entity yields, or blocks, and others wait: what charge(),
+     * enqueue(SCHED_ENQUEUE_YIELD) or dequeue(SCHED_DEQUEUE_BLOCKED), pick() and slice_ns() do one
+     * after the other, in one call, since this is how a CPU is handed on most often. NULL: the core
+     * calls those. A throttling class has none.
      */
     struct sched_entity *(*yield)(struct sched_queue *q, struct sched_entity *e, uint64_t ran_ns,
+                                  uint64_t now_ns, uint64_t *slice_ns);
+    struct sched_entity *(*block)(struct sched_queue *q, struct sched_entity *e, uint64_t ran_ns,
                                   uint64_t now_ns, uint64_t *slice_ns);
 
     /*

@@ -85,6 +85,12 @@ struct runqueue *rq_lock_unit(struct sched_unit *unit);
 /* Puts a READY LWP, which is in no queue's structures, into this one. */
 void rq_enqueue(struct runqueue *rq, struct lwp *lwp, enum sched_enqueue why, uint64_t now_ns);
 
+/* So many more, or fewer, running and waiting LWPs. */
+static inline void rq_add_runnable(struct runqueue *rq, unsigned nr)
+{
+    atomic_store_explicit(&rq->nr_runnable, rq->nr_runnable + nr, memory_order_relaxed);
+}
+
 /* Takes an LWP that is waiting or running out; its time has been charged. */
 void rq_dequeue(struct runqueue *rq, struct lwp *lwp, enum sched_dequeue why, uint64_t now_ns);
 

@@ -55,13 +55,15 @@ struct sched_entity *tree_pick_again(struct sched_queue *root, struct sched_enti
                                      bool is_yield, struct tree_time time, uint64_t *slice_ns);
 
 /*
- * The short way of a yield: the next entity of the same queue takes over from the current leaf, and
- * nothing changes above. tree_may_hand_on() says whether it can be gone. Then tree_hand_on()
- * charges the leaf, puts it back and returns who is to run, with its slice; NULL: tree_pick_again()
- * has to say that, since the next one is a group, or the class has broken its promise.
+ * The short way of a yield, or of one that blocks: the next entity of the same queue takes over
+ * from the current leaf, and nothing changes above. tree_may_hand_on() says whether it can be gone.
+ * Then tree_hand_on() charges the leaf, puts it back (`is_yield`) or lets it go away, and returns
+ * who is to run, with its slice; NULL: tree_pick() has to say that, since the next one is a group,
+ * or the class has broken its promise.
  */
-bool tree_may_hand_on(const struct sched_queue *root, const struct sched_entity *leaf);
-struct sched_entity *tree_hand_on(struct sched_entity *leaf, struct tree_time time,
+bool tree_may_hand_on(const struct sched_queue *root, const struct sched_entity *leaf,
+                      bool is_yield);
+struct sched_entity *tree_hand_on(struct sched_entity *leaf, bool is_yield, struct tree_time time,
                                   uint64_t *slice_ns);
 
 /*
