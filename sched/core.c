@@ -117,23 +117,18 @@ static void arm_idle(struct runqueue *rq, uint64_t now_ns)
         timer_want(rq->look_ns);
 }
 
-void rq_changed(struct runqueue *rq, bool preempts, uint64_t now_ns)
+void rq_changed(struct runqueue *rq, uint64_t slice_ns, uint64_t now_ns)
 {
-    uint64_t slice_ns = 0, end_ns;
-    bool kicks = rq->current == &rq->idle || preempts;
+    uint64_t end_ns = MIN(rq->late_from_ns, slice_end(slice_ns, now_ns));
+    uint64_t look_ns = find_look(rq, end_ns);
 
-    if (!preempts)
-        slice_ns = tree_slice_ns(&rq->root, now_ns);
-    end_ns = slice_end(slice_ns, now_ns);
     /* Another CPU may not hear of it for long: a virtual one whose host is busy. */
-    rq->late_from_ns = MIN(rq->late_from_ns, end_ns);
-    if (kicks)
+    rq->late_from_ns = end_ns;
+    if (slice_ns == 0 || rq->current == &rq->idle)
         rq_kick(rq->cpu);
-    if (kicks || find_look(rq, end_ns) >= rq->look_ns)
-        return;
-    if (rq->cpu == cpu_id())
-        arm_slice(rq, slice_ns, now_ns);
-    else
+    else if (look_ns < rq->look_ns && rq->cpu == cpu_id())
+        arm_look(rq, end_ns, look_ns);
+    else if (look_ns < rq->look_ns)
         irq_send_ipi(rq->cpu, IPI_RESCHEDULE);
 }
 

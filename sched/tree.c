@@ -186,28 +186,6 @@ uint64_t tree_next_event_ns(const struct sched_queue *root, uint64_t now_ns)
 
 /* ---- Coming and going ------------------------------------------------------------------------ */
 
-bool tree_enqueue(struct sched_entity *leaf, enum sched_enqueue why, uint64_t now_ns)
-{
-    struct sched_entity *e = leaf;
-
-    for (;;) {
-        struct sched_queue *q = e->queue;
-
-        tree_arrive(q, e, why, now_ns);
-        if (q->running != NULL && q->class->preempts != NULL &&
-            q->class->preempts(q, e, q->running, now_ns)) {
-            q->is_preempted = true;
-            return tree_is_on_running_path(q);
-        }
-        if (q->self == NULL || q->self->is_present)
-            return false;
-        if (is_throttled(q))
-            list_remove(&q->throttled_link);
-        e = q->self;
-        why = SCHED_ENQUEUE_WAKE;
-    }
-}
-
 void tree_dequeue(struct sched_entity *leaf, enum sched_dequeue why, uint64_t now_ns)
 {
     for (struct sched_entity *e = leaf; e != NULL; e = e->queue->self) {
@@ -311,6 +289,36 @@ static uint64_t slice_of(const struct sched_queue *q, const struct sched_entity 
     if (q->class->next_event_ns != NULL)
         slice_ns = MIN(slice_ns, time_until(q->class->next_event_ns(q, now_ns), now_ns));
     return slice_ns;
+}
+
+/* `e` has come to `q`, where somebody runs. What that leaves the running path: see tree_enqueue().
+ */
+static uint64_t make_way(struct sched_queue *q, struct sched_entity *e, uint64_t now_ns)
+{
+    if (q->class->preempts != NULL && q->class->preempts(q, e, q->running, now_ns))
+        q->is_preempted = true;
+    if (!tree_is_on_running_path(q))
+        return SCHED_TIME_NEVER;
+    return q->is_preempted ? 0 : slice_of(q, q->running, now_ns);
+}
+
+uint64_t tree_enqueue(struct sched_entity *leaf, enum sched_enqueue why, uint64_t now_ns)
+{
+    struct sched_entity *e = leaf;
+
+    for (;;) {
+        struct sched_queue *q = e->queue;
+
+        tree_arrive(q, e, why, now_ns);
+        if (q->running != NULL)
+            return make_way(q, e, now_ns);
+        if (q->self == NULL || q->self->is_present)
+            return SCHED_TIME_NEVER;
+        if (is_throttled(q))
+            list_remove(&q->throttled_link);
+        e = q->self;
+        why = SCHED_ENQUEUE_WAKE;
+    }
 }
 
 uint64_t tree_slice_ns(const struct sched_queue *root, uint64_t now_ns)

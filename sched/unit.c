@@ -93,16 +93,17 @@ static unsigned nr_runnable_of(const struct sched_unit *unit)
 void rq_enqueue(struct runqueue *rq, struct lwp *lwp, enum sched_enqueue why, uint64_t now_ns)
 {
     struct sched_unit *unit = lwp->unit;
-    bool was_present = unit->entity.is_present, preempts;
+    bool was_present = unit->entity.is_present;
+    uint64_t slice_ns;
 
     debug_assert(!lwp->own.entity.is_present && lwp->state == LWP_READY);
     if (!was_present)
         enter_queue(rq, unit);
     if (unlikely(unit != &lwp->own && lwp->own.entity.queue != unit->entity.group))
         tree_join(unit->entity.group, &lwp->own.entity);
-    preempts = tree_enqueue(&lwp->own.entity, why, now_ns);
+    slice_ns = tree_enqueue(&lwp->own.entity, why, now_ns);
     rq_add_runnable(rq, was_present ? 1 : nr_runnable_of(unit));
-    rq_changed(rq, preempts, now_ns);
+    rq_changed(rq, slice_ns, now_ns);
 }
 
 #ifdef THRUM_DEBUG
@@ -137,13 +138,10 @@ void rq_take_out(struct runqueue *rq, struct sched_unit *unit, uint64_t now_ns)
 
 void rq_put_in(struct runqueue *rq, struct sched_unit *unit, uint64_t now_ns)
 {
-    bool preempts;
-
     debug_assert(!unit->entity.is_present);
     enter_queue(rq, unit);
-    preempts = tree_enqueue(&unit->entity, SCHED_ENQUEUE_MOVED_IN, now_ns);
     rq_add_runnable(rq, nr_runnable_of(unit));
-    rq_changed(rq, preempts, now_ns);
+    rq_changed(rq, tree_enqueue(&unit->entity, SCHED_ENQUEUE_MOVED_IN, now_ns), now_ns);
 }
 
 void rq_place(struct lwp *lwp, enum sched_enqueue why)

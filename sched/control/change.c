@@ -222,7 +222,7 @@ static void change_params(struct runqueue *rq, struct sched_unit *unit,
                                                : q == &rq->groups[q->number].queue);
     if (q->class->params_changed != NULL)
         q->class->params_changed(q, &unit->entity, old, now_ns);
-    rq_changed(rq, tree_slice_ns(&rq->root, now_ns) == 0, now_ns);
+    rq_changed(rq, tree_slice_ns(&rq->root, now_ns), now_ns);
 }
 
 /* Gives the unit its attributes, granted by `cpu`. Whether it still lives. */

@@ -202,7 +202,7 @@ static void spread_tunables(int group)
         if (q->class == groups[group].class)
             tree_tune(q, groups[group].tunable, now_ns);
         set_quantum(&rq->root, root_quantum_us, now_ns);
-        rq_changed(rq, false, now_ns);
+        rq_changed(rq, tree_slice_ns(&rq->root, now_ns), now_ns);
         spin_unlock_irq(&rq->lock, irq);
     }
 }
@@ -510,7 +510,7 @@ int sched_set_default_class(const char *class_name)
         uint64_t now_ns = rq_charge(rq);
         bool preempts = tree_replace_class(q, class, states[cpu], g->tunable, now_ns);
 
-        rq_changed(rq, preempts, now_ns);
+        rq_changed(rq, preempts ? 0 : tree_slice_ns(&rq->root, now_ns), now_ns);
         spin_unlock_irq(&rq->lock, irq);
         states[cpu] = old_state;
     }
@@ -529,7 +529,7 @@ static void replace_by_rr(struct runqueue *rq, unsigned group, uint64_t now_ns)
 
     memset(q->state, 0, team_class->queue_bytes);
     preempts = tree_replace_class(q, team_class, q->state, fallback_tunable, now_ns);
-    rq_changed(rq, preempts, now_ns);
+    rq_changed(rq, preempts ? 0 : tree_slice_ns(&rq->root, now_ns), now_ns);
 }
 
 static void condemn(struct runqueue *rq, struct sched_queue *q, const char *offence,

@@ -53,7 +53,7 @@ bool tree_replace_class(struct sched_queue *q, const struct sched_class *class, 
     }
     if (was_throttled) {
         list_remove(&q->throttled_link);
-        return tree_enqueue(q->self, SCHED_ENQUEUE_WAKE, now_ns);
+        return tree_enqueue(q->self, SCHED_ENQUEUE_WAKE, now_ns) == 0;
     }
     return preempts && tree_is_on_running_path(q);
 }

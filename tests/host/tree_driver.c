@@ -78,11 +78,14 @@ uint64_t dtree_slice_ns(const struct dtree *t)
     return tree_slice_ns(&t->queue[0], driver_now_ns);
 }
 
+static uint64_t slice_end(uint64_t slice_ns)
+{
+    return slice_ns == SCHED_TIME_NEVER ? SCHED_TIME_NEVER : driver_now_ns + slice_ns;
+}
+
 static uint64_t find_slice_end(const struct dtree *t)
 {
-    uint64_t slice_ns = dtree_slice_ns(t);
-
-    return slice_ns == SCHED_TIME_NEVER ? SCHED_TIME_NEVER : driver_now_ns + slice_ns;
+    return slice_end(dtree_slice_ns(t));
 }
 
 void dtree_tick(struct dtree *t)
@@ -131,24 +134,33 @@ void dtree_reschedule(struct dtree *t, bool is_yield)
     picked(t, e, slice_ns);
 }
 
-void dtree_changed(struct dtree *t, bool preempts)
+void dtree_changed(struct dtree *t)
 {
-    if (t->current && !preempts)
+    if (t->current)
         t->slice_end_ns = MIN(t->slice_end_ns, find_slice_end(t));
+}
+
+bool dtree_arrived(struct dtree *t, uint64_t slice_ns)
+{
+    uint64_t end_ns = MIN(t->slice_end_ns, slice_end(slice_ns));
+
+    dtree_changed(t);
+    if (t->current)
+        assert_int_equal(end_ns, t->slice_end_ns);
+    return slice_ns == 0;
 }
 
 bool dtree_enqueue(struct dtree *t, struct leaf *leaf, enum sched_enqueue why)
 {
-    bool was_preempted = dtree_is_preempted(t), preempts;
+    bool was_over = t->current && dtree_slice_ns(t) == 0, preempts;
 
     assert_false(leaf->is_present);
     dtree_charge(t);
     leaf->is_present = true;
     t->nr_present++;
-    preempts = tree_enqueue(&leaf->entity, why, driver_now_ns);
-    if (!was_preempted)
-        assert_int_equal(preempts, dtree_is_preempted(t));
-    dtree_changed(t, preempts);
+    preempts = dtree_arrived(t, tree_enqueue(&leaf->entity, why, driver_now_ns));
+    if (t->current && !was_over)
+        assert_int_equal(preempts, dtree_slice_ns(t) == 0);
     return preempts;
 }
 

@@ -63,8 +63,14 @@ bool dtree_enqueue(struct dtree *t, struct leaf *leaf, enum sched_enqueue why);
 /* From waiting or running to away. */
 void dtree_dequeue(struct dtree *t, struct leaf *leaf, enum sched_dequeue why);
 
-/* Something has come to a queue, or changed there: the core's rq_changed(). */
-void dtree_changed(struct dtree *t, bool preempts);
+/* Anything may have changed: the core's rq_changed(). */
+void dtree_changed(struct dtree *t);
+
+/*
+ * The same, after tree_enqueue() has said how long the current leaf may go on: that, and what was
+ * known before, is all there is to know. Whether the leaf has to make way.
+ */
+bool dtree_arrived(struct dtree *t, uint64_t slice_ns);
 
 /* A new leaf of `q`, waiting. It preempts nobody at once. */
 struct leaf *dtree_spawn(struct dtree *t, struct sched_queue *q, uint32_t tickets);

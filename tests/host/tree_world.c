@@ -233,7 +233,7 @@ static void step_params(struct state *s, struct leaf *leaf)
     e->params = wanted;
     if (e->queue->class->params_changed && e->is_present)
         e->queue->class->params_changed(e->queue, e, &old, driver_now_ns);
-    dtree_changed(t, false);
+    dtree_changed(t);
 }
 
 static void end_leaf(struct state *s, struct leaf *leaf)
@@ -287,9 +287,8 @@ static void put_in(struct state *s, struct team *team)
 
     dtree_charge(t);
     t->nr_present += queue_count_leaves(&team->queue);
-    preempts = tree_enqueue(&team->entity, SCHED_ENQUEUE_MOVED_IN, driver_now_ns);
+    preempts = dtree_arrived(t, tree_enqueue(&team->entity, SCHED_ENQUEUE_MOVED_IN, driver_now_ns));
     team->is_out = false;
-    dtree_changed(t, preempts);
     arrived(s, t, preempts);
 }
 
@@ -341,9 +340,9 @@ static void step_replace(struct state *s, struct dtree *t)
     assert_ptr_equal(q->running, running);
     assert_int_equal(q->nr_waiting, nr_waiting);
     assert_false(queue_is_throttled(q));
-    if (!was_preempted)
-        assert_int_equal(preempts, dtree_is_preempted(t));
-    dtree_changed(t, preempts);
+    if (!was_preempted && !preempts)
+        assert_false(dtree_is_preempted(t));
+    dtree_changed(t);
     arrived(s, t, preempts);
 }
 
@@ -357,7 +356,7 @@ static void step_tune(struct state *s, struct dtree *t)
     random_tunables(q->class, &s->rng, tunables);
     dtree_charge(t);
     tree_tune(q, tunables, driver_now_ns);
-    dtree_changed(t, false);
+    dtree_changed(t);
     arrived(s, t, false);
 }
 

@@ -64,10 +64,10 @@ uint64_t rq_charge(struct runqueue *rq);
 void rq_kick(unsigned cpu);
 
 /*
- * Something came to a queue of `rq`, or changed there. `preempts`: the running LWP is to make way;
- * else its slice may end sooner.
+ * Something came to a queue of `rq`, or changed there: the running LWP has slice_ns left, if it had
+ * not less before; 0: it is to make way.
  */
-void rq_changed(struct runqueue *rq, bool preempts, uint64_t now_ns);
+void rq_changed(struct runqueue *rq, uint64_t slice_ns, uint64_t now_ns);
 
 /* Charges the running LWP and looks whether its slice is over. From the timer; takes the lock. */
 void sched_tick(void);

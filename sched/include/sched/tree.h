@@ -18,10 +18,11 @@ void sched_queue_init(struct sched_queue *q, const struct sched_class *class,
 void tree_join(struct sched_queue *q, struct sched_entity *e);
 
 /*
- * The leaf, which was away, becomes waiting, and so do the groups above it that were empty. Whether
- * the running leaf of the tree is to be preempted for it.
+ * The leaf, which was away, becomes waiting, and so do the groups above it that were empty. How
+ * long the running path may go on because of that (0: the running leaf is to be preempted;
+ * SCHED_TIME_NEVER: it makes no difference); what was known about its slice before still holds.
  */
-bool tree_enqueue(struct sched_entity *leaf, enum sched_enqueue why, uint64_t now_ns);
+uint64_t tree_enqueue(struct sched_entity *leaf, enum sched_enqueue why, uint64_t now_ns);
 
 /* The leaf, waiting or running, goes away, and so do the groups above it that become empty. */
 void tree_dequeue(struct sched_entity *leaf, enum sched_dequeue why, uint64_t now_ns);
