@@ -1,6 +1,7 @@
 /*
  * Signals as a program sees them: actions, masks, what is pending, who gets it, what a handler is
- * told, and what becomes of the system call that it interrupted.
+ * told, and what becomes of the system call that it interrupted. t_sigprocess has what they do to
+ * processes.
  */
 
 #include <errno.h>
@@ -15,73 +16,16 @@
 #include <unistd.h>
 
 #include <linux/poll.h>
-#include <linux/sched.h>
 #include <linux/signalfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "clone_asm.h"
 #include "common.h"
 #include "ktap.h"
+#include "signals.h"
 
 #define REALTIME 40 /* some real-time signal */
-
-static atomic_int nr_calls;
-static siginfo_t last;
-static sigset_t mask_in_handler;
-static int order[32];
-
-static void note(int signal, siginfo_t *info, void *context)
-{
-    (void)context;
-    last = *info;
-    sigprocmask(SIG_BLOCK, NULL, &mask_in_handler);
-    order[atomic_fetch_add(&nr_calls, 1) % 32] = signal;
-}
-
-static void handle(int signal, unsigned long flags)
-{
-    nr_calls = 0;
-    memset(&last, 0, sizeof(last));
-    signal_handle(signal, note, flags);
-}
-
-static void set_default(int signal, __sighandler_t what)
-{
-    struct sigaction action;
-
-    memset(&action, 0, sizeof(action));
-    action.sa_handler = what;
-    sigaction(signal, &action, NULL);
-}
-
-static void block(int signal)
-{
-    sigset_t set = signal_bit(signal);
-
-    sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
-static void unblock(int signal)
-{
-    sigset_t set = signal_bit(signal);
-
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
-}
-
-static sigset_t pending(void)
-{
-    sigset_t set = 0;
-
-    sigpending(&set);
-    return set;
-}
-
-static long tgkill(pid_t pid, pid_t tid, int signal)
-{
-    return syscall6(__NR_tgkill, pid, tid, signal, 0, 0, 0);
-}
 
 /* Handlers and what they are told. */
 
@@ -477,254 +421,6 @@ static bool sigtimedwait_has_a_time(void)
            FAILS(sigtimedwait(&set, NULL, &bad), EINVAL);
 }
 
-/* What signals do by default. */
-
-static void send_self(void *arg)
-{
-    int signal = *(int *)arg;
-
-    set_default(signal, SIG_DFL);
-    raise(signal);
-    _exit(CHILD_IS_WELL);
-}
-
-static bool default_is_right(int signal)
-{
-    bool is_ignored =
-        signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT;
-    bool stops = signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
-    int status = -1;
-    pid_t child;
-
-    child = start_child(send_self, &signal);
-    if (stops) {
-        /* An orphaned group, as that of a test run by init, is stopped by SIGSTOP only. */
-        if (signal != SIGSTOP)
-            return waitpid(child, &status, 0) == child;
-        if (!KTAP_EQUAL(waitpid(child, &status, WUNTRACED), child) ||
-            !KTAP_EQUAL(status, signal << 8 | 0x7f))
-            return false;
-        kill(child, SIGKILL);
-        waitpid(child, &status, 0);
-        return KTAP_EQUAL(status, SIGKILL);
-    }
-    waitpid(child, &status, 0);
-    return is_ignored ? KTAP_EQUAL(status, CHILD_IS_WELL << 8) : KTAP_EQUAL(status, signal);
-}
-
-static bool defaults_are_right(void)
-{
-    bool is_right = true;
-
-    for (int signal = 1; signal <= 64; signal++) {
-        if (!default_is_right(signal)) {
-            ktap_diag("signal %d", signal);
-            is_right = false;
-        }
-    }
-    return is_right;
-}
-
-static void write_into_nothing(void *arg)
-{
-    (void)arg;
-    pipe(ends);
-    close(ends[0]);
-    write(ends[1], "x", 1);
-    _exit(CHILD_IS_WELL);
-}
-
-static bool sigpipe_ends_a_writer(void)
-{
-    int status = -1;
-    bool is_right;
-
-    set_default(SIGPIPE, SIG_DFL);
-    waitpid(start_child(write_into_nothing, NULL), &status, 0);
-    is_right = KTAP_EQUAL(status, SIGPIPE);
-    handle(SIGPIPE, 0);
-    pipe(ends);
-    close(ends[0]);
-    is_right &= FAILS(write(ends[1], "x", 1), EPIPE) && KTAP_EQUAL(nr_calls, 1);
-    set_default(SIGPIPE, SIG_IGN);
-    is_right &= FAILS(write(ends[1], "x", 1), EPIPE);
-    close(ends[1]);
-    set_default(SIGPIPE, SIG_DFL);
-    return is_right;
-}
-
-static bool init_is_immune(void)
-{
-    /* For these three it has handlers: they are requests. */
-    const sigset_t handled = signal_bit(SIGTERM) | signal_bit(SIGUSR1) | signal_bit(SIGUSR2);
-    bool is_right = true;
-
-    for (int signal = 1; signal <= 64; signal++)
-        is_right &= handled & signal_bit(signal) || KTAP_EQUAL(kill(1, signal), 0);
-    return is_right && KTAP_EQUAL(kill(1, 0), 0);
-}
-
-/* Fork and exec. */
-
-static void check_inherited(void *arg)
-{
-    sigset_t mask;
-    struct sigaction usr1, usr2;
-
-    (void)arg;
-    sigprocmask(SIG_BLOCK, NULL, &mask);
-    sigaction(SIGUSR1, NULL, &usr1);
-    sigaction(SIGUSR2, NULL, &usr2);
-    _exit(mask == signal_bit(SIGHUP) && usr1.sa_handler == (__sighandler_t)(void *)note &&
-                  usr2.sa_handler == SIG_IGN && pending() == 0
-              ? CHILD_IS_WELL
-              : 1);
-}
-
-static int after_exec(int argc, char **argv)
-{
-    sigset_t mask;
-    struct sigaction usr1, usr2;
-
-    (void)argc, (void)argv;
-    sigprocmask(SIG_BLOCK, NULL, &mask);
-    sigaction(SIGUSR1, NULL, &usr1);
-    sigaction(SIGUSR2, NULL, &usr2);
-    return mask == signal_bit(SIGHUP) && usr1.sa_handler == SIG_DFL && usr1.sa_flags == 0 &&
-                   usr2.sa_handler == SIG_IGN && pending() == signal_bit(SIGHUP)
-               ? CHILD_IS_WELL
-               : 1;
-}
-
-static void exec_after(void *arg)
-{
-    char *argv[] = {"t_signal", "after-exec", NULL};
-
-    (void)arg;
-    raise(SIGHUP);
-    execv(ktap_program(), argv);
-}
-
-static bool child_inherits(void)
-{
-    int status = -1;
-    bool is_right;
-
-    handle(SIGUSR1, 0);
-    set_default(SIGUSR2, SIG_IGN);
-    handle(SIGHUP, 0);
-    block(SIGHUP);
-    raise(SIGHUP);
-    waitpid(start_child(check_inherited, NULL), &status, 0);
-    is_right = KTAP_EQUAL(status, CHILD_IS_WELL << 8);
-    waitpid(start_child(exec_after, NULL), &status, 0);
-    is_right &= KTAP_EQUAL(status, CHILD_IS_WELL << 8);
-    unblock(SIGHUP);
-    set_default(SIGUSR2, SIG_DFL);
-    return is_right;
-}
-
-static void exit_with_9(void *arg)
-{
-    (void)arg;
-    _exit(9);
-}
-
-static void *wait_for_chld(void *arg)
-{
-    sigset_t set = signal_bit(SIGCHLD);
-
-    call_result = syscall6(__NR_rt_sigtimedwait, (long)&set, (long)&last, 0, 8, 0, 0);
-    return arg;
-}
-
-static bool parent_gets_sigchld(void)
-{
-    pid_t child;
-    int status;
-
-    handle(SIGCHLD, 0);
-    block(SIGCHLD);
-    child = start_child(exit_with_9, NULL);
-    wait_for_chld(NULL);
-    bool is_right = KTAP_EQUAL(last.si_code, CLD_EXITED) && KTAP_EQUAL(last.si_pid, child) &&
-                    KTAP_EQUAL(last.si_status, 9) && KTAP_EQUAL(waitpid(child, &status, 0), child);
-    child = start_child((void (*)(void *))(void *)pause_once, NULL);
-    kill(child, SIGTERM);
-    wait_for_chld(NULL);
-    is_right &= KTAP_EQUAL(last.si_code, CLD_KILLED) && KTAP_EQUAL(last.si_pid, child) &&
-                KTAP_EQUAL(last.si_status, SIGTERM) &&
-                KTAP_EQUAL(waitpid(child, &status, 0), child);
-    unblock(SIGCHLD);
-    set_default(SIGCHLD, SIG_DFL);
-    return is_right;
-}
-
-static bool ignored_children_go(void)
-{
-    struct counts before;
-    bool is_right;
-
-    thrum_stat(&before.wanted);
-    set_default(SIGCHLD, SIG_IGN);
-    for (int i = 0; i < 5; i++)
-        start_child(exit_with_9, NULL);
-    is_right = FAILS(wait(NULL), ECHILD) && ktap_wait_for(has_counts, &before);
-    handle(SIGCHLD, SA_NOCLDWAIT);
-    start_child(exit_with_9, NULL);
-    while (nr_calls == 0)
-        yield();
-    is_right &= FAILS(wait(NULL), ECHILD) && ktap_wait_for(has_counts, &before);
-    set_default(SIGCHLD, SIG_DFL);
-    return is_right;
-}
-
-static int ignore_usr1(void *arg)
-{
-    (void)arg;
-    set_default(SIGUSR1, SIG_IGN);
-    return 0;
-}
-
-/* Whether SIGUSR1 has a handler after a child that shares memory, and more, has ignored it. */
-static bool has_handler_after(unsigned long flags)
-{
-    static char stack[16384] __attribute__((aligned(16)));
-    struct sigaction now;
-    long child = clone_call(flags | CLONE_VM | CLONE_VFORK | SIGCHLD, stack + sizeof(stack), NULL,
-                            NULL, 0, ignore_usr1, NULL);
-
-    waitpid((pid_t)child, NULL, 0);
-    sigaction(SIGUSR1, NULL, &now);
-    return now.sa_handler == (__sighandler_t)(void *)note;
-}
-
-static long clone_process(unsigned long flags)
-{
-    struct clone_args args = {.flags = flags, .exit_signal = SIGCHLD};
-
-    return syscall6(__NR_clone3, (long)&args, sizeof(args), 0, 0, 0, 0);
-}
-
-static bool clone_may_share_actions(void)
-{
-    struct sigaction now;
-    int status = -1;
-
-    handle(SIGUSR1, 0);
-    if (!KTAP_TRUE(has_handler_after(0)) || !KTAP_TRUE(!has_handler_after(CLONE_SIGHAND)))
-        return false;
-    handle(SIGUSR1, 0);
-    long child = clone_process(CLONE_CLEAR_SIGHAND);
-    if (child == 0) {
-        sigaction(SIGUSR1, NULL, &now);
-        _exit(now.sa_handler == SIG_DFL ? CHILD_IS_WELL : 1);
-    }
-    waitpid((pid_t)child, &status, 0);
-    return KTAP_EQUAL(status, CHILD_IS_WELL << 8) &&
-           KTAP_EQUAL(clone_process(CLONE_VM | CLONE_SIGHAND | CLONE_CLEAR_SIGHAND), -EINVAL);
-}
-
 /* Signals from a file. */
 
 static long open_signals(sigset_t set, unsigned flags)
@@ -907,13 +603,6 @@ static const struct ktap_test tests[] = {
     {"sigtimedwait takes it before any handler", sigwait_takes_it},
     {"sigtimedwait is interrupted by other signals", sigwait_is_interrupted},
     {"sigtimedwait ends in time", sigtimedwait_has_a_time},
-    {"every signal does by default what POSIX says", defaults_are_right},
-    {"SIGPIPE ends who writes into a pipe that nobody reads", sigpipe_ends_a_writer},
-    {"the first process is immune", init_is_immune},
-    {"fork keeps handlers and mask, exec the mask and what is ignored", child_inherits},
-    {"SIGCHLD says how a child ended", parent_gets_sigchld},
-    {"children that nobody wants to wait for go by themselves", ignored_children_go},
-    {"clone may share the actions, or clear them", clone_may_share_actions},
     {"signals are read from a file", signals_are_read},
     {"and who polls that is told", signals_are_polled},
     {"what makes no sense is refused", wrong_is_refused},
@@ -921,12 +610,8 @@ static const struct ktap_test tests[] = {
     {"of many signals to many LWPs none is lost", none_is_lost},
 };
 
-static const struct ktap_role roles[] = {{"after-exec", after_exec}};
-
-int main(int argc, char **argv)
+int main(void)
 {
-    if (argc > 1)
-        return ktap_play_role(roles, KTAP_LEN(roles), argc, argv);
     ktap_need_thrum();
     ktap_start(KTAP_LEN(tests));
     ktap_run(tests, KTAP_LEN(tests));
