@@ -319,10 +319,11 @@ static void *hold_cancel_off(void *arg)
 
     block->nr_no_cancel++;
     atomic_store((atomic_bool *)arg, true);
-    while (!atomic_load(&may_go_on))
+    while (!atomic_load(&may_go_on)) {
+        if (block->is_cancel_pending)
+            atomic_store(&has_gone_on, true);
         yield();
-    if (block->is_cancel_pending)
-        atomic_store(&has_gone_on, true);
+    }
     block->nr_no_cancel--;
     syscall6(THRUM_SYS_lwp_testcancel, 0, 0, 0, 0, 0, 0);
     return NULL;
@@ -338,9 +339,9 @@ static bool count_holds_cancel_off(void)
     thread_create(&lwp, hold_cancel_off, &is_ready);
     ktap_wait_for(is_true, &is_ready);
     raw_cancel(lwp);
-    sleep_ns(5000000);
+    bool goes_on = KTAP_TRUE(ktap_wait_for(is_true, &has_gone_on));
     atomic_store(&may_go_on, true);
-    return joins_as_cancelled(lwp) && KTAP_TRUE(atomic_load(&has_gone_on));
+    return joins_as_cancelled(lwp) && goes_on;
 }
 
 static bool testcancel_returns_unless_cancelled(void)

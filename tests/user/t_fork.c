@@ -587,15 +587,18 @@ static int sleep_on(int argc, char **argv)
 
 static bool vfork_waits_for_exec(void)
 {
+    static volatile bool comes_to_exec;
     char *argv[] = {"t_fork", "sleep-on", NULL};
     int status = -1;
     pid_t child = vfork();
 
     if (child == 0) {
+        sleep_ns(20000000); /* the caller would go on */
+        comes_to_exec = true;
         execv(ktap_program(), argv);
         _exit(1);
     }
-    bool is_running = KTAP_EQUAL(waitpid(child, NULL, WNOHANG), 0);
+    bool is_running = KTAP_TRUE(comes_to_exec) && KTAP_EQUAL(waitpid(child, NULL, WNOHANG), 0);
     kill(child, SIGKILL);
     return KTAP_EQUAL(waitpid(child, &status, 0), child) &&
            ktap_check_dies(status, SIGKILL, __FILE__, __LINE__) && is_running;

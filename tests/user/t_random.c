@@ -75,9 +75,9 @@ static bool flags_are_checked(void)
 
 static bool part_of_memory_is_filled(void)
 {
-    unsigned char *last = (unsigned char *)sbrk(0) - 64; /* the heap ends at a page */
+    unsigned char *last;
 
-    sbrk((long)(-(unsigned long)sbrk(0) & 4095));
+    sbrk((long)(-(unsigned long)sbrk(0) & 4095)); /* the heap ends at a page */
     last = (unsigned char *)sbrk(0) - 64;
     return KTAP_EQUAL(getrandom(last, 4096, 0), 64) && FAILS(getrandom(last + 64, 9, 0), EFAULT);
 }
