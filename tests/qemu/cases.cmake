@@ -67,9 +67,9 @@ endif()
 # have the failure again). One seed each always, many under the label soak.
 set(THRUM_SOAK_SEEDS 20 CACHE STRING "How many seeds of perturb= the label soak tries")
 set(perturbed_suites t_lwp t_fork t_exec t_kill t_cancel t_pipe t_pi_owner t_signal t_stop t_timer
-  t_poll t_epoll t_eventfd t_read)
+  t_poll t_epoll t_eventfd t_read t_join t_exit t_sigprocess)
 if(THRUM_SOCKETS)
-  list(APPEND perturbed_suites t_unix)
+  list(APPEND perturbed_suites t_unix t_unix_pass t_unix_wait)
 endif()
 list(APPEND perturbed_suites t_clone t_mmap)
 if(THRUM_DEBUG)
