@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <thread.h>
@@ -17,6 +16,7 @@
 #include <linux/futex.h>
 #include <sys/syscall.h>
 
+#include "common.h"
 #include "ktap.h"
 
 #define NSEC_PER_MSEC 1000000ull
@@ -24,17 +24,6 @@
 #define CPUS_MAX      64
 #define SHARE_MAX     80 /* percent of a CPU: the default group keeps the rest */
 #define LEVEL_LAST    2  /* of three */
-
-static thread_t start(void *(*function)(void *), void *arg)
-{
-    thread_t lwp;
-
-    if (thread_create(&lwp, function, arg) != 0) {
-        perror("# thread_create");
-        exit(EXIT_FAILURE);
-    }
-    return lwp;
-}
 
 static size_t current_cpu(void)
 {
@@ -102,7 +91,7 @@ static long count_changes(void)
     long nr_changes = 0;
 
     turns = (struct turns){0};
-    thread_t first = start(take_turns, &a), second = start(take_turns, &b);
+    thread_t first = start_lwp(take_turns, &a), second = start_lwp(take_turns, &b);
     thread_join(first, NULL);
     thread_join(second, NULL);
     for (int i = 1; i < 2 * NR_TURNS; i++)
@@ -158,7 +147,7 @@ static bool sleep_once(bool *is_in_order)
 
     /* The one that sleeps longest begins first. */
     for (uintptr_t i = NR_SLEEPERS; i > 0; i--)
-        lwp[i - 1] = start(sleep_and_count, (void *)(i - 1));
+        lwp[i - 1] = start_lwp(sleep_and_count, (void *)(i - 1));
     for (int i = 0; i < NR_SLEEPERS; i++) {
         void *is_late_enough = NULL;
         thread_join(lwp[i], &is_late_enough);
@@ -237,7 +226,7 @@ static bool clock_never_goes_back(void)
     long nr_backwards = 0;
 
     for (size_t i = 0; i < nr_lwps; i++)
-        lwp[i] = start(read_clock, &nr_reads);
+        lwp[i] = start_lwp(read_clock, &nr_reads);
     for (size_t i = 0; i < nr_lwps; i++) {
         void *value = NULL;
         thread_join(lwp[i], &value);
@@ -263,7 +252,7 @@ static bool spinning_stops_nobody(void)
     thread_t *lwp = calloc(nr_lwps, sizeof(*lwp));
 
     for (size_t i = 0; i < nr_lwps; i++)
-        lwp[i] = start(spin_until_set, &stop);
+        lwp[i] = start_lwp(spin_until_set, &stop);
     sleep_ns(20 * NSEC_PER_MSEC); /* we are woken although nobody gives up a CPU */
     atomic_store(&stop, 1);
     for (size_t i = 0; i < nr_lwps; i++)
@@ -313,7 +302,7 @@ static bool every_hog_gets_its_turn(void)
     hogs.hog = calloc(hogs.nr_hogs, sizeof(*hogs.hog));
     for (size_t i = 0; i < hogs.nr_hogs; i++) {
         hogs.hog[i].stop = &stop;
-        lwp[i] = start(count_rounds, &hogs.hog[i]);
+        lwp[i] = start_lwp(count_rounds, &hogs.hog[i]);
     }
     bool have_all_run = ktap_wait_for(all_hogs_have_run, &hogs);
     atomic_store(&stop, 1);
@@ -356,7 +345,7 @@ static bool lwps_spread_over_cpus(void)
     thread_t *lwp = calloc(2 * nr_cpus, sizeof(*lwp));
 
     for (size_t i = 0; i < 2 * nr_cpus; i++)
-        lwp[i] = start(note_cpus, &seen);
+        lwp[i] = start_lwp(note_cpus, &seen);
     bool are_all_seen = ktap_wait_for(all_cpus_are_seen, &seen);
     atomic_store(&seen.stop, 1);
     for (size_t i = 0; i < 2 * nr_cpus; i++)
@@ -430,11 +419,11 @@ static size_t count_cpus_of_woken(thread_t *lwp)
     struct cpu_keeper keeper = {&stop, &nr_keeping};
 
     for (size_t i = 0; i < nr_keepers; i++) {
-        keeper_lwp[i] = start(keep_cpu, &keeper);
+        keeper_lwp[i] = start_lwp(keep_cpu, &keeper);
         keep_cpu_until(&nr_keeping, i + 1);
     }
     for (size_t i = 0; i < sleepers.nr_sleepers; i++) {
-        lwp[i] = start(sleep_and_note_cpu, &sleepers);
+        lwp[i] = start_lwp(sleep_and_note_cpu, &sleepers);
         keep_cpu_until(&sleepers.nr_asleep, i + 1);
     }
     atomic_store(&stop, 1);
@@ -480,7 +469,7 @@ static bool new_lwps_start_at_level_0(void)
 
     if (!is_mlfq())
         return ktap_skip("for sched=mlfq");
-    thread_join(start(own_level, NULL), &level);
+    thread_join(start_lwp(own_level, NULL), &level);
     return KTAP_EQUAL((long)level, 0);
 }
 
@@ -502,7 +491,7 @@ static bool hog_sinks_to_the_last_level(void)
 
     if (!is_mlfq())
         return ktap_skip("for sched=mlfq");
-    thread_join(start(sink, NULL), &level);
+    thread_join(start_lwp(sink, NULL), &level);
     return KTAP_EQUAL((long)level, LEVEL_LAST);
 }
 
@@ -520,7 +509,7 @@ static bool sleeper_stays_at_level_0(void)
 
     if (!is_mlfq())
         return ktap_skip("for sched=mlfq");
-    thread_join(start(sleep_in_short_bursts, NULL), &level);
+    thread_join(start_lwp(sleep_in_short_bursts, NULL), &level);
     return KTAP_EQUAL((long)level, 0);
 }
 
@@ -555,7 +544,7 @@ static bool level_is_minus_1_with_a_share(void)
 {
     void *level = NULL;
 
-    thread_join(start(take_share_and_tell_level, (void *)10), &level);
+    thread_join(start_lwp(take_share_and_tell_level, (void *)10), &level);
     return KTAP_EQUAL((long)level, -1);
 }
 
@@ -607,7 +596,7 @@ static bool sum_of_shares_is_limited(void)
 
     /* One half fits on each CPU. */
     for (size_t i = 0; i <= nr_cpus; i++) {
-        lwp[i] = start(keep_half_a_cpu, &keepers[i]);
+        lwp[i] = start_lwp(keep_half_a_cpu, &keepers[i]);
         ktap_wait_for(flag_is_set, &keepers[i].has_asked);
         is_right = KTAP_EQUAL(keepers[i].error, i < nr_cpus ? 0 : EAGAIN) && is_right;
     }
@@ -639,7 +628,7 @@ static bool exit_gives_the_share_back(void)
 
     for (size_t i = 0; i < 4 * ktap_cpus(); i++) {
         void *level = NULL;
-        thread_join(start(take_share_and_tell_level, (void *)SHARE_MAX), &level);
+        thread_join(start_lwp(take_share_and_tell_level, (void *)SHARE_MAX), &level);
         nr_refused += (long)level != -1;
     }
     return KTAP_EQUAL(nr_refused, 0);
@@ -652,7 +641,7 @@ static bool share_is_not_inherited(void)
     if (!is_mlfq())
         return ktap_skip("for sched=mlfq");
     raw_set_share(30);
-    thread_join(start(own_level, NULL), &level);
+    thread_join(start_lwp(own_level, NULL), &level);
     raw_set_share(0);
     return KTAP_TRUE((long)level >= 0);
 }
@@ -675,7 +664,7 @@ static bool shares_starve_nobody(void)
     hogs.hog = calloc(hogs.nr_hogs, sizeof(*hogs.hog));
     for (size_t i = 0; i < hogs.nr_hogs; i++) {
         hogs.hog[i].stop = &stop;
-        lwp[i] = start(i < nr_cpus ? spin_with_share : count_rounds, &hogs.hog[i]);
+        lwp[i] = start_lwp(i < nr_cpus ? spin_with_share : count_rounds, &hogs.hog[i]);
     }
     bool have_all_run = ktap_wait_for(all_hogs_have_run, &hogs);
     atomic_store(&stop, 1);

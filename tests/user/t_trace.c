@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <thread.h>
@@ -16,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "common.h"
 #include "ktap.h"
 
 #define NSEC_PER_MSEC 1000000ull
@@ -134,17 +134,6 @@ static bool check_is_there(const char *text, struct wanted wanted)
 
 #define IS_THERE(...) check_is_there(#__VA_ARGS__, (struct wanted){__VA_ARGS__})
 
-static thread_t start(void *(*function)(void *), void *arg)
-{
-    thread_t lwp;
-
-    if (thread_create(&lwp, function, arg) != 0) {
-        perror("# thread_create");
-        exit(EXIT_FAILURE);
-    }
-    return lwp;
-}
-
 /* ---- Control and reading -------------------------------------------------------------------- */
 
 static bool nothing_is_recorded_unasked(void)
@@ -252,7 +241,7 @@ static bool creation_and_end_are_recorded(void)
 {
     begin(BIT(THRUM_TRACE_CREATE) | BIT(THRUM_TRACE_EXIT) | BIT(THRUM_TRACE_WAKE) |
           BIT(THRUM_TRACE_SWITCH));
-    thread_t lwp = start(leave_with, (void *)4711);
+    thread_t lwp = start_lwp(leave_with, (void *)4711);
     thread_join(lwp, NULL);
     return end() && IS_THERE(THRUM_TRACE_CREATE, lwp, {gettid(), getpid(), -1}) &&
            IS_THERE(THRUM_TRACE_WAKE, lwp, {-1, THRUM_WAKE_NEW, gettid()}) &&
@@ -268,7 +257,7 @@ static bool a_life_is_in_order(void)
         return ktap_skip("the records are on several CPUs");
     begin(BIT(THRUM_TRACE_CREATE) | BIT(THRUM_TRACE_EXIT) | BIT(THRUM_TRACE_WAKE) |
           BIT(THRUM_TRACE_SWITCH));
-    thread_t lwp = start(leave_with, NULL);
+    thread_t lwp = start_lwp(leave_with, NULL);
     thread_join(lwp, NULL);
     if (!end())
         return false;
@@ -327,7 +316,7 @@ static bool yields_are_recorded_without_a_gap(void)
 
     begin(BIT(THRUM_TRACE_SWITCH));
     for (size_t i = 0; i < nr_lwps; i++)
-        lwp[i] = start(yield_until_zero, &nr_to_come);
+        lwp[i] = start_lwp(yield_until_zero, &nr_to_come);
     for (size_t i = 0; i < nr_lwps; i++)
         thread_join(lwp[i], NULL);
     free(lwp);
@@ -354,7 +343,7 @@ static bool ends_of_slices_are_recorded(void)
 
     begin(BIT(THRUM_TRACE_SWITCH));
     for (size_t i = 0; i < nr_lwps; i++)
-        lwp[i] = start(spin_until_set, &stop);
+        lwp[i] = start_lwp(spin_until_set, &stop);
     sleep_ns(100 * NSEC_PER_MSEC);
     atomic_store(&stop, 1);
     for (size_t i = 0; i < nr_lwps; i++)
@@ -383,7 +372,7 @@ static bool waiting_and_waking_are_recorded(void)
 {
     begin(BIT(THRUM_TRACE_SWITCH) | BIT(THRUM_TRACE_WAKE));
     thread_sem_init(&gate, 0);
-    thread_t lwp = start(wait_at_gate, NULL);
+    thread_t lwp = start_lwp(wait_at_gate, NULL);
     ktap_wait_for(is_waiting, NULL);
     sleep_ns(50 * NSEC_PER_MSEC);
     thread_sem_post(&gate);
@@ -397,7 +386,7 @@ static bool a_wait_cut_short_is_recorded(void)
 {
     begin(BIT(THRUM_TRACE_WAKE));
     thread_sem_init(&gate, 0);
-    thread_t lwp = start(wait_at_gate, NULL);
+    thread_t lwp = start_lwp(wait_at_gate, NULL);
     ktap_wait_for(is_waiting, NULL);
     sleep_ns(50 * NSEC_PER_MSEC);
     thread_exit_target(lwp);
@@ -438,7 +427,7 @@ static long count_moves(void)
 
     begin(BIT(THRUM_TRACE_MIGRATE));
     for (size_t i = 0; i < nr_lwps; i++)
-        lwp[i] = start(compute_for, (void *)(50 * NSEC_PER_MSEC));
+        lwp[i] = start_lwp(compute_for, (void *)(50 * NSEC_PER_MSEC));
     for (size_t i = 0; i < nr_lwps; i++)
         thread_join(lwp[i], NULL);
     if (!end())

@@ -14,20 +14,12 @@
 
 #include <sys/wait.h>
 
+#include "common.h"
 #include "ktap.h"
 
 #define FOLDER       "/test/xv6/"
 #define OUTPUT       "/tmp/xv6.out"
 #define OUTPUT_BYTES 4096
-
-static bool has_counts(void *arg)
-{
-    const struct thrum_stat *want = arg;
-    struct thrum_stat stat;
-
-    thrum_stat(&stat);
-    return stat.processes == want->processes && stat.lwps == want->lwps;
-}
 
 /* Its standard output is OUTPUT, its input, which "calls" reads, is empty; its wait status. */
 static int status_of(const char *name)
@@ -77,9 +69,9 @@ static bool output_is_of_passed(const char *name, bool is_shown)
 
 static bool passes(const char *name)
 {
-    struct thrum_stat before;
+    struct counts before;
 
-    thrum_stat(&before);
+    thrum_stat(&before.wanted);
     int status = status_of(name);
     bool is_right = ktap_check_exits(status, 0, __FILE__, __LINE__) &&
                     KTAP_TRUE(output_is_of_passed(name, false)) &&
