@@ -59,23 +59,43 @@ int user_lwp_visit(int tid, unsigned flags, user_lwp_visitor visit, void *arg)
     return error;
 }
 
+/* All LWPs of the process. The family is locked. */
+static void visit_process(struct process *process, unsigned flags, user_lwp_visitor visit,
+                          void *arg, int *error)
+{
+    struct user_lwp *lwp;
+
+    spin_lock(&process->lock);
+    list_for_each_entry (lwp, &process->lwps, link) {
+        int result = visit_one(process, lwp, flags, visit, arg);
+
+        if (*error == -ESRCH || (result != 0 && result != -ESRCH))
+            *error = result;
+    }
+    spin_unlock(&process->lock);
+}
+
 void user_lwp_visit_group(int group, unsigned flags, user_lwp_visitor visit, void *arg, int *error)
 {
     irq_state_t irq = spin_lock_irq(&family_lock);
     struct process *process;
-    struct user_lwp *lwp;
 
     list_for_each_entry (process, &all_processes, all_link) {
-        if (group != PROCESS_GROUP_ALL && process->group != group)
-            continue;
-        spin_lock(&process->lock);
-        list_for_each_entry (lwp, &process->lwps, link) {
-            int result = visit_one(process, lwp, flags, visit, arg);
+        if (group == PROCESS_GROUP_ALL || process->group == group)
+            visit_process(process, flags, visit, arg, error);
+    }
+    spin_unlock_irq(&family_lock, irq);
+}
 
-            if (*error == -ESRCH || (result != 0 && result != -ESRCH))
-                *error = result;
-        }
-        spin_unlock(&process->lock);
+void user_lwp_visit_user(uint32_t uid, unsigned flags, user_lwp_visitor visit, void *arg,
+                         int *error)
+{
+    irq_state_t irq = spin_lock_irq(&family_lock);
+    struct process *process;
+
+    list_for_each_entry (process, &all_processes, all_link) {
+        if (process->credentials.uid == uid)
+            visit_process(process, flags, visit, arg, error);
     }
     spin_unlock_irq(&family_lock, irq);
 }

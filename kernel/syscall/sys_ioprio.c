@@ -16,12 +16,6 @@ struct ioprio_request {
     bool is_set;
 };
 
-/* Whether the user that is meant has the process. */
-static bool is_of_user(const struct process *process, int uid)
-{
-    return process->credentials.uid == (uid != 0 ? (uint32_t)uid : credentials_current()->uid);
-}
-
 static int visit_one(struct user_lwp *lwp, void *arg)
 {
     struct ioprio_request *request = arg;
@@ -29,8 +23,6 @@ static int visit_one(struct user_lwp *lwp, void *arg)
     const struct credentials *caller = credentials_current();
     int priority = process->settings.io_priority;
 
-    if (request->which == IOPRIO_WHO_USER && !is_of_user(process, request->who))
-        return -ESRCH;
     if (!request->is_set) {
         if (request->priority < 0 || priority < request->priority)
             request->priority = priority;
@@ -57,7 +49,8 @@ static int visit_all(struct ioprio_request *request)
             user_lwp_visit_group(group, 0, visit_one, request, &error);
         return error;
     case IOPRIO_WHO_USER:
-        user_lwp_visit_group(PROCESS_GROUP_ALL, 0, visit_one, request, &error);
+        user_lwp_visit_user(request->who != 0 ? (uint32_t)request->who : credentials_current()->uid,
+                            0, visit_one, request, &error);
         return error;
     default:
         return -EINVAL;

@@ -15,6 +15,7 @@
 
 #include <arch/smp.h>
 #include <asm/posix_types.h>
+#include <kernel/credentials.h>
 #include <kernel/errno.h>
 #include <kernel/string.h>
 #include <linux/resource.h>
@@ -424,9 +425,9 @@ static int visit_named(int which, int who, unsigned flags, user_lwp_visitor visi
         return -EINVAL;
     if (which == PRIO_PROCESS)
         return user_lwp_visit(who, flags, visit, arg);
-    /* There is one user, number 0. */
-    if (which == PRIO_USER && who == 0)
-        user_lwp_visit_group(PROCESS_GROUP_ALL, flags, visit, arg, &error);
+    if (which == PRIO_USER)
+        user_lwp_visit_user(who != 0 ? (uint32_t)who : credentials_current()->uid, flags, visit,
+                            arg, &error);
     if (which == PRIO_PGRP && who == 0)
         who = process_get_group(0);
     if (which == PRIO_PGRP && who > 0)

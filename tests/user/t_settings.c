@@ -167,6 +167,45 @@ static bool io_priority_is_remembered(void)
     return holds_in_child(check_io_priority);
 }
 
+/* Of users: theirs, and nobody else's. */
+static pid_t alices;
+
+static void be_alice(void *arg)
+{
+    (void)arg;
+    if (syscall(__NR_setresuid, ALICE, ALICE, ALICE) == 0 && write(ends_of_pipe[1], "x", 1) == 1)
+        for (;;)
+            syscall(__NR_pause);
+}
+
+static long nice_of(pid_t pid)
+{
+    return 20 - syscall(__NR_getpriority, 0 /* PRIO_PROCESS */, pid);
+}
+
+static bool check_nice(void)
+{
+    char byte;
+    bool ok = KTAP_EQUAL(pipe(ends_of_pipe), 0);
+
+    alices = start_child(be_alice, NULL);
+    ok = KTAP_EQUAL(read(ends_of_pipe[0], &byte, 1), 1) &&
+         KTAP_EQUAL(syscall(__NR_setpriority, 2 /* PRIO_USER */, ALICE, 5), 0) &&
+         KTAP_EQUAL(nice_of(alices), 5) && KTAP_EQUAL(nice_of(0), 0) &&
+         KTAP_EQUAL(syscall(__NR_getpriority, 2, ALICE), 15) &&
+         FAILS(syscall(__NR_getpriority, 2, 4711), ESRCH) &&
+         FAILS(syscall(__NR_setpriority, 2, 4711, 1), ESRCH) && become_alice() &&
+         KTAP_EQUAL(syscall(__NR_setpriority, 2, 0, 7), 0) && KTAP_EQUAL(nice_of(alices), 7) &&
+         KTAP_EQUAL(nice_of(0), 7) && KTAP_EQUAL(nice_of(getppid()), 0) && ok;
+    return KTAP_EQUAL(kill(alices, SIGKILL), 0) && KTAP_EQUAL(waitpid(alices, NULL, 0), alices) &&
+           ok;
+}
+
+static bool users_have_their_own_nice(void)
+{
+    return holds_in_child(check_nice);
+}
+
 /* ---- /proc ---------------------------------------------------------------------------------- */
 
 static bool write_score(const char *text)
@@ -267,6 +306,7 @@ static const struct ktap_test tests[] = {
     {"children may hear of their parent's end", children_hear_of_their_parents_end},
     {"a personality is remembered", personality_is_remembered},
     {"a priority for disks is remembered", io_priority_is_remembered},
+    {"what a user's processes get, no other's do", users_have_their_own_nice},
     {"a score is remembered", score_is_remembered},
     {"auxv is what the program got", auxv_is_what_the_program_got},
     {"locks are listed", locks_are_listed},

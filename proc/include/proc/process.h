@@ -339,6 +339,10 @@ int user_lwp_visit(int tid, unsigned flags, user_lwp_visitor visit, void *arg) M
  */
 void user_lwp_visit_group(int group, unsigned flags, user_lwp_visitor visit, void *arg, int *error);
 
+/* The same of all processes whose real user that is. */
+void user_lwp_visit_user(uint32_t uid, unsigned flags, user_lwp_visitor visit, void *arg,
+                         int *error);
+
 /*
  * Calls visit() for the process that has the number `pid` (0: the caller's), or an LWP of it, with
  * the family's lock held. Its result, -ESRCH, or -EPERM when the caller may not control it. No
