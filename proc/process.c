@@ -312,26 +312,23 @@ void process_end(struct process *process, int status)
     spin_unlock_irq(&process->lock, irq);
 }
 
-/* Children of a process that ends go to the first process, which waits for whatever comes. */
+/* Children of a process that ends go to the nearest one above that asked for them, or to the first.
+ */
 static void give_children_away(struct process *process)
 {
     irq_state_t irq = spin_lock_irq(&family_lock);
-    struct process *child;
+    struct process *heir;
 
     if (process == first_process && !list_is_empty(&process->children))
         log_warn("proc: the first process has ended before its children");
     process_tell_children_of_end(process);
-    list_for_each_entry (child, &process->children, sibling_link) {
-        child->parent = process == first_process ? NULL : first_process;
-        child->exit_signal = SIGCHLD; /* as on Linux: wait() without flags is to find it */
-    }
-    signal_orphan_groups(process, &process->children);
+    heir = signal_parent_ends(process, first_process);
     if (process == first_process) {
         first_process = NULL;
         list_init(&process->children);
-    } else if (first_process != NULL) {
-        list_splice_back(&first_process->children, &process->children);
-        waitq_wake_all(&first_process->child_ended);
+    } else if (heir != NULL) {
+        list_splice_back(&heir->children, &process->children);
+        waitq_wake_all(&heir->child_ended);
     }
     spin_unlock_irq(&family_lock, irq);
 }

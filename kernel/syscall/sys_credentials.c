@@ -58,8 +58,14 @@ static int64_t change(enum kind kind, id_change fn, uint32_t a, uint32_t b, uint
     struct ids ids = get_ids(credentials, kind);
     int error = fn(&ids, credentials_are_root(credentials), (const uint32_t[]){a, b, c});
 
-    if (error == 0)
+    if (error == 0) {
+        struct ids old = get_ids(credentials, kind);
+
+        /* As on Linux: who becomes another is not the old parent's to end. */
+        if (ids.effective != old.effective || ids.files != old.files)
+            process_current()->settings.signal_at_end_of_parent = 0;
         put_ids(credentials, kind, &ids);
+    }
     spin_unlock_irq(&credentials->lock, irq);
     return error;
 }

@@ -172,6 +172,7 @@ static int64_t set_signal_at_end_of_parent(uint64_t signal)
 int64_t sys_prctl(int option, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
     const struct process_settings *settings = &process_current()->settings;
+    int is_set;
 
     switch (option) {
     case PR_SET_NAME:
@@ -190,6 +191,12 @@ int64_t sys_prctl(int option, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
         return set_signal_at_end_of_parent(a);
     case PR_GET_PDEATHSIG:
         return user_copy_to(a, &settings->signal_at_end_of_parent, sizeof(int));
+    case PR_SET_CHILD_SUBREAPER:
+        process_current()->signals.is_heir = a != 0;
+        return 0;
+    case PR_GET_CHILD_SUBREAPER:
+        is_set = process_current()->signals.is_heir;
+        return user_copy_to(a, &is_set, sizeof(is_set));
     case PR_CAP_AMBIENT:
         return ambient_capabilities(a, b, c, d);
     case PR_GET_SECCOMP:

@@ -84,6 +84,7 @@ struct process_signals {
     bool may_stop;         /* p  no SIGCONT has come since a stop signal was taken */
     bool stop_is_news;     /* p  wait4() has not reported the stop yet, */
     bool continue_is_news; /* p  or that it goes on */
+    atomic_bool is_heir;   /* a  it wants the orphans below it (PR_SET_CHILD_SUBREAPER) */
     int tell_parent; /* p  0, or CLD_STOPPED, CLD_CONTINUED: what the parent gets SIGCHLD for */
 
     struct signal_timers *timers; /* p  NULL: there never was one */
@@ -289,5 +290,12 @@ bool signal_parent_of_end(struct process *process);
  * more, are sent SIGHUP and SIGCONT if some process there is stopped. family_lock is held.
  */
 void signal_orphan_groups(struct process *process, struct list *children);
+
+/*
+ * A process ends: whose its children are now, and what the new parent has to know of them. Returns
+ * that one, onto whose list the caller puts them: one above that is_heir, or `first`;
+ * NULL: `process` is the first. family_lock is held.
+ */
+struct process *signal_parent_ends(struct process *process, struct process *first);
 
 #endif
