@@ -48,8 +48,7 @@
 #include <mm/user_copy.h>
 #include <proc/signal.h>
 
-#define CAPACITY_BYTES KIB(64)
-#define NR_PAGES       (CAPACITY_BYTES / PAGE_SIZE + 1)
+#define NR_PAGES       (PIPE_BYTES / PAGE_SIZE + 1)
 #define QUICK_BYTES    256
 
 struct end {
@@ -88,7 +87,7 @@ static size_t nr_stored(const struct pipe *pipe)
 
 static size_t room(const struct pipe *pipe)
 {
-    return CAPACITY_BYTES - nr_stored(pipe);
+    return PIPE_BYTES - nr_stored(pipe);
 }
 
 static bool can_read(const struct pipe *pipe)
@@ -819,5 +818,5 @@ int64_t pipe_set_capacity(const struct file *file, uint64_t nr_bytes)
 {
     if (!is_pipe(file))
         return -EBADF;
-    return nr_bytes <= CAPACITY_BYTES ? (int64_t)CAPACITY_BYTES : -EPERM;
+    return nr_bytes <= PIPE_BYTES ? (int64_t)PIPE_BYTES : -EPERM;
 }

@@ -9,6 +9,7 @@
 #include <kernel/realtime.h>
 #include <linux/time.h>
 #include <linux/time_types.h>
+#include <linux/timex.h>
 #include <mm/user_copy.h>
 #include <proc/process.h>
 #include <proc/report.h>
@@ -124,6 +125,72 @@ int64_t sys_clock_settime(int clock, vaddr_t time_at)
     return error != 0 || clock < 0                                                 ? -EINVAL
            : clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID ? -EPERM
                                                                                    : -EINVAL;
+}
+
+/* ---- adjtimex() ----------------------------------------------------------------------------- */
+
+#define WORST_ERROR_US 16000000 /* Linux's NTP_PHASE_LIMIT */
+
+/* The offset that ADJ_SETOFFSET adds; its fraction is never negative. */
+static int step_realtime(const struct __kernel_timex *t)
+{
+    int64_t fraction = t->modes & ADJ_NANO ? t->time.tv_usec : t->time.tv_usec * 1000;
+    int64_t offset_ns;
+
+    if (t->time.tv_usec < 0 ||
+        t->time.tv_usec >=
+            (int64_t)(t->modes & ADJ_NANO ? NSEC_PER_SEC : NSEC_PER_SEC / NSEC_PER_USEC) ||
+        __builtin_mul_overflow(t->time.tv_sec, (int64_t)NSEC_PER_SEC, &offset_ns) ||
+        __builtin_add_overflow(offset_ns, fraction, &offset_ns) ||
+        __builtin_add_overflow(offset_ns, (int64_t)(realtime_at_boot_ns() + clock_now_ns()),
+                               &offset_ns) ||
+        offset_ns < 0)
+        return -EINVAL;
+    return set_realtime((uint64_t)offset_ns);
+}
+
+/*
+ * The clock runs at the rate that was found while booting. It can be moved by a step, and a program
+ * may ask; nothing makes it faster or slower, so nobody takes it to be synchronised.
+ */
+int64_t sys_adjtimex(vaddr_t timex_at)
+{
+    struct __kernel_timex t;
+    uint64_t now_ns;
+    int error;
+
+    if (user_copy_from(&t, timex_at, sizeof(t)) != 0)
+        return -EFAULT;
+    if (t.modes != 0 && t.modes != ADJ_OFFSET_SS_READ &&
+        !credentials_are_root(credentials_current()))
+        return -EPERM;
+    if (t.modes & ADJ_SETOFFSET && !(t.modes & ~(unsigned)(ADJ_SETOFFSET | ADJ_NANO)))
+        error = step_realtime(&t);
+    else
+        error = t.modes == 0 || t.modes == ADJ_OFFSET_SS_READ ? 0 : -EINVAL;
+    if (error != 0)
+        return error;
+    now_ns = realtime_at_boot_ns() + clock_now_ns();
+    t = (struct __kernel_timex){
+        .modes = t.modes,
+        .maxerror = WORST_ERROR_US,
+        .esterror = WORST_ERROR_US,
+        .status = STA_UNSYNC,
+        .precision = 1,
+        .tick = 10000, /* microseconds that a hundredth of a second has */
+        .time = {.tv_sec = (int64_t)(now_ns / NSEC_PER_SEC),
+                 .tv_usec = (int64_t)(now_ns % NSEC_PER_SEC / NSEC_PER_USEC)},
+    };
+    return user_copy_to(timex_at, &t, sizeof(t)) != 0 ? -EFAULT : TIME_ERROR;
+}
+
+int64_t sys_clock_adjtime(int clock, vaddr_t timex_at)
+{
+    uint64_t now_ns;
+
+    if (clock == CLOCK_REALTIME)
+        return sys_adjtimex(timex_at);
+    return clock >= 0 && read_clock(clock, &now_ns) == 0 ? -EOPNOTSUPP : -EINVAL;
 }
 
 /* ---- In microseconds and seconds ------------------------------------------------------------ */

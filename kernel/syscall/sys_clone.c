@@ -165,3 +165,14 @@ int64_t sys_vfork(void)
         .exit_signal = SIGCHLD,
     });
 }
+
+/* What a process with one LWP has for itself. */
+#define NOT_SHARED (CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_VM)
+
+/* LWPs share all, whatever they want, and namespaces there are none. */
+int64_t sys_unshare(uint64_t flags)
+{
+    if (flags & ~(uint64_t)(NOT_SHARED | CLONE_SYSVSEM))
+        return -EINVAL;
+    return flags & NOT_SHARED && process_current()->nr_live > 1 ? -EINVAL : 0;
+}

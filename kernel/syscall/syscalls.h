@@ -321,6 +321,7 @@ SYSCALL_WHOLE(__NR_clone, clone,
                uint64_t tls),
               "make an LWP or a process that goes on like the caller")
 SYSCALL_WHOLE(__NR_clone3, clone3, (vaddr_t args_at, size_t nr_bytes), "as clone")
+SYSCALL(__NR_unshare, unshare, (uint64_t flags), "EINVAL, for what is shared with others")
 SYSCALL_WHOLE(__NR_fork, fork, (void), "make a copy of the process")
 SYSCALL_WHOLE(__NR_vfork, vfork, (void), "as fork, and wait until the child calls exec or ends")
 SYSCALL(__NR_execve, execve, (vaddr_t path_at, vaddr_t argv_at, vaddr_t envp_at),
@@ -379,6 +380,8 @@ SYSCALL(__NR_set_tid_address, set_tid_address, (vaddr_t address),
         "a word to be cleared at the LWP's end")
 SYSCALL(__NR_clock_gettime, clock_gettime, (int clock, vaddr_t time_at), "read a clock")
 SYSCALL(__NR_clock_settime, clock_settime, (int clock, vaddr_t time_at), "set a clock")
+SYSCALL(__NR_adjtimex, adjtimex, (vaddr_t timex_at), "how the clock is kept right; move it")
+SYSCALL(__NR_clock_adjtime, clock_adjtime, (int clock, vaddr_t timex_at), "as adjtimex")
 SYSCALL(__NR_clock_getres, clock_getres, (int clock, vaddr_t resolution_at), "how fine a clock is")
 SYSCALL(__NR_clock_nanosleep, clock_nanosleep,
         (int clock, int flags, vaddr_t request_at, vaddr_t rest_at), "sleep by a clock")

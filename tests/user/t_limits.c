@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <linux/prctl.h>
+#include <linux/timex.h>
 #include <linux/reboot.h>
 #include <linux/resource.h>
 #include <linux/sysinfo.h>
@@ -469,6 +470,45 @@ static bool cpu_time_of_a_child_is_bounded(void)
 
 /* ---- Clocks --------------------------------------------------------------------------------- */
 
+/* The time of day by adjtimex(), to microseconds; -1: it fails. */
+static long ask_timex(struct __kernel_timex *t, unsigned modes, long seconds)
+{
+    memset(t, 0, sizeof(*t));
+    t->modes = modes;
+    t->time.tv_sec = seconds;
+    return syscall(__NR_adjtimex, t) == TIME_ERROR
+               ? t->time.tv_sec * SEC_NS + t->time.tv_usec * (SEC_NS / 1000000)
+               : -1;
+}
+
+static bool check_timex_of_user(void)
+{
+    struct __kernel_timex t;
+
+    return KTAP_EQUAL(syscall(__NR_setresuid, 7, 7, 7), 0) && KTAP_TRUE(ask_timex(&t, 0, 0) > 0) &&
+           KTAP_EQUAL(ask_timex(&t, ADJ_SETOFFSET, 0), -1) && KTAP_EQUAL(errno, EPERM);
+}
+
+static bool clock_can_be_stepped(void)
+{
+    struct __kernel_timex t;
+    long before = clock_ns(CLOCK_REALTIME), now = ask_timex(&t, 0, 0), later;
+    bool ok = KTAP_TRUE(now / 1000 >= before / 1000 && now <= clock_ns(CLOCK_REALTIME)) &&
+              KTAP_EQUAL(t.status, STA_UNSYNC) && KTAP_EQUAL(t.tick, 10000) &&
+              KTAP_EQUAL(t.freq, 0);
+
+    later = ask_timex(&t, ADJ_SETOFFSET | ADJ_NANO, 1000);
+    ok = ok && KTAP_TRUE(later >= now + 1000 * SEC_NS && later < now + 1100 * SEC_NS) &&
+         KTAP_TRUE(ask_timex(&t, ADJ_SETOFFSET, -1000) > 0) &&
+         KTAP_TRUE(clock_ns(CLOCK_REALTIME) < now + 900 * SEC_NS) &&
+         KTAP_EQUAL(ask_timex(&t, ADJ_FREQUENCY, 0), -1) && KTAP_EQUAL(errno, EINVAL) &&
+         KTAP_EQUAL(ask_timex(&t, ADJ_SETOFFSET, -(1l << 33)), -1) && KTAP_EQUAL(errno, EINVAL) &&
+         KTAP_EQUAL(ask_timex(&t, ADJ_SETOFFSET, -(1l << 62)), -1) && KTAP_EQUAL(errno, EINVAL);
+    memset(&t, 0, sizeof(t));
+    return ok && KTAP_EQUAL(syscall(__NR_clock_adjtime, CLOCK_REALTIME, &t), TIME_ERROR) &&
+           holds_in_child(check_timex_of_user);
+}
+
 static bool every_clock_runs(void)
 {
     static const int clocks[] = {CLOCK_REALTIME,
@@ -631,6 +671,7 @@ static const struct ktap_test tests[] = {
     {"locked memory is bounded", locked_memory_is_bounded},
     {"used-up CPU time is SIGXCPU, each second, and then SIGKILL", cpu_time_is_bounded},
     {"a child's CPU time is bounded as its parent's", cpu_time_of_a_child_is_bounded},
+    {"adjtimex tells of the clock, and moves it", clock_can_be_stepped},
     {"every clock runs", every_clock_runs},
     {"CPU clocks have numbers", cpu_clocks_have_numbers},
     {"the calendar time is the same everywhere", calendar_time_is_the_same_everywhere},

@@ -168,6 +168,9 @@ static bool settings_are_there(void)
            KTAP_TRUE(strcmp(proc_read("/proc/sys/kernel/random/entropy_avail"), "256\n") == 0) &&
            KTAP_TRUE(strcmp(proc_read("/proc/sys/kernel/ostype"), "Linux\n") == 0) &&
            KTAP_TRUE(strtol(proc_read("/proc/sys/kernel/pid_max"), NULL, 10) > getpid()) &&
+           KTAP_TRUE(strtol(proc_read("/proc/sys/fs/file-max"), NULL, 10) >= 4096) &&
+           KTAP_TRUE(strcmp(proc_read("/proc/sys/fs/nr_open"), "4096\n") == 0) &&
+           KTAP_TRUE(strcmp(proc_read("/proc/sys/fs/pipe-max-size"), "65536\n") == 0) &&
            KTAP_TRUE(strcmp(proc_read("/proc/sys/vm/overcommit_memory"), "1\n") == 0);
 }
 

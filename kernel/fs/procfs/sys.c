@@ -4,6 +4,8 @@
 #include <arch/smp.h>
 #include <kernel/credentials.h>
 #include <kernel/errno.h>
+#include <kernel/file.h>
+#include <kernel/pipe.h>
 #include <kernel/random.h>
 #include <kernel/string.h>
 #include <kernel/utsname.h>
@@ -167,6 +169,38 @@ static PROCFS_SHOW(show_overcommit)
     return 0;
 }
 
+/* There is no limit of the system but memory, so this is what Linux says where there is none. */
+static PROCFS_SHOW(show_file_max)
+{
+    (void)node;
+    procfs_print(text, "%ld\n", INT64_MAX);
+    return 0;
+}
+
+static PROCFS_SHOW(show_nr_open)
+{
+    (void)node;
+    procfs_print(text, "%u\n", FDS_MAX);
+    return 0;
+}
+
+static PROCFS_SHOW(show_pipe_max_size)
+{
+    (void)node;
+    procfs_print(text, "%u\n", (unsigned)PIPE_BYTES);
+    return 0;
+}
+
+static const struct procfs_entry fs_entries[] = {
+    {.name = "file-max", .permissions = 0444, .show = show_file_max},
+    {.name = "nr_open", .permissions = 0444, .show = show_nr_open},
+    {.name = "pipe-max-size", .permissions = 0444, .show = show_pipe_max_size},
+};
+static const struct procfs_dir fs_dir = {
+    .entries = fs_entries,
+    .nr_entries = ARRAY_LEN(fs_entries),
+};
+
 static const struct procfs_entry kernel_entries[] = {
     {.name = "domainname", .permissions = 0644, .show = show_domainname, .write = write_domainname},
     {.name = "hostname", .permissions = 0644, .show = show_hostname, .write = write_hostname},
@@ -191,6 +225,7 @@ static const struct procfs_dir vm_dir = {
 };
 
 static const struct procfs_entry sys_entries[] = {
+    {.name = "fs", .permissions = 0555, .dir = &fs_dir},
     {.name = "kernel", .permissions = 0555, .dir = &kernel_dir},
     {.name = "vm", .permissions = 0555, .dir = &vm_dir},
 };

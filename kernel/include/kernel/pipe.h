@@ -5,6 +5,8 @@
 
 #include <kernel/file.h>
 
+#define PIPE_BYTES KIB(64) /* how many a pipe holds */
+
 /* Once, while booting. */
 void pipe_init(void);
 
