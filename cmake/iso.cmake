@@ -12,6 +12,7 @@
 # out. What makes files that are built, and are not such programs, has to be named as TARGET. The top
 # level calls thrum_build_iso() last; it adds the targets `initrd` and `iso`.
 
+set(THRUM_FILES "" CACHE PATH "A folder whose files are laid over those of the image")
 find_program(THRUM_BASH bash REQUIRED)
 find_program(THRUM_OBJCOPY NAMES llvm-objcopy objcopy REQUIRED)
 set(THRUM_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
@@ -92,12 +93,27 @@ function(thrum_build_initrd)
     endif()
     string(APPEND list "${file}\t${guest_path}\t${mode}\n")
   endforeach()
+  set(user_list) # first: a name that is taken is left out
+  if(THRUM_FILES)
+    if(NOT IS_DIRECTORY "${THRUM_FILES}")
+      message(FATAL_ERROR "THRUM_FILES: there is no folder ${THRUM_FILES}")
+    endif()
+    file(GLOB_RECURSE files LIST_DIRECTORIES true CONFIGURE_DEPENDS "${THRUM_FILES}/*")
+    foreach(file IN LISTS files)
+      if(NOT IS_SYMLINK "${file}") # where those lead is known in the guest only
+        list(APPEND depends "${file}")
+      endif()
+    endforeach()
+    file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/files.list CONTENT "${THRUM_FILES}\t/\t-\n")
+    set(user_list ${CMAKE_BINARY_DIR}/files.list)
+  endif()
   file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/initrd)
   file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/initrd.list CONTENT "${list}")
   add_custom_command(OUTPUT ${THRUM_INITRD}
-    COMMAND ${THRUM_BASH} ${THRUM_CMAKE_DIR}/mkcpio.sh ${THRUM_INITRD} ${CMAKE_BINARY_DIR}/initrd.list
-      ${lists}
-    DEPENDS ${depends} ${CMAKE_BINARY_DIR}/initrd.list ${lists} ${THRUM_CMAKE_DIR}/mkcpio.sh
+    COMMAND ${THRUM_BASH} ${THRUM_CMAKE_DIR}/mkcpio.sh ${THRUM_INITRD} ${user_list}
+      ${CMAKE_BINARY_DIR}/initrd.list ${lists}
+    DEPENDS ${depends} ${user_list} ${CMAKE_BINARY_DIR}/initrd.list ${lists}
+      ${THRUM_CMAKE_DIR}/mkcpio.sh
     COMMENT "Making initrd.cpio"
     VERBATIM)
   add_custom_target(initrd DEPENDS ${THRUM_INITRD})

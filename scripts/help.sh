@@ -41,8 +41,8 @@ is typed there: `echo 'ls /bin' | ./thrum run`.
 
 The program
   --exec "PROGRAM ARGS"   run this as the only job, then power off. ./thrum run ends with its status
-  --add HOST[:GUEST]      put a file into the guest, by default into /; may be repeated. The
-                          executable bit is kept. Nothing is rebuilt
+  --add HOST[:GUEST]      put a file, or what is in a folder, into the guest, by default into /;
+                          may be repeated. The executable bit is kept. Nothing is rebuilt
   --cmdline "TEXT"        more for the kernel command line, such as sched=stride or log=debug
   --timeout S             stop after S seconds
 

@@ -47,7 +47,8 @@ check_timeout() {
     machine[timeout]=$1
 }
 
-# add_file HOST[:GUEST]. A name with a colon that exists as a whole is a host file.
+# add_file HOST[:GUEST]. A name with a colon that exists as a whole is a host file. What is below a
+# folder comes below GUEST.
 add_file() {
     local host=$1 guest=''
     if [[ ! -e $host && $host == *:* ]]; then
@@ -55,9 +56,10 @@ add_file() {
         host=${host%:*}
     fi
     [[ -e $host ]] || usage_error "--add: there is no file '$host'"
-    [[ -f $host ]] || usage_error "--add: '$host' is not a regular file"
+    [[ -f $host || -d $host ]] || usage_error "--add: '$host' is neither a file nor a folder"
     [[ -r $host ]] || usage_error "--add: '$host' cannot be read"
-    [[ -z $guest || $guest == */ ]] && guest+=${host##*/}
+    [[ -d $host ]] && guest=${guest:-/}
+    [[ -f $host && (-z $guest || $guest == */) ]] && guest+=${host##*/}
     while [[ $guest == /* ]]; do
         guest=${guest#/}
     done

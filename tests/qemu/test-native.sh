@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 #
-# Builds Thrum without the programs of the Linux ABI, and boots that: what init runs then.
+# Builds Thrum without the programs of the Linux ABI, and boots that: what init runs then. Then with
+# a user's own files.
 #
 #     test-native.sh SCRATCH-DIRECTORY
 
@@ -19,3 +20,21 @@ if grep -qaE 'bin/busybox|musl' "$scratch/build/initrd.cpio"; then
 fi
 "$BASH" "$here/run-case.sh" --name native --log "$scratch/serial.log" --timeout 60 \
     --iso "$scratch/build/thrum.iso" --expect exit=0 --expect text=verified
+
+mkdir -p "$scratch/mine/bin" "$scratch/mine/etc"
+echo "in place of Thrum's" >"$scratch/mine/bin/lwpdemo"
+ln -s /nowhere "$scratch/mine/etc/dangling"
+cmake -S "$here/../.." -B "$scratch/build" -DTHRUM_FILES="$scratch/mine"
+cmake --build "$scratch/build" --target initrd
+echo "a file that came later" >"$scratch/mine/etc/late"
+cmake --build "$scratch/build" --target initrd
+for text in "in place of Thrum's" bin/tracedump etc/dangling "a file that came later"; do
+    if ! grep -qaF "$text" "$scratch/build/initrd.cpio"; then
+        echo "FAILED: with THRUM_FILES the initrd lacks '$text'"
+        exit 1
+    fi
+done
+if (($(grep -aoF bin/lwpdemo "$scratch/build/initrd.cpio" | wc -l) != 1)); then
+    echo "FAILED: a file of the user's did not replace Thrum's"
+    exit 1
+fi

@@ -94,6 +94,20 @@ test_mkcpio() {
     bash "$mkcpio" "$scratch/b.cpio" "$scratch/list"
     cmp -s "$archive" "$scratch/b.cpio" || fail "mkcpio: the same list makes another archive"
 
+    mkdir -p "$scratch/tree/sub/empty"
+    printf mine >"$scratch/tree/sub/file"
+    ln -s sub/file "$scratch/tree/link"
+    printf '%s\t/opt\t-\n' "$scratch/tree" >"$scratch/first"
+    printf '%s\t%s\t-\n' "$scratch/with space" opt/sub/file "$scratch/with space" other >"$scratch/list"
+    bash "$mkcpio" "$archive" "$scratch/first" "$scratch/list" || fail "mkcpio: a tree"
+    [[ $(grep -aoE 'opt/(link|sub)[a-z/]*' "$archive" | sort | tr '\n' ' ') == \
+        'opt/link opt/sub opt/sub/empty opt/sub/file ' ]] || fail "mkcpio: what is in a tree"
+    grep -qa other "$archive" || fail "mkcpio: the second list"
+    bash "$mkcpio" "$archive" "$scratch/list" "$scratch/first" || fail "mkcpio: the other way round"
+    grep -qa mine "$archive" && fail "mkcpio: a name of the first list comes again"
+    cat "$scratch/list" "$scratch/list" >"$scratch/first"
+    bash "$mkcpio" "$archive" "$scratch/first" 2>/dev/null && fail "mkcpio: a name twice"
+
     printf '%s\t%s\t%s\n' "$scratch/none" /x - >"$scratch/list"
     bash "$mkcpio" "$scratch/c.cpio" "$scratch/list" 2>/dev/null && fail "mkcpio: a missing file"
     [[ ! -e $scratch/c.cpio ]] || fail "mkcpio: half an archive is left"
@@ -134,7 +148,7 @@ test_options() {
     refused 'line break' run --exec $'a\nb'
     refused 'longer than' run --cmdline "$(printf '%2000s' x)"
     refused 'no file' run --add /no/such/file
-    refused 'not a regular file' run --add /
+    refused 'neither a file nor a folder' run --add /dev/null
     refused 'not a plain path' run --add "$THRUM_ROOT/thrum:../x"
     refused 'no preset' run --preset none
     refused 'no file' run --iso /no/such/file
