@@ -256,7 +256,7 @@ static bool nobody_sees_the_frames_of_others(void)
     for (uintptr_t i = 0; i < NR_COPIERS; i++)
         thread_create(&copiers[i], read_and_write, (void *)i);
     thread_create(&user, use_frames, NULL);
-    for (unsigned round = 0; round < ktap_times(10000) && is_ok; round++) {
+    for (unsigned round = 0; round < ktap_times(5000) && is_ok; round++) {
         is_ok = is_changed(round);
         if (round % 16 == 0)
             yield();
