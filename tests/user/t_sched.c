@@ -102,19 +102,21 @@ static long count_changes(void)
 /*
  * Where the emulator itself has to wait for a CPU, one of the two is charged for that time and may
  * drop a level below the other, which then yields to nobody: so one round of several has to do.
+ * With perturb= one yield in eight counts twice.
  */
 static bool yield_takes_turns(void)
 {
+    enum { NR_ENOUGH = 2 * NR_TURNS * 3 / 4 };
     long most = 0;
 
     if (ktap_cpus() > 1)
         return ktap_skip("for one CPU");
-    for (int round = 0; round < NR_TRIES && most <= 2 * NR_TURNS * 9 / 10; round++) {
+    for (int round = 0; round < NR_TRIES && most <= NR_ENOUGH; round++) {
         long nr_changes = count_changes();
 
         most = nr_changes > most ? nr_changes : most;
     }
-    return KTAP_TRUE(most > 2 * NR_TURNS * 9 / 10);
+    return KTAP_TRUE(most > NR_ENOUGH);
 }
 
 /* Sleep and clocks. */
