@@ -48,8 +48,8 @@
 #include <mm/user_copy.h>
 #include <proc/signal.h>
 
-#define NR_PAGES       (PIPE_BYTES / PAGE_SIZE + 1)
-#define QUICK_BYTES    256
+#define NR_PAGES    (PIPE_BYTES / PAGE_SIZE + 1)
+#define QUICK_BYTES 256
 
 struct end {
     unsigned nr_open;   /* files; one, unless it is a FIFO */
