@@ -96,6 +96,7 @@ struct uart {
     const struct uart_client *client;   /* NULL: nobody listens */
     struct spinlock lock;               /* the enabled interrupts, and what they follow: */
     bool is_room_wanted, is_input_held; /* the client's: see uart16550_want_room() */
+    atomic_flag is_serviced;            /* somebody is in service() */
     struct uart_counts counts;
 };
 
@@ -248,13 +249,19 @@ static void report_errors(struct uart *uart, uint8_t byte)
         uart->client->receive(&byte, 1);
 }
 
-/* Hands over what has been received, and tells of room in the transmitter. */
+/*
+ * Hands over what has been received, and tells of room in the transmitter; unless another CPU is at
+ * it: a port whose interrupts come after all may still be polled.
+ */
 static void service(struct uart *uart)
 {
     uint8_t bytes[UART16550_RECEIVE_BYTES];
     size_t nr_bytes = 0;
-    uint8_t status = line_status(uart);
+    uint8_t status;
 
+    if (atomic_flag_test_and_set(&uart->is_serviced))
+        return;
+    status = line_status(uart);
     while (!uart->is_input_held && (status & LSR_DATA_READY) && nr_bytes < sizeof(bytes)) {
         bool has_errors = atomic_load_explicit(&uart->errors, memory_order_relaxed) != 0;
 
@@ -273,6 +280,7 @@ static void service(struct uart *uart)
         uart->client->receive(bytes, nr_bytes);
     if (status & LSR_TRANSMITTER_EMPTY)
         uart->client->has_room();
+    atomic_flag_clear(&uart->is_serviced);
 }
 
 /* Asks for the interrupts that are wanted. With data there, the one for it comes at once. Locked.

@@ -32,8 +32,10 @@
 #define PUSH_BYTES  256
 #define CHUNK_BYTES 16
 
-/* How often the thread looks: for input, and whether a full port takes bytes again. */
+/* How often the thread looks: for input, for more input, and whether a full port takes bytes again.
+ */
 #define INPUT_POLL_NS  (10 * NSEC_PER_MSEC)
+#define INPUT_FLOW_NS  NSEC_PER_MSEC
 #define OUTPUT_POLL_NS (20 * NSEC_PER_MSEC)
 
 /* The transmitter's interrupt has to come within this time. */
@@ -43,6 +45,7 @@ static struct tty console;
 static struct waitq thread_waits; /* guard: console.lock */
 static bool has_port;             /* c  there is a serial port */
 static bool is_refused;           /* c  there is no interrupt for it */
+static bool is_input_coming;      /* the thread's own: some came lately */
 static bool is_polled;            /* the thread's own: no interrupt has come so far */
 static bool is_within_sequence;   /* console.lock: so was left what was pushed last */
 
@@ -171,7 +174,7 @@ static bool wait_for_work(void)
     if (ldisc_can_take(&console.ldisc))
         deadline_ns = now_ns + OUTPUT_POLL_NS;
     if (is_polled || is_input_held)
-        deadline_ns = now_ns + INPUT_POLL_NS;
+        deadline_ns = now_ns + (is_input_coming ? INPUT_FLOW_NS : INPUT_POLL_NS);
     error = waitq_sleep(&thread_waits, &console.lock, deadline_ns, false);
     assert(error == 0 || error == -ETIMEDOUT);
     has_held = is_input_held;
@@ -206,16 +209,19 @@ static uint64_t look_after_console(void *unused)
         log_warn("serial: no interrupt comes; looked at every %llu ms",
                  (unsigned long long)(INPUT_POLL_NS / NSEC_PER_MSEC));
     for (;;) {
+        uint64_t nr_received;
         irq_state_t irq;
 
         is_polled = needs_polling();
         if (wait_for_work())
             try_held_input();
+        nr_received = uart16550_counts()->received;
         if (is_polled) {
             irq = irq_save();
             uart16550_poll();
             irq_restore(irq);
         }
+        is_input_coming = uart16550_counts()->received != nr_received;
         go_on();
         log_show_pending();
     }

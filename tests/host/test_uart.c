@@ -80,6 +80,9 @@ static char received[256];
 static unsigned nr_received, nr_wanted;
 static bool is_held;
 
+/* An interrupt comes to one CPU while another one polls. */
+static bool is_polled_within;
+
 static void take(uint8_t byte)
 {
     assert_false(is_held);
@@ -95,8 +98,11 @@ static void hold_if_full(void)
 
 static void receive(const uint8_t *bytes, size_t nr_bytes)
 {
-    for (size_t i = 0; i < nr_bytes; i++)
+    for (size_t i = 0; i < nr_bytes; i++) {
+        if (is_polled_within)
+            uart16550_poll();
         take(bytes[i]);
+    }
     hold_if_full();
 }
 
@@ -192,6 +198,17 @@ static void errors_belong_to_their_bytes(void **state)
     assert_int_equal(uart16550_counts()->breaks, 1);
 }
 
+static void two_at_once_exclude_each_other(void **state)
+{
+    is_polled_within = true;
+    for (char c = 'a'; c <= 'z'; c++)
+        arrive((char[]){c, c, c, c, c, '\0'}, 0);
+    assert_string_equal(interrupt(),
+                        "aaaaabbbbbcccccdddddeeeeefffffggggghhhhhiiiiijjjjjkkkkklllllmmmmm"
+                        "nnnnnooooopppppqqqqqrrrrrssssstttttuuuuuvvvvvwwwwwxxxxxyyyyyzzzzz");
+    is_polled_within = false;
+}
+
 /* The client has no room for a byte that comes right behind those that filled it up. */
 static void bytes_with_errors_are_held_too(void **state)
 {
@@ -216,6 +233,7 @@ int main(void)
         cmocka_unit_test_setup(bytes_come_in_order, start),
         cmocka_unit_test_setup(what_is_held_stays_in_the_port, start),
         cmocka_unit_test_setup(errors_belong_to_their_bytes, start),
+        cmocka_unit_test_setup(two_at_once_exclude_each_other, start),
         cmocka_unit_test_setup(bytes_with_errors_are_held_too, start),
     };
 
