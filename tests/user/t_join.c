@@ -147,9 +147,9 @@ static bool join_of_self_while_joined_is_edeadlk(void)
 }
 
 struct joiner {
-    _Atomic thread_t target; /* 0: not known yet */
     _Atomic int *nr_returned;
-    int error; /* of its join, 0 when that has worked */
+    _Atomic thread_t target; /* 0: not known yet */
+    int error;               /* of its join, 0 when that has worked */
 };
 
 static void *join_when_known(void *arg)
