@@ -14,6 +14,7 @@
 #include <asm/prctl.h>
 #include <linux/futex.h>
 #include <linux/signal.h>
+#include <linux/timex.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -46,6 +47,7 @@ static const int queued_info[32] = {[2] = -1}; /* SI_QUEUE */
 static const struct termios2 pty_settings;     /* all off; also anything else that is 0 */
 static const struct timespec no_time;
 static const struct itimerspec no_timer;
+static const struct __kernel_timex just_asking;
 static const uint64_t no_mask[2];
 static const struct thrum_lwp_attr defaults = {.size_bytes = sizeof(defaults)};
 static const char line_ends[] = "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n";
@@ -152,6 +154,10 @@ static const struct pointer_argument pointer_arguments[] = {
     {.index = 0, CALL(getcpu, "CPU"), WRITTEN(4), OR_NULL},
     {.index = 1, CALL(getcpu, "node"), WRITTEN(4), OR_NULL},
     {.index = 1, CALL(prctl, "name", 16), WRITTEN(16)},
+    {.index = 0, CALL(adjtimex, "timex"), READ(sizeof(just_asking), &just_asking)},
+    {.index = 1,
+     CALL(clock_adjtime, "timex", CLOCK_REALTIME),
+     READ(sizeof(just_asking), &just_asking)},
     {.index = 2, CALL(mincore, "vector", PROGRAM_START, 4096), WRITTEN(1)},
     {.index = 0, CALL(memfd_create, "name"), STRING},
     {.index = 2, CALL(ioctl, "TCGETS", FD_PTY, TCGETS), WRITTEN(sizeof(struct termios))},
