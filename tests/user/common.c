@@ -30,6 +30,31 @@ pid_t start_child(void (*function)(void *arg), void *arg)
     return child;
 }
 
+bool exits(pid_t child, int exit_status)
+{
+    int status = -1;
+
+    return KTAP_TRUE(child > 0) && KTAP_EQUAL(waitpid(child, &status, 0), child) &&
+           ktap_check_exits(status, exit_status, __FILE__, __LINE__);
+}
+
+bool dies(pid_t child, int signal)
+{
+    int status = -1;
+
+    return KTAP_TRUE(child > 0) && KTAP_EQUAL(waitpid(child, &status, 0), child) &&
+           ktap_check_dies(status, signal, __FILE__, __LINE__);
+}
+
+bool holds_in_child(bool (*check)(void))
+{
+    pid_t child = fork();
+
+    if (child == 0)
+        _exit(check() ? CHILD_IS_WELL : 1);
+    return exits(child, CHILD_IS_WELL);
+}
+
 thread_t start_lwp(void *(*function)(void *arg), void *arg)
 {
     thread_t lwp;

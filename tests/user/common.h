@@ -21,6 +21,13 @@
 /* A child that runs function(arg), and exits with status 1 if that returns. */
 pid_t start_child(void (*function)(void *arg), void *arg);
 
+/* Waits for a child: whether it was made and exits so, or is ended by that signal. */
+bool exits(pid_t child, int exit_status);
+bool dies(pid_t child, int signal);
+
+/* Whether the check is right in a child: what it changes does not come back. */
+bool holds_in_child(bool (*check)(void));
+
 /* For ktap_wait_for(): whether there are as many processes and LWPs as `wanted` says. */
 struct counts {
     struct thrum_stat wanted;

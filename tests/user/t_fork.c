@@ -23,15 +23,6 @@
 #define PAGE    4096ul
 #define NR_LWPS 8
 
-/* In the parent: whether the child was made and has exited with `exit_status`. */
-static bool child_exits(pid_t child, int exit_status)
-{
-    int status = -1;
-
-    return KTAP_TRUE(child > 0) && KTAP_EQUAL(waitpid(child, &status, 0), child) &&
-           ktap_check_exits(status, exit_status, __FILE__, __LINE__);
-}
-
 /* In the child: ends it. */
 static _Noreturn void child_ends(bool is_well)
 {
@@ -57,7 +48,7 @@ static bool memory_is_copied(void)
         child_ends(data_word == 1 && stack_word == 2 && *heap_word == 3 && *mapped_word == 4);
     free(heap_word);
     munmap(mapped_word, PAGE);
-    return child_exits(child, CHILD_IS_WELL);
+    return exits(child, CHILD_IS_WELL);
 }
 
 static bool child_writes_for_itself(void)
@@ -71,7 +62,7 @@ static bool child_writes_for_itself(void)
         data_word = 10, stack_word = 20, *heap_word = 30;
         child_ends(data_word == 10 && stack_word == 20 && *heap_word == 30);
     }
-    bool is_right = child_exits(child, CHILD_IS_WELL) && KTAP_EQUAL(data_word, 1) &&
+    bool is_right = exits(child, CHILD_IS_WELL) && KTAP_EQUAL(data_word, 1) &&
                     KTAP_EQUAL(stack_word, 2) && KTAP_EQUAL(*heap_word, 3);
     free(heap_word);
     return is_right;
@@ -93,7 +84,7 @@ static bool parent_writes_for_itself(void)
     write(has_written[1], "x", 1);
     close(has_written[0]);
     close(has_written[1]);
-    return child_exits(child, CHILD_IS_WELL);
+    return exits(child, CHILD_IS_WELL);
 }
 
 static bool permissions_are_copied(void)
@@ -124,7 +115,7 @@ static bool untouched_pages_are_zero_on_both_sides(void)
         pages[PAGE] = 5;
         child_ends(is_well);
     }
-    bool is_right = child_exits(child, CHILD_IS_WELL) && KTAP_EQUAL(pages[PAGE], 0);
+    bool is_right = exits(child, CHILD_IS_WELL) && KTAP_EQUAL(pages[PAGE], 0);
     munmap(pages, 4 * PAGE);
     return is_right;
 }
@@ -139,7 +130,7 @@ static bool data_segment_grows_for_itself(void)
         *start = 1;
         child_ends(start == end);
     }
-    return child_exits(child, CHILD_IS_WELL) && KTAP_TRUE(sbrk(0) == (void *)end);
+    return exits(child, CHILD_IS_WELL) && KTAP_TRUE(sbrk(0) == (void *)end);
 }
 
 static _Thread_local int thread_word = 5;
@@ -155,7 +146,7 @@ static bool thread_local_storage_is_copied(void)
         waitpid(-1, NULL, 0);
         child_ends(is_well && errno == ECHILD);
     }
-    return child_exits(child, CHILD_IS_WELL) && KTAP_EQUAL(thread_word, 6);
+    return exits(child, CHILD_IS_WELL) && KTAP_EQUAL(thread_word, 6);
 }
 
 static bool numbers_are_right(void)
@@ -165,7 +156,7 @@ static bool numbers_are_right(void)
 
     if (child == 0)
         child_ends(getppid() == parent && getpid() != parent && gettid() == getpid());
-    return child_exits(child, CHILD_IS_WELL) && KTAP_EQUAL(getpid(), parent);
+    return exits(child, CHILD_IS_WELL) && KTAP_EQUAL(getpid(), parent);
 }
 
 static bool vector_registers_survive(void)
@@ -176,7 +167,7 @@ static bool vector_registers_survive(void)
 
     if (child == 0)
         child_ends(product == 3.375 && x * y == product);
-    return child_exits(child, CHILD_IS_WELL) && KTAP_TRUE(product == 3.375);
+    return exits(child, CHILD_IS_WELL) && KTAP_TRUE(product == 3.375);
 }
 
 static void *fork_with_local(void *arg)
@@ -187,7 +178,7 @@ static void *fork_with_local(void *arg)
     pid_t child = fork();
     if (child == 0)
         child_ends(local == (long)arg * 3 && thread_word == (int)(long)arg && gettid() == getpid());
-    return (void *)(long)(child_exits(child, CHILD_IS_WELL) && local == (long)arg * 3);
+    return (void *)(long)(exits(child, CHILD_IS_WELL) && local == (long)arg * 3);
 }
 
 /* Starts nr LWPs with the arguments 1 ... nr; the number of them that return true. */
@@ -240,7 +231,7 @@ static bool child_has_one_lwp(void)
         sleep_ns(20000000);
         child_ends(seen == counter && thread_join(lwp, NULL) == -1 && errno == ESRCH);
     }
-    bool is_right = child_exits(child, CHILD_IS_WELL);
+    bool is_right = exits(child, CHILD_IS_WELL);
     atomic_store(&must_stop, true);
     thread_join(lwp, NULL);
     return is_right;
@@ -265,7 +256,7 @@ static bool child_creates_lwps(void)
     pid_t child = fork();
     if (child == 0)
         child_ends(lwps_work());
-    return child_exits(child, CHILD_IS_WELL) && KTAP_TRUE(lwps_work());
+    return exits(child, CHILD_IS_WELL) && KTAP_TRUE(lwps_work());
 }
 
 static pid_t fork_generations(int nr)
@@ -289,7 +280,7 @@ static bool generations_follow_each_other(void)
     enum { NR_GENERATIONS = 20 };
 
     data_word = NR_GENERATIONS;
-    return child_exits(fork_generations(NR_GENERATIONS), CHILD_IS_WELL) &&
+    return exits(fork_generations(NR_GENERATIONS), CHILD_IS_WELL) &&
            KTAP_EQUAL(data_word, NR_GENERATIONS);
 }
 
@@ -349,7 +340,7 @@ static bool writers_on_every_cpu_write_to_their_own_pages(void)
         pid_t child = fork();
         if (child == 0)
             child_ends(pages_stand_still(writers, nr));
-        is_right = child_exits(child, CHILD_IS_WELL);
+        is_right = exits(child, CHILD_IS_WELL);
     }
     atomic_store(&must_stop, true);
     for (size_t i = 0; i < nr; i++) {
@@ -404,7 +395,7 @@ static bool fork_beside(void *(*function)(void *), bool (*is_well)(void))
         pid_t child = fork();
         if (child == 0)
             child_ends(is_well());
-        is_right = child_exits(child, CHILD_IS_WELL);
+        is_right = exits(child, CHILD_IS_WELL);
     }
     atomic_store(&must_stop, true);
     for (int i = 0; i < NR_SIBLINGS; i++) {
@@ -575,7 +566,7 @@ static bool vfork_waits_for_the_end(void)
         _exit(CHILD_IS_WELL);
     }
     bool has_waited = KTAP_TRUE(monotonic_ns() - start_ns >= 50000000);
-    return child_exits(child, CHILD_IS_WELL) && has_waited;
+    return exits(child, CHILD_IS_WELL) && has_waited;
 }
 
 static int sleep_on(int argc, char **argv)
@@ -613,7 +604,7 @@ static void *sleep_in_vfork_child(void *arg)
         sleep_ns(100000000);
         _exit(CHILD_IS_WELL);
     }
-    return (void *)(long)child_exits(child, CHILD_IS_WELL);
+    return (void *)(long)exits(child, CHILD_IS_WELL);
 }
 
 static bool vfork_stops_the_caller_only(void)

@@ -36,22 +36,6 @@ static long raw_setpgid(long pid, long group)
     return syscall6(__NR_setpgid, pid, group, 0, 0, 0, 0);
 }
 
-static bool dies(pid_t child, int signal)
-{
-    int status = -1;
-
-    return KTAP_EQUAL(raw_wait4(child, &status, 0), child) &&
-           ktap_check_dies(status, signal, __FILE__, __LINE__);
-}
-
-static bool exits(pid_t child, int exit_status)
-{
-    int status = -1;
-
-    return KTAP_EQUAL(raw_wait4(child, &status, 0), child) &&
-           ktap_check_exits(status, exit_status, __FILE__, __LINE__);
-}
-
 /* What LWPs do when the signal comes. */
 
 static void *spawn_for_ever(void *arg)

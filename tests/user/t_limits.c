@@ -98,8 +98,6 @@ static bool check_reboot(void)
                  EPERM);
 }
 
-static bool holds_in_child(bool (*check)(void));
-
 static bool machine_is_roots_to_stop(void)
 {
     return holds_in_child(check_reboot);
@@ -259,18 +257,6 @@ static long set_limit(unsigned resource, unsigned long soft, unsigned long hard)
     struct rlimit limit = {soft, hard};
 
     return syscall(__NR_prlimit64, 0, resource, &limit, NULL);
-}
-
-/* Runs the check in a child: limits are not given back. */
-static bool holds_in_child(bool (*check)(void))
-{
-    int status = -1;
-    pid_t child = fork();
-
-    if (child == 0)
-        _exit(check() ? CHILD_IS_WELL : 1);
-    return KTAP_EQUAL(waitpid(child, &status, 0), child) &&
-           ktap_check_exits(status, CHILD_IS_WELL, __FILE__, __LINE__);
 }
 
 static bool check_limits_are_kept(void)

@@ -23,13 +23,6 @@
 
 static struct pty pty;
 
-static bool ends_well(pid_t child)
-{
-    int status = -1;
-
-    return KTAP_EQUAL(waitpid(child, &status, 0), child) && KTAP_EQUAL(status, CHILD_IS_WELL << 8);
-}
-
 static bool a_slave_is_locked_at_first(void)
 {
     int master = open("/dev/ptmx", O_RDWR | O_NOCTTY), number = -1, is_locked = 0, slave;
@@ -259,14 +252,14 @@ static bool who_waits_learns_of_a_close(void)
         is_ok &= KTAP_TRUE(comes_to_wait(pids[i]));
     pty_close(&pty);
     for (size_t i = 0; i < 3; i++)
-        is_ok &= ends_well(pids[i]);
+        is_ok &= exits(pids[i], CHILD_IS_WELL);
     if (!pty_open(&second))
         return false;
     pty = second;
     pids[3] = start_child(read_master, NULL);
     is_ok &= KTAP_TRUE(comes_to_wait(pids[3]));
     close(pty.slave);
-    is_ok &= ends_well(pids[3]);
+    is_ok &= exits(pids[3], CHILD_IS_WELL);
     close(pty.master);
     return is_ok;
 }
@@ -331,7 +324,7 @@ static bool exclusive_use_keeps_others_out(void)
 {
     bool is_ok = pty_open(&pty);
 
-    is_ok = is_ok && ends_well(start_child(open_without_rights, NULL));
+    is_ok = is_ok && exits(start_child(open_without_rights, NULL), CHILD_IS_WELL);
     pty_close(&pty);
     return is_ok;
 }
@@ -385,7 +378,7 @@ static bool several_open_and_close_at_once(void)
     for (size_t i = 0; i < KTAP_LEN(children); i++)
         children[i] = start_child(open_and_close, NULL);
     for (size_t i = 0; i < KTAP_LEN(children); i++)
-        is_ok &= ends_well(children[i]);
+        is_ok &= exits(children[i], CHILD_IS_WELL);
     return is_ok;
 }
 

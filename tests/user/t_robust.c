@@ -49,14 +49,6 @@ static _Atomic uint32_t *map_shared(size_t nr_pages)
     return mmap(NULL, nr_pages * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 }
 
-static bool child_exits(pid_t child, int exit_status)
-{
-    int status = -1;
-
-    return KTAP_TRUE(child > 0) && KTAP_EQUAL(waitpid(child, &status, 0), child) &&
-           ktap_check_exits(status, exit_status, __FILE__, __LINE__);
-}
-
 static bool shared_memory_is_shared(void)
 {
     _Atomic uint32_t *pages = map_shared(3);
@@ -70,7 +62,7 @@ static bool shared_memory_is_shared(void)
                   ? (int)atomic_fetch_add(&pages[0], 6) + 6
                   : 99);
     }
-    bool is_right = child_exits(child, 7) && KTAP_EQUAL(pages[1024], 2) && KTAP_EQUAL(pages[0], 7);
+    bool is_right = exits(child, 7) && KTAP_EQUAL(pages[1024], 2) && KTAP_EQUAL(pages[0], 7);
     return KTAP_EQUAL(munmap((void *)pages, 3 * PAGE), 0) && is_right;
 }
 
@@ -88,7 +80,7 @@ static bool shared_memory_outlives_one_side(void)
     }
     munmap((void *)pages, 2 * PAGE);
     atomic_store(&shared[0], 1);
-    return child_exits(child, 3);
+    return exits(child, 3);
 }
 
 static bool too_much_shared_memory_is_enomem(void)
@@ -134,7 +126,7 @@ static bool wake_reaches_other_processes(void)
                     KTAP_EQUAL(wake((const void *)&shared[0], 1), 0) &&
                     KTAP_EQUAL(futex((const void *)&shared[1], FUTEX_WAKE, 1, 0, NULL, 0), 0) &&
                     KTAP_EQUAL(futex((const void *)&shared[0], FUTEX_WAKE, 1, 0, NULL, 0), 1);
-    return child_exits(child, 7) && is_right;
+    return exits(child, 7) && is_right;
 }
 
 static bool requeue_reaches_other_processes(void)
@@ -147,7 +139,7 @@ static bool requeue_reaches_other_processes(void)
                    1) &&
         KTAP_EQUAL(futex((const void *)&shared[0], FUTEX_WAKE, 1, 0, NULL, 0), 0) &&
         KTAP_EQUAL(futex((const void *)&shared[2], FUTEX_WAKE, 1, 0, NULL, 0), 1);
-    return child_exits(child, 7) && is_right;
+    return exits(child, 7) && is_right;
 }
 
 static bool copied_memory_is_not_shared(void)
@@ -306,7 +298,7 @@ static bool waiter_is_told(void)
         yield();
     const struct timespec patience = {.tv_sec = KTAP_PATIENCE_NS / 1000000000};
     long result = futex(&robust->locks[2].word, FUTEX_WAIT, held, (long)&patience, NULL, 0);
-    return child_exits(owner, 0) && KTAP_EQUAL(result, 0) &&
+    return exits(owner, 0) && KTAP_EQUAL(result, 0) &&
            KTAP_EQUAL(robust->locks[2].word, (uint32_t)(FUTEX_OWNER_DIED | FUTEX_WAITERS));
 }
 

@@ -26,17 +26,6 @@
 #define ALICE       1000
 #define BAD_POINTER (-4096l)
 
-static bool holds_in_child(bool (*check)(void))
-{
-    int status = -1;
-    pid_t child = fork();
-
-    if (child == 0)
-        _exit(check() ? CHILD_IS_WELL : 1);
-    return KTAP_EQUAL(waitpid(child, &status, 0), child) &&
-           ktap_check_exits(status, CHILD_IS_WELL, __FILE__, __LINE__);
-}
-
 static bool become_alice(void)
 {
     return KTAP_EQUAL(syscall(__NR_setresuid, ALICE, ALICE, ALICE), 0);

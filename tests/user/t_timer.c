@@ -418,10 +418,7 @@ static void exec_with_timers(void *arg)
 
 static bool child_exits_well(void (*function)(void *), void *arg)
 {
-    int status = -1;
-
-    waitpid(start_child(function, arg), &status, 0);
-    return KTAP_EQUAL(status, CHILD_IS_WELL << 8);
+    return exits(start_child(function, arg), CHILD_IS_WELL);
 }
 
 static bool timers_are_not_inherited(void)
