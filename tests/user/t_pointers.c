@@ -13,6 +13,7 @@
 
 #include <asm/prctl.h>
 #include <linux/futex.h>
+#include <linux/prctl.h>
 #include <linux/signal.h>
 #include <linux/timex.h>
 #include <sys/epoll.h>
@@ -41,7 +42,7 @@ static const char *const no_strings[] = {NULL};
 static uint32_t futex_word;
 static uint64_t a_register;
 static char buffer[512];
-static const char zeroes[64];
+static const char zeroes[256];
 static const uint32_t no_stack[6] = {[2] = 2}; /* SS_DISABLE */
 static const int queued_info[32] = {[2] = -1}; /* SI_QUEUE */
 static const struct termios2 pty_settings;     /* all off; also anything else that is 0 */
@@ -154,6 +155,8 @@ static const struct pointer_argument pointer_arguments[] = {
     {.index = 0, CALL(getcpu, "CPU"), WRITTEN(4), OR_NULL},
     {.index = 1, CALL(getcpu, "node"), WRITTEN(4), OR_NULL},
     {.index = 1, CALL(prctl, "name", 16), WRITTEN(16)},
+    {.index = 1, CALL(prctl, "subreaper", PR_GET_CHILD_SUBREAPER), WRITTEN(4)},
+    {.index = 1, CALL(prctl, "signal of death", PR_GET_PDEATHSIG), WRITTEN(4)},
     {.index = 0, CALL(adjtimex, "timex"), READ(sizeof(just_asking), &just_asking)},
     {.index = 1,
      CALL(clock_adjtime, "timex", CLOCK_REALTIME),
