@@ -58,11 +58,11 @@ add_file() {
     [[ -e $host ]] || usage_error "--add: there is no file '$host'"
     [[ -f $host || -d $host ]] || usage_error "--add: '$host' is neither a file nor a folder"
     [[ -r $host ]] || usage_error "--add: '$host' cannot be read"
-    [[ -d $host ]] && guest=${guest:-/}
     [[ -f $host && (-z $guest || $guest == */) ]] && guest+=${host##*/}
     while [[ $guest == /* ]]; do
         guest=${guest#/}
     done
+    [[ -d $host ]] && guest=/$guest # never empty: the list's columns are separated by tabs
     [[ /$guest/ == */../* || /$guest/ == */./* || $guest == *$'\t'* ]] &&
         usage_error "--add: '$guest' is not a plain path in the guest"
     machine_files+=("$host" "$guest")

@@ -26,12 +26,16 @@ compiles() {
         >"$scratch/$name.out" 2>&1 </dev/null || fail "cc $name: $(cat "$scratch/$name.out")"
 }
 
-# says NAME STATUS LINE...: the program ends with that status, and its output has all these lines.
+# says NAME STATUS LINE...: the program, put into the guest by its folder, ends with that status, and
+# its output has all these lines.
 says() {
     local name=$1 wanted=$2 status line
     shift 2
+    mkdir -p "$scratch/tree/opt"
+    cp "$scratch/$name" "$scratch/tree/opt/"
     "$THRUM_ROOT/thrum" run --iso "$THRUM_ROOT/build/$preset/thrum.iso" --timeout 60 \
-        --add "$scratch/$name" --exec "/$name one two" >"$scratch/said" 2>&1 </dev/null
+        --add "$scratch/$name.c:src/" --add "$scratch/tree" --exec "/opt/$name one two" \
+        >"$scratch/said" 2>&1 </dev/null
     status=$?
     ((status == wanted)) || fail "$name ended with $status: $(cat "$scratch/said")"
     for line in "$@"; do
