@@ -98,6 +98,7 @@ function(thrum_build_initrd)
     if(NOT IS_DIRECTORY "${THRUM_FILES}")
       message(FATAL_ERROR "THRUM_FILES: there is no folder ${THRUM_FILES}")
     endif()
+    list(APPEND depends "${THRUM_FILES}") # a folder is newer when a name in it has come or gone
     file(GLOB_RECURSE files LIST_DIRECTORIES true CONFIGURE_DEPENDS "${THRUM_FILES}/*")
     foreach(file IN LISTS files)
       if(NOT IS_SYMLINK "${file}") # where those lead is known in the guest only

@@ -23,10 +23,13 @@ fi
 
 mkdir -p "$scratch/mine/bin" "$scratch/mine/etc"
 echo "in place of Thrum's" >"$scratch/mine/bin/lwpdemo"
+echo "a file that goes again" >"$scratch/mine/early"
 ln -s /nowhere "$scratch/mine/etc/dangling"
 cmake -S "$here/../.." -B "$scratch/build" -DTHRUM_FILES="$scratch/mine"
 cmake --build "$scratch/build" --target initrd
 echo "a file that came later" >"$scratch/mine/etc/late"
+cmake --build "$scratch/build" --target initrd
+rm "$scratch/mine/early"
 cmake --build "$scratch/build" --target initrd
 for text in "in place of Thrum's" bin/tracedump etc/dangling "a file that came later"; do
     if ! grep -qaF "$text" "$scratch/build/initrd.cpio"; then
@@ -36,5 +39,9 @@ for text in "in place of Thrum's" bin/tracedump etc/dangling "a file that came l
 done
 if (($(grep -aoF bin/lwpdemo "$scratch/build/initrd.cpio" | wc -l) != 1)); then
     echo "FAILED: a file of the user's did not replace Thrum's"
+    exit 1
+fi
+if grep -qaF "a file that goes again" "$scratch/build/initrd.cpio"; then
+    echo "FAILED: a file that was removed from the user's folder is still in the initrd"
     exit 1
 fi
