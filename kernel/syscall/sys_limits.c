@@ -1,10 +1,10 @@
 /*
  * System calls about what a process may use, and has used.
  *
- * What is enforced: NOFILE and FSIZE (kernel/fs), SIGPENDING and CPU (proc/signal), NICE and RTPRIO
- * (sys_sched.c), AS and DATA (sys_memory.c), STACK for the arguments of exec, NPROC
- * (proc/report.c), MEMLOCK of each call (sys_memory_more.c). The others are remembered: there are
- * no core dumps.
+ * What is enforced: NOFILE and FSIZE (kernel/fs), SIGPENDING and CPU (proc/signal), AS and DATA
+ * (sys_memory.c), STACK for the arguments of exec, NPROC (proc/report.c), MEMLOCK of each call
+ * (sys_memory_more.c). The others are remembered: there are no core dumps, and who may change a
+ * priority may choose any.
  *
  * Time is not divided between a program and the kernel on its behalf: all of it is user time.
  */

@@ -8,9 +8,9 @@
  * the kernel does not know. Priorities are those of `prio` but for 0, which is left to those who
  * have asked for nothing.
  *
- * Numbers name LWPs, as in Linux. Who may change something is what abi/thrum.h says, since there
- * are no users. What each call does and which error comes first: sched(7) and the pages of section
- * 2.
+ * Numbers name LWPs, as in Linux. Who may change something is what abi/thrum.h says: it does not
+ * depend on users. What each call does and which error comes first: sched(7) and the pages of
+ * section 2.
  */
 
 #include <arch/smp.h>
