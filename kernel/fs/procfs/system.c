@@ -203,7 +203,7 @@ static PROCFS_SHOW(show_locks)
     uint64_t device, inode;
 
     (void)node;
-    for (size_t i = 0; file_lock_at(i, &lock, &device, &inode); i++) {
+    for (size_t i = 0; !text->is_full && file_lock_at(i, &lock, &device, &inode); i++) {
         procfs_print(text, "%lu: %s ADVISORY  %s %d %02x:%02x:%lu %lu ", i + 1, kinds[lock.kind],
                      lock.type == FILE_LOCK_SHARED ? "READ " : "WRITE", lock.pid,
                      device_major((uint32_t)device), device_minor((uint32_t)device), inode,
