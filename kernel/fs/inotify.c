@@ -395,15 +395,19 @@ static void free_instance(struct instance *in)
 static void inotify_release(struct file *file)
 {
     struct instance *in = file->private;
-    struct list ended = LIST_INIT(ended);
-    struct watch *watch, *next;
     irq_state_t irq = spin_lock_irq(&lock);
 
-    list_for_each_entry_safe (watch, next, &in->watches, instance_link)
-        end_watch(watch, &ended);
     list_remove(&in->link);
+    /* One at a time: there may be many, and interrupts are off while the lock is held. */
+    while (!list_is_empty(&in->watches)) {
+        struct list ended = LIST_INIT(ended);
+
+        end_watch(list_first_entry(&in->watches, struct watch, instance_link), &ended);
+        spin_unlock_irq(&lock, irq);
+        free_watches(&ended);
+        irq = spin_lock_irq(&lock);
+    }
     spin_unlock_irq(&lock, irq);
-    free_watches(&ended);
     free_instance(in);
 }
 
@@ -491,7 +495,7 @@ static bool set_watch(struct instance *in, struct inode *inode, uint32_t mask, s
             watch->mask = mask & IN_MASK_ADD ? watch->mask | mask : mask;
         return false;
     }
-    if (in->nr_watches >= WATCHES_MAX) {
+    if (in->nr_watches >= WATCHES_MAX || in->last_number == INT32_MAX) {
         *number = -ENOSPC;
         return false;
     }
