@@ -156,6 +156,7 @@ static uint32_t word_of_next(const struct pi_lock *pi, const struct futex_waiter
 /* Whether the owner, whose tid is in the word, can be one. PI_WAITS, or why not. */
 static int check_owner(struct attempt *a, uint32_t word)
 {
+    const struct space *space;
     uint32_t again;
 
     if (a->owner_tid != (int)(word & FUTEX_TID_MASK)) {
@@ -164,7 +165,8 @@ static int check_owner(struct attempt *a, uint32_t word)
     }
     if (a->owner == NULL)
         return -ESRCH;
-    if (a->key->space != FUTEX_SHARED && a->owner->process->space->id != a->key->space)
+    space = a->owner->process->space; /* NULL: it has left that behind already */
+    if (a->key->space != FUTEX_SHARED && space != NULL && space->id != a->key->space)
         return -EPERM;
     atomic_store(&a->owner->has_pi_locks, true);
     if (!atomic_load(&a->owner->gets_no_pi_locks))

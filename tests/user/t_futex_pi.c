@@ -13,6 +13,7 @@
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "ktap.h"
 #include "pi_lock.h"
@@ -201,6 +202,27 @@ static bool owner_of_another_process_is_eperm(void)
 {
     atomic_store(&word, (uint32_t)getppid());
     return KTAP_EQUAL(lock(&word), -EPERM) && KTAP_EQUAL(unlock(&word), -EPERM);
+}
+
+/* It has left its memory before its number is gone. */
+static bool owner_that_is_ending_is_no_owner(void)
+{
+    bool is_right = true;
+
+    for (size_t round = 0; round < 20 + ktap_times(200) && is_right; round++) {
+        pid_t child = fork();
+        long result;
+
+        if (child == 0)
+            _exit(0);
+        atomic_store(&word, (uint32_t)child);
+        do
+            result = try_lock(&word);
+        while (result == -EPERM);
+        is_right = KTAP_EQUAL(result, -ESRCH);
+        waitpid(child, NULL, 0);
+    }
+    return is_right;
 }
 
 static bool unlock_by_another_is_eperm(void)
@@ -508,6 +530,7 @@ static const struct ktap_test tests[] = {
     {"an owner that does not exist is ESRCH", unknown_owner_is_esrch},
     {"so is one that has ended", owner_that_has_ended_is_esrch},
     {"an owner of another process is EPERM in private memory", owner_of_another_process_is_eperm},
+    {"one that is ending is no owner", owner_that_is_ending_is_no_owner},
     {"an unlock by another is EPERM", unlock_by_another_is_eperm},
     {"a word that was spoiled is EINVAL", spoiled_word_is_einval},
     {"wake and requeue of a lock are EINVAL", wake_and_requeue_of_a_lock_are_einval},
