@@ -280,11 +280,11 @@ static void set_realtime(long ns)
 /* ns: how far the clock has been set forward in all; it is counted before the clock is set. */
 static atomic_long about_to_ns, done_ns;
 
+/* arg: what the calendar's clock was ahead of the monotonic one by, before it was set. */
 static void *read_while_it_is_set(void *arg)
 {
-    long base = call_ns(CLOCK_REALTIME) - call_ns(CLOCK_MONOTONIC);
+    long base = *(const long *)arg;
 
-    (void)arg;
     while (!atomic_load(&is_over)) {
         long least = atomic_load(&done_ns);
         long mono = vdso_ns(CLOCK_MONOTONIC), now = vdso_ns(CLOCK_REALTIME);
@@ -304,7 +304,7 @@ static bool time_that_is_set_is_seen(void)
     long offset = call_ns(CLOCK_REALTIME) - call_ns(CLOCK_MONOTONIC);
     thread_t reader;
     void *result = NULL;
-    bool ok = KTAP_EQUAL(thread_create(&reader, read_while_it_is_set, NULL), 0);
+    bool ok = KTAP_EQUAL(thread_create(&reader, read_while_it_is_set, &offset), 0);
 
     yield();
     for (int i = 1; i <= 50 && ok; i++) {
