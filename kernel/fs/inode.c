@@ -168,6 +168,14 @@ static int copy_out(struct place to, size_t done, const char *from, size_t nr)
     return 0;
 }
 
+static int copy_in(char *to, struct place from, size_t done, size_t nr)
+{
+    if (from.kernel == NULL)
+        return user_copy_from(to, from.user + done, nr);
+    memcpy(to, from.kernel + done, nr);
+    return 0;
+}
+
 static int clear_out(struct place to, size_t done, size_t nr)
 {
     if (to.kernel == NULL)
@@ -183,10 +191,11 @@ static size_t piece_bytes(size_t nr_bytes, uint64_t offset)
 }
 
 /*
- * Reads page by page, as long as that is possible without waiting. How many bytes; there may be
- * more behind them.
+ * Copies page by page from the file, or into it, as long as that is possible without waiting. How
+ * many bytes; there may be more behind them.
  */
-static size_t read_quickly(struct inode *inode, struct place to, size_t nr_bytes, uint64_t offset)
+static ALWAYS_INLINE size_t copy_quickly(struct inode *inode, struct place other, size_t nr_bytes,
+                                         uint64_t offset, bool is_write)
 {
     size_t done = 0;
 
@@ -195,14 +204,15 @@ static size_t read_quickly(struct inode *inode, struct place to, size_t nr_bytes
         size_t nr = piece_bytes(nr_bytes - done, at);
         irq_state_t irq = irq_save();
         paddr_t frame = page_tree_hold(inode->pages, at / PAGE_SIZE);
-        bool is_copied = false;
+        int error = -ENOENT;
 
         if (frame != PADDR_NONE) {
-            is_copied = copy_out(to, done, byte_of(frame, at), nr) == 0;
+            error = is_write ? copy_in(byte_of(frame, at), other, done, nr)
+                             : copy_out(other, done, byte_of(frame, at), nr);
             page_tree_let_go(inode->pages);
         }
         irq_restore(irq);
-        if (!is_copied)
+        if (error != 0)
             break;
         done += nr;
     }
@@ -247,7 +257,7 @@ static int64_t read_to(struct inode *inode, struct place to, size_t nr_bytes, ui
     if (offset >= size)
         return 0;
     nr_bytes = MIN(nr_bytes, size - offset);
-    done = read_quickly(inode, to, nr_bytes, offset);
+    done = copy_quickly(inode, to, nr_bytes, offset, false);
     return likely(done == nr_bytes) ? (int64_t)done : read_rest(inode, to, nr_bytes, offset, done);
 }
 
@@ -263,45 +273,12 @@ int64_t inode_read_kernel(struct inode *inode, void *to, size_t nr_bytes, uint64
 
 /* ---- Writing -------------------------------------------------------------------------------- */
 
-static int copy_in(char *to, struct place from, size_t done, size_t nr)
-{
-    if (from.kernel == NULL)
-        return user_copy_from(to, from.user + done, nr);
-    memcpy(to, from.kernel + done, nr);
-    return 0;
-}
-
 /* The size is now at least `end`. The write lock is held. */
 static void written_up_to(struct inode *inode, uint64_t end)
 {
     if (end > inode->nr_bytes)
         __atomic_store_n(&inode->nr_bytes, end, __ATOMIC_RELEASE);
     inode_touch_modified(inode);
-}
-
-/* As read_quickly(). */
-static size_t write_quickly(struct inode *inode, struct place from, size_t nr_bytes,
-                            uint64_t offset)
-{
-    size_t done = 0;
-
-    while (done < nr_bytes) {
-        uint64_t at = offset + done;
-        size_t nr = piece_bytes(nr_bytes - done, at);
-        irq_state_t irq = irq_save();
-        paddr_t frame = page_tree_hold(inode->pages, at / PAGE_SIZE);
-        bool is_copied = false;
-
-        if (frame != PADDR_NONE) {
-            is_copied = copy_in(byte_of(frame, at), from, done, nr) == 0;
-            page_tree_let_go(inode->pages);
-        }
-        irq_restore(irq);
-        if (!is_copied)
-            break;
-        done += nr;
-    }
-    return done;
 }
 
 /* As read_piece(). Behind the end of the file a page is zeroes, also after a copy that failed. */
@@ -347,7 +324,7 @@ static int64_t write_from(struct inode *inode, struct place from, size_t nr_byte
     if (nr_bytes > 0 && offset >= FILE_BYTES_MAX)
         return -EFBIG;
     nr_bytes = MIN(nr_bytes, FILE_BYTES_MAX - offset);
-    done = write_quickly(inode, from, nr_bytes, offset);
+    done = copy_quickly(inode, from, nr_bytes, offset, true);
     if (done > 0)
         written_up_to(inode, offset + done);
     return done == nr_bytes ? (int64_t)done : write_rest(inode, from, nr_bytes, offset, done);

@@ -165,7 +165,11 @@ static int check_owner(struct attempt *a, uint32_t word)
     }
     if (a->owner == NULL)
         return -ESRCH;
-    space = a->owner->process->space; /* NULL: it has left that behind already */
+    /*
+     * Its process is locked (user_lwp_keep()), or it is a waiter for a lock in this very space: the
+     * space stays. NULL: it has left that behind already.
+     */
+    space = a->owner->process->space;
     if (a->key->space != FUTEX_SHARED && space != NULL && space->id != a->key->space)
         return -EPERM;
     atomic_store(&a->owner->has_pi_locks, true);
