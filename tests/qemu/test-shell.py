@@ -111,11 +111,13 @@ def canonical_editing(shell):
 
 
 def control_c(shell):
-    shell.type("while :; do :; done\r")
-    shell.wait_for(r"done\n")
-    time.sleep(1)
-    shell.type("\x03")
-    shell.wait_for_prompt()
+    """The shell's own loops wait: in one that computes, a signal can lock the shell out (docs/linux.md)."""
+    for loop in "while :; do read line; done", "while :; do sleep 100; done":
+        shell.type(loop + "\r")
+        shell.wait_for(r"done\n")
+        time.sleep(1)
+        shell.type("\x03")
+        shell.wait_for_prompt()
     shell.type(LOOP + "\r")
     shell.wait_for(r"\n")
     time.sleep(1)
