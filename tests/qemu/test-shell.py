@@ -15,7 +15,7 @@ import time
 from terminal import Late, Terminal
 
 PROMPT = r"\S* [$#] $"
-LOOP = "sh -c 'while :; do :; done'"
+LOOP = "sh -c 'echo begun; while :; do :; done'"
 ROWS, COLUMNS = 30, 90
 LEFT, UP = "\x1b[D", "\x1b[A"
 
@@ -42,6 +42,11 @@ class Shell(Terminal):
         self.wait_for(r"\n")
         self.wait_for_prompt()
         return re.sub(PROMPT, "", self.new_text().split("\n", 1)[1]).rstrip("\n")
+
+    def begin(self, command):
+        """Begins a command line that prints a line `begun` once the terminal is its own."""
+        self.type(command + "\r")
+        self.wait_for(r"\nbegun\n")
 
 
 def greeting(shell):
@@ -101,9 +106,7 @@ def history(shell):
 
 
 def canonical_editing(shell):
-    shell.type("cat\r")
-    shell.wait_for(r"cat\n")
-    time.sleep(1)
+    shell.begin("echo begun; cat")
     shell.type("wrong\x15r\x7fright\r")
     shell.wait_for(r"right\nright\n")
     shell.type("\x04")
@@ -112,15 +115,14 @@ def canonical_editing(shell):
 
 def control_c(shell):
     """The shell's own loops wait: in one that computes, a signal can lock the shell out (docs/linux.md)."""
-    for loop in "while :; do read line; done", "while :; do sleep 100; done":
-        shell.type(loop + "\r")
-        shell.wait_for(r"done\n")
-        time.sleep(1)
-        shell.type("\x03")
-        shell.wait_for_prompt()
-    shell.type(LOOP + "\r")
-    shell.wait_for(r"\n")
+    shell.begin("while :; do sh -c 'echo begun; exec sleep 100'; done")
+    shell.type("\x03")
+    shell.wait_for_prompt()
+    shell.begin("echo begun; read line")
     time.sleep(1)
+    shell.type("\x03")
+    shell.wait_for_prompt()
+    shell.begin(LOOP)
     shell.type("\x03")
     shell.wait_for_prompt()
     output = shell.run("echo $?")
@@ -128,9 +130,7 @@ def control_c(shell):
 
 
 def jobs(shell):
-    shell.type(LOOP + "\r")
-    shell.wait_for(r"\n")
-    time.sleep(1)
+    shell.begin(LOOP)
     shell.type("\x1a")
     shell.wait_for(r"Stopped")
     shell.wait_for_prompt()
@@ -191,9 +191,7 @@ def hostile_typing(shell):
     generator = random.Random(5)
     # Not Ctrl-A, which is QEMU's own; nor what would end or stop the program.
     harmless = [byte for byte in range(1, 256) if byte not in (1, 3, 4, 26, 28)]
-    shell.type("cat > /dev/null\r")
-    shell.wait_for(r"\n")
-    time.sleep(1)
+    shell.begin("echo begun; cat > /dev/null")
     for _ in range(30):
         shell.send_bytes(bytes(generator.choice(harmless) for _ in range(100)))
         shell.pump()
@@ -207,9 +205,7 @@ def hostile_typing(shell):
 def big_paste(shell):
     """More than all buffers hold, faster than it is read: nothing is lost."""
     lines = [f"{i:05} {'x' * 60}\n" for i in range(400)]
-    shell.type("cat > /tmp/paste; wc -l < /tmp/paste; md5sum < /tmp/paste\r")
-    shell.wait_for(r"\n")
-    time.sleep(1)
+    shell.begin("echo begun; cat > /tmp/paste; wc -l < /tmp/paste; md5sum < /tmp/paste")
     for line in lines:
         shell.child.send(line)
         shell.pump(0.001)
