@@ -17,7 +17,7 @@ done
 
 # -DSAFETY: assertions and dead ends, no cycles. States are stored compressed, or as bits in 256 MiB.
 checker_flags=(-DSAFETY -DCOLLAPSE -DMEMLIM=2500)
-checker_options=(-m1000000 -n -w22)
+checker_options=(-m8000000 -n -w22)
 if [[ $want == sampled ]]; then
     checker_flags=(-DSAFETY -DBITSTATE -DMEMLIM=2500)
     checker_options=(-m2000000 -n -w31 -k3 -Q2) # stops after two minutes
