@@ -79,17 +79,17 @@ void timer_cancel(struct timer *timer)
     } while (is_running);
 }
 
-/* Runs what is due; returns the next deadline. */
+/* Runs what is due by now, and not what becomes due meanwhile; returns the next deadline. */
 static uint64_t run_due(struct timer_queue *tq)
 {
-    uint64_t next_ns = UINT64_MAX;
+    uint64_t now_ns = clock_now_ns(), next_ns = UINT64_MAX;
     struct rb_node *node;
 
     spin_lock(&tq->lock);
     while ((node = rb_first(&tq->tree)) != NULL) {
         struct timer *timer = rb_entry(node, struct timer, node);
 
-        if (timer->deadline_ns > clock_now_ns()) {
+        if (timer->deadline_ns > now_ns) {
             next_ns = timer->deadline_ns;
             break;
         }
