@@ -6,7 +6,8 @@
  * and nothing runs any more until the record is taken: then the expiries that have passed meanwhile
  * are counted from the clock, as overruns, and the kernel's timer runs for the next one. So however
  * short an interval is, a program that does not take its signals costs one interrupt. An expiry
- * whose signal is dropped, because it is ignored or pending already, is passed over.
+ * whose signal is dropped, because it is ignored or pending already, is passed over, and so is what
+ * follows within UNTOLD_STEP_NS: nobody misses it, and the CPU has time for something else.
  *
  * Those of CPU time (ITIMER_VIRTUAL, ITIMER_PROF, clocks of processes and LWPs) have their next_ns
  * in that time. The kernel's timer runs for as long as it takes at least, with all CPUs running the
@@ -35,6 +36,9 @@
 
 /* How often the time that a process has used is looked at. */
 #define CPU_TIME_STEP_NS NSEC_PER_MSEC
+
+/* How soon the next expiry is looked at after one that nobody was told of. */
+#define UNTOLD_STEP_NS NSEC_PER_MSEC
 
 struct signal_timer {
     struct list_node link;       /* p  on the process's list, if it is one of timer_create() */
@@ -92,10 +96,10 @@ static uint64_t now_of(const struct signal_timer *t)
 
 static void expired(struct timer *timer);
 
-/* Lets the kernel's timer run for the next expiry. Locked. */
-static void run(struct signal_timer *t)
+/* Lets the kernel's timer run for the next expiry, but not end before `earliest_ns`. Locked. */
+static void run_until(struct signal_timer *t, uint64_t earliest_ns)
 {
-    uint64_t deadline_ns = t->next_ns;
+    uint64_t deadline_ns = MAX(t->next_ns, earliest_ns);
 
     if (!t->is_set || t->is_running || t->notify == SIGEV_NONE)
         return;
@@ -106,6 +110,11 @@ static void run(struct signal_timer *t)
     }
     t->is_running = true;
     timer_start(&t->timer, deadline_ns, expired);
+}
+
+static void run(struct signal_timer *t)
+{
+    run_until(t, 0);
 }
 
 /* Passes over the expiries up to now. How many. Locked. */
@@ -163,7 +172,7 @@ static void expired(struct timer *timer)
             tell(t);
         } else if (!tell(t)) {
             catch_up(t);
-            run(t);
+            run_until(t, clock_now_ns() + UNTOLD_STEP_NS);
         }
     }
     spin_unlock_irq(&process->lock, irq);

@@ -321,6 +321,30 @@ static bool ignored_timer_goes_on(void)
     return is_right;
 }
 
+/* However short the interval is, the kernel does other things than passing over expiries. */
+static bool untold_expiries_leave_time(void)
+{
+    sigset_t set = signal_bit(SIGUSR1);
+    bool is_right = true;
+    int id;
+
+    sigaction(40, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    make_timer(MONOTONIC, SIGEV_SIGNAL, 40, 0, &id);
+    is_right &= KTAP_EQUAL(set_timer(id, 0, 1, 1), 0);
+    sleep_ns(5 * MS);
+    delete_timer(id);
+    /* A standard signal that is pending is not told again. */
+    handle(SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    kill(getpid(), SIGUSR1);
+    make_timer(MONOTONIC, SIGEV_SIGNAL, SIGUSR1, 0, &id);
+    is_right &= KTAP_EQUAL(set_timer(id, 0, 1, 1), 0);
+    sleep_ns(5 * MS);
+    delete_timer(id);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    return is_right && KTAP_EQUAL(nr_calls, 1);
+}
+
 static bool timer_without_signal_only_counts(void)
 {
     struct __kernel_itimerspec now;
@@ -572,6 +596,7 @@ static const struct ktap_test tests[] = {
     {"timers end while the calendar is set", timers_end_while_the_calendar_is_set},
     {"expiries that nobody has taken are counted", overruns_are_counted},
     {"a timer whose signal is ignored goes on", ignored_timer_goes_on},
+    {"expiries that nobody is told leave time for others", untold_expiries_leave_time},
     {"a timer without a signal only counts", timer_without_signal_only_counts},
     {"a timer may choose the LWP that gets its signal", timer_may_choose_its_lwp},
     {"timers of CPU time count the time that was run", cpu_timers_count_run_time},
