@@ -37,7 +37,7 @@ struct futex_waiter {
     bool is_woken;
     struct lwp *lwp;
     struct timer timer;
-    const struct futex_key *requeue_to; /* FUTEX_WAIT_REQUEUE_PI; NULL: an ordinary wait */
+    const struct futex_key *requeue_to; /* FUTEX_WAIT_REQUEUE_PI, until it is; NULL: nowhere */
     struct pi_lock *pi;                 /* what it waits for; NULL: for a wake-up */
     struct donation_waiter donation;    /* with `pi` */
 };

@@ -447,9 +447,9 @@ int futex_wait_requeue_pi(struct futex futex, uint32_t expected, uint64_t deadli
         }
         spin_unlock_irq(&bucket->lock, irq);
     } while (error == -EFAULT);
-    /* Once it waits for the lock it does not wait for the word again: the caller looks at that. */
+    /* Who has waited for the lock does not wait for the word again: the caller looks at that. */
     if (error == -ERESTARTSYS)
-        error = futex_key_equals(&self.key, &to_key) ? -EAGAIN : -ERESTARTNOINTR;
+        error = self.requeue_to == NULL ? -EAGAIN : -ERESTARTNOINTR;
     futex_key_put(&self.key);
     futex_key_put(&to_key);
     return error;
@@ -484,6 +484,7 @@ static int requeue_one(struct attempt *a, struct futex_waiter *waiter)
     if (result != PI_TAKEN && result != PI_WAITS)
         return result;
     list_remove(&waiter->link);
+    waiter->requeue_to = NULL;
     if (result == PI_TAKEN) {
         /* It cannot go away while its bucket is locked, and the next one needs it. */
         a->owner = user_lwp_of(waiter->lwp);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <thread.h>
 #include <thrum.h>
@@ -31,6 +32,11 @@ static struct timespec time_in(clockid_t clock, uint64_t nsec)
     t.tv_sec += (time_t)(nsec / SEC_NS);
     t.tv_nsec = (long)(nsec % SEC_NS);
     return t;
+}
+
+static void note(int signal, siginfo_t *info, void *context)
+{
+    (void)signal, (void)info, (void)context;
 }
 
 /* ---- Waiting for a condition ---------------------------------------------------------------- */
@@ -149,6 +155,21 @@ static bool times_of_requeued_waiters_end(void)
            KTAP_EQUAL(word, 0);
 }
 
+/* It has been told: to wait for the condition again could be to wait for ever. */
+static bool signal_after_the_requeue_is_eagain(void)
+{
+    struct sleeper sleeper = {0};
+    bool is_right;
+
+    signal_handle(SIGUSR1, note, SA_RESTART);
+    atomic_store(&word, tid());
+    is_right = start_sleeper(&sleeper) && KTAP_EQUAL(requeue(1, 0, &word, 0), 1);
+    is_right &= KTAP_EQUAL(syscall6(__NR_tkill, sleeper.lwp, SIGUSR1, 0, 0, 0, 0), 0);
+    thread_join(sleeper.lwp, NULL);
+    return is_right && KTAP_EQUAL(sleeper.result, -EAGAIN) && KTAP_EQUAL(unlock(&word), 0) &&
+           KTAP_EQUAL(word, 0);
+}
+
 static bool requeue_to_what_nobody_wants_is_einval(void)
 {
     struct sleeper sleeper = {0};
@@ -254,6 +275,7 @@ static const struct ktap_test tests[] = {
     {"a requeue gives a free lock", requeue_gives_a_free_lock},
     {"requeued waiters get the lock in turn", requeued_waiters_get_the_lock_in_turn},
     {"the time of a waiter ends before and after a requeue", times_of_requeued_waiters_end},
+    {"a signal after the requeue ends the wait", signal_after_the_requeue_is_eagain},
     {"a requeue to what nobody wants is EINVAL", requeue_to_what_nobody_wants_is_einval},
     {"a requeue of the owner is EDEADLK", requeue_of_the_owner_is_edeadlk},
     {"a requeue with nobody there is 0", requeue_with_nobody_there_is_0},

@@ -69,8 +69,8 @@ int futex_unlock_pi(struct futex futex) MUST_CHECK;
 
 /*
  * Sleeps if the word is still `expected`, until futex_requeue_pi() has moved the caller to the lock
- * `to`, and that is the caller's. 0, -EAGAIN, -ETIMEDOUT, -ERESTARTNOINTR, or -EINVAL: the same
- * word.
+ * `to`, and that is the caller's. 0, -EAGAIN (also when a signal came after it had been moved),
+ * -ETIMEDOUT, -ERESTARTNOINTR, or -EINVAL: the same word.
  */
 int futex_wait_requeue_pi(struct futex futex, uint32_t expected, uint64_t deadline_ns,
                           struct futex to) MUST_CHECK;
