@@ -131,26 +131,24 @@ static uint64_t map_new(void)
 {
     uint32_t slot = take_slot();
     paddr_t frames[PAGES_PER_STACK];
-    unsigned nr;
+    unsigned nr = 0, nr_mapped = 0;
 
     if (slot == UINT32_MAX)
         return 0;
-    for (unsigned i = 1; i <= PAGES_PER_STACK; i++) {
-        paddr_t frame = frame_alloc(FRAME_USER);
-
-        if (frame != PADDR_NONE &&
-            mmu_map(mmu_kernel_context.root, slot_top(slot) - i * PAGE_SIZE, frame, MMU_WRITE) == 0)
-            continue;
-        if (frame != PADDR_NONE)
-            frame_free(frame);
-        /* Nobody has touched these pages, so no TLB knows them. */
-        nr = unmap(slot_top(slot), frames);
-        while (nr > 0)
-            frame_free(frames[--nr]);
-        set_empty(slot, true);
-        return 0;
-    }
-    return slot_top(slot);
+    while (nr < PAGES_PER_STACK && (frames[nr] = frame_alloc(FRAME_USER)) != PADDR_NONE)
+        nr++;
+    while (nr == PAGES_PER_STACK && nr_mapped < nr &&
+           mmu_map(mmu_kernel_context.root, slot_top(slot) - (nr_mapped + 1) * PAGE_SIZE,
+                   frames[nr_mapped], MMU_WRITE) == 0)
+        nr_mapped++;
+    if (nr_mapped == PAGES_PER_STACK)
+        return slot_top(slot);
+    /* Only the first page could lack a table: nothing is mapped that a TLB might know of. */
+    assert(nr_mapped == 0);
+    while (nr > 0)
+        frame_free(frames[--nr]);
+    set_empty(slot, true);
+    return 0;
 }
 
 uint64_t kstack_alloc(void)
