@@ -208,7 +208,8 @@ int trace_read(unsigned cpu, struct thrum_trace_cursor *cursor, struct thrum_tra
         cursor->next = next;
     if (cursor->next > next)
         return -EINVAL;
-    while (nr < nr_max && skip_lost(ring, cursor)) {
+    /* A ring that has come since then is for the next call. */
+    while (slots != NULL && nr < nr_max && skip_lost(ring, cursor)) {
         enum copied copied =
             copy_slot(&slots[cursor->next & (ring->nr_slots - 1)], cursor->next, &records[nr]);
 
