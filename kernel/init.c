@@ -44,7 +44,6 @@
 #include <sched/sched.h>
 
 #define TID_MAX_DEFAULT 4194303 /* Linux's largest on 64-bit machines, less one */
-#define ENVIRONMENT_MAX 64
 
 /* QEMU's addition to the command line: one ISO serves every test. */
 static void read_fw_cfg_cmdline(void)

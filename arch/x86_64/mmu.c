@@ -32,7 +32,6 @@
 #define PTE_PWT      (1ull << 3)
 #define PTE_PCD      (1ull << 4)
 #define PTE_ACCESSED (1ull << 5)
-#define PTE_DIRTY    (1ull << 6)
 #define PTE_LARGE    (1ull << 7) /* level 2 */
 #define PTE_PAT      (1ull << 7) /* level 1 */
 #define PTE_GLOBAL   (1ull << 8)
@@ -192,7 +191,6 @@ static struct mmu_page read_entry(pte_t entry)
     }
     page.prot = (entry & PTE_WRITE ? MMU_WRITE : 0) | (entry & PTE_NX ? 0 : MMU_EXEC) |
                 (entry & PTE_USER ? MMU_USER : 0);
-    page.was_written = entry & PTE_DIRTY;
     return page;
 }
 
@@ -248,11 +246,11 @@ void mmu_change(paddr_t root, vaddr_t va, paddr_t frame, unsigned prot)
 struct mmu_page mmu_unmap(paddr_t root, vaddr_t va)
 {
     pte_t *entry = find_entry(root, va, 1);
+    struct mmu_page page = read_entry(entry != NULL ? *entry : 0);
 
-    if (entry == NULL)
-        return (struct mmu_page){.frame = PADDR_NONE};
-    /* The CPU may set the dirty bit until the entry is gone: take both in one step. */
-    return read_entry(__atomic_exchange_n(entry, 0, __ATOMIC_RELAXED));
+    if (entry != NULL)
+        *entry = 0;
+    return page;
 }
 
 /*

@@ -51,7 +51,6 @@ enum mmu_prot {
 struct mmu_page {
     paddr_t frame; /* PADDR_NONE: nothing is mapped */
     unsigned prot;
-    bool was_written; /* the hardware's dirty bit */
 };
 
 /*
