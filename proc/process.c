@@ -14,8 +14,8 @@
  *
  * The last LWP to begin its end (nr_live reaches 0) clears up: it waits until the others are off
  * their stacks (nr_present is 1), gives back what nobody joined, the address space, and hands its
- * children to the first process. When it is off its own stack, the process becomes a zombie, and
- * the parent learns of it.
+ * children to the nearest process above that asked for orphans, or to the first. When it is off its
+ * own stack, the process becomes a zombie, and the parent learns of it.
  *
  * exec uses the same mechanism for the other LWPs: while `exec_by` is set, only that LWP may go
  * back to user mode. It waits for the others to leave as the last LWP of an ending process does,
@@ -47,7 +47,7 @@
 #include <sched/team.h>
 
 struct spinlock family_lock = SPINLOCK_INIT("family", LOCK_RANK_FAMILY);
-static struct process *first_process; /* c once it runs; children of ended processes go to it */
+static struct process *first_process; /* c once it runs; orphans that nobody asked for go to it */
 struct list all_processes = LIST_INIT(all_processes);
 static struct slab_cache *process_cache;
 

@@ -2,9 +2,13 @@
  * On which CPU an LWP runs.
  *
  * `idle_cpus` is how an idle CPU offers itself. Whoever sends an LWP there claims it by clearing
- * its bit, so that LWPs that are woken together go to different CPUs. A CPU sets its bit before it
- * looks for work at others (balance_pull()), and a waker looks at the bits before it enqueues: so
- * either the waker sees the idle CPU, or the CPU sees what the waker has enqueued.
+ * its bit, so that LWPs that are woken together go to different CPUs.
+ *
+ * A CPU sets its bit and then looks for work at others (balance_pull()); a waker looks at the bits
+ * and then enqueues. So the two may just miss each other: the waker looks before the bit is set,
+ * and enqueues after the CPU has looked. To see to that at every wake-up would cost more than it is
+ * worth: an LWP that was missed like that waits until its CPU next looks who has less to do, for
+ * BALANCE_PERIOD_NS at most (balance_push()).
  */
 
 #include <stdatomic.h>

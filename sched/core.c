@@ -229,8 +229,7 @@ static struct lwp *look_elsewhere(struct runqueue *rq, uint64_t *slice_ns)
 {
     struct sched_entity *e = NULL;
 
-    /* First tell wakers, then look: one that has not seen the bit has enqueued where
-     * balance_pull() looks. */
+    /* First tell wakers, then look: so hardly anything can be missed (balance.c). */
     atomic_fetch_or(&idle_cpus, 1ull << rq->cpu);
     if (balance_pull(rq))
         e = tree_pick(&rq->root, rq->charged_until_ns, slice_ns);

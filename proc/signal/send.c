@@ -9,8 +9,8 @@
  *     pending                       in the set of the process, or of the LWP (queue.c)
  *        |
  *        v
- *     taken                         by the LWP itself, on its way to user mode (deliver.c): a
- * handler runs, or the default is done; or by sigtimedwait(), signalfd
+ *     taken                         by the LWP itself, on its way to user mode (deliver.c), by
+ *                                   sigtimedwait(), or by a signalfd
  *
  * One who posts never does anything to an LWP but to ask for its attention (lwp->interrupt, as
  * everything that ends an LWP does: process.c). Of a process's LWPs one that does not block the

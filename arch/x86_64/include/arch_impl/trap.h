@@ -67,13 +67,13 @@ static inline void trap_restart_syscall(struct trap_frame *frame, uint64_t numbe
     frame->rip -= 2; /* the length of SYSCALL */
 }
 
-/* Calls a function of six arguments with the argument registers of a system call. */
 /* Argument number `index`, which is 0 or 1. */
 static inline uint64_t trap_syscall_argument(const struct trap_frame *frame, unsigned index)
 {
     return index == 0 ? frame->rdi : frame->rsi;
 }
 
+/* Calls a function of six arguments with the argument registers of a system call. */
 static inline int64_t trap_call(const struct trap_frame *frame,
                                 int64_t (*fn)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
                                               uint64_t))
