@@ -112,15 +112,14 @@ void tlb_flush_user(struct mmu_context *context, vaddr_t va, vaddr_t end, bool e
 
 void tlb_flush_kernel(vaddr_t va, vaddr_t end)
 {
-    uint64_t self, online;
+    uint64_t others;
 
     debug_assert(irq_is_enabled());
     irq_disable();
-    self = 1ull << cpu_id();
-    online = nr_cpus_online == 64 ? UINT64_MAX : (1ull << nr_cpus_online) - 1;
+    others = cpus_online() & ~(1ull << cpu_id());
     mmu_flush_local(va, end);
-    if (online & ~self)
-        ask(online & ~self, NULL, va, end);
+    if (others != 0)
+        ask(others, NULL, va, end);
     irq_enable();
 }
 

@@ -163,8 +163,7 @@ bool balance_pull(struct runqueue *rq)
 /* To each such CPU for which there is one: so none idles until the time after this. */
 void balance_push(struct runqueue *rq, uint64_t now_ns)
 {
-    uint64_t existing = (2ull << (nr_cpus_online - 1)) - 1,
-             candidates = existing & ~(1ull << rq->cpu);
+    uint64_t candidates = cpus_online() & ~(1ull << rq->cpu);
 
     rq->next_balance_ns = now_ns + BALANCE_PERIOD_NS;
     while (candidates != 0) {

@@ -375,11 +375,6 @@ int64_t sys_sched_rr_get_interval(int tid, vaddr_t interval_at)
 
 /* ---- Affinity ------------------------------------------------------------------------------- */
 
-static uint64_t cpus_online(void)
-{
-    return nr_cpus_online >= 64 ? UINT64_MAX : (1ull << nr_cpus_online) - 1;
-}
-
 static int visit_set_affinity(struct user_lwp *lwp, void *cpus)
 {
     return sched_set_affinity(&lwp->lwp, *(uint64_t *)cpus);

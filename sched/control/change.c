@@ -383,16 +383,16 @@ void sched_get_params(struct lwp *lwp, struct sched_params *params)
 
 int sched_set_affinity(struct lwp *lwp, uint64_t cpus)
 {
-    uint64_t existing = nr_cpus_online == 64 ? UINT64_MAX : (1ull << nr_cpus_online) - 1;
     struct change c;
     int error;
 
-    if ((cpus & existing) == 0)
+    cpus &= cpus_online();
+    if (cpus == 0)
         return -EINVAL;
     error = change_begin(&c, lwp);
     if (error != 0)
         return error;
-    c.wanted.affinity = cpus & existing;
+    c.wanted.affinity = cpus;
     return change_end(&c);
 }
 

@@ -44,11 +44,6 @@ static void read_place(const struct runqueue *rq, const struct sched_unit *unit,
         strlcpy(record->class, class->name, sizeof(record->class));
 }
 
-static uint64_t existing_cpus(void)
-{
-    return nr_cpus_online == 64 ? UINT64_MAX : (1ull << nr_cpus_online) - 1;
-}
-
 uint64_t sched_run_ns_of(struct lwp *lwp)
 {
     irq_state_t irq = irq_save();
@@ -75,7 +70,7 @@ void sched_read_lwp(struct lwp *lwp, struct thrum_sched_lwp *record)
     record->group = unit->group;
     record->scope = unit_is_team(unit) ? THRUM_SCOPE_PROCESS : THRUM_SCOPE_SYSTEM;
     record->share_percent = unit->share_percent;
-    record->affinity = unit->affinity & existing_cpus();
+    record->affinity = unit->affinity & cpus_online();
     record->params = sched_params_to_abi(&unit->entity.params);
     record->params.tickets = unit->tickets;
     record->donated_priority = unit->entity.params.boost_priority;

@@ -8,6 +8,12 @@
 /* CPUs that run, numbered 0 ... nr_cpus_online - 1. Fixed once booting is over. */
 extern unsigned nr_cpus_online;
 
+/* They as a set: bit n is CPU n. There are CPUS_MAX, 64, at most. */
+static inline uint64_t cpus_online(void)
+{
+    return UINT64_MAX >> (64 - nr_cpus_online);
+}
+
 /*
  * Starts the CPUs that the firmware lists, `max_cpus` in all, with the boot CPU. One that does not
  * answer in time is left out, with a warning.

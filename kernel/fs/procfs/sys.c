@@ -236,16 +236,11 @@ const struct procfs_dir procfs_sys_dir = {
 
 /* ---- /sys ------------------------------------------------------------------------------------ */
 
-static uint64_t all_cpus(void)
-{
-    return nr_cpus_online == 64 ? UINT64_MAX : (1ull << nr_cpus_online) - 1;
-}
-
 /* CPUs are never added or taken away. */
 static PROCFS_SHOW(show_cpus)
 {
     (void)node;
-    procfs_print_list(text, all_cpus());
+    procfs_print_list(text, cpus_online());
     procfs_print(text, "\n");
     return 0;
 }
