@@ -20,7 +20,7 @@ struct area {
     uint64_t offset; /* of the source, in bytes, at `start` */
     struct space *space;
     struct area *next, **link; /* sources_lock: the source's areas; what points to this one */
-    uint64_t nr_cuts_seen;
+    uint64_t nr_cuts_seen;     /* of source->nr_cuts: the last one that has been made here */
 };
 
 /* All of these with space->lock held. */
@@ -68,9 +68,12 @@ void area_discard_pages(struct space *space, vaddr_t va, vaddr_t end);
 
 /* ---- Sources: mm/file_map.c ------------------------------------------------------------------ */
 
-/* The area shows a source from `offset` on; it has a reference to it from now on. */
+/*
+ * The area shows a source from `offset` on; it has a reference to it from now on. `from`: the area
+ * whose pages it gets; NULL: it has none yet.
+ */
 void source_attach(struct space *space, struct area *area, struct area_source *source,
-                   uint64_t offset);
+                   uint64_t offset, const struct area *from);
 void source_detach(struct area *area);
 
 /* A new part of what `from` has been: shows the same, as far as there is a source. */
@@ -78,7 +81,7 @@ static inline void area_inherit(struct space *space, struct area *area, const st
 {
     area->was_touched = from->was_touched;
     if (from->source != NULL)
-        source_attach(space, area, from->source, from->offset + area->start - from->start);
+        source_attach(space, area, from->source, from->offset + area->start - from->start, from);
 }
 
 /* Whether `right`, which follows `area`, shows what follows there. */

@@ -14,10 +14,11 @@
  * Locks: a page is asked for with the address space locked, so an inode's lock comes after that of
  * a space. sources_lock guards the lists of areas of all sources: an area is put in and taken out
  * with its space locked, sources_lock inside. Cutting needs it the other way round, and so goes
- * from space to space: it finds an area that it has not seen, makes sure that the space stays, lets
- * go of sources_lock, and then locks the space. Areas that come meanwhile are either parts of
- * others that it sees, or new and touched after the source has become shorter; it need not see
- * those.
+ * from space to space: it finds an area in which this cut has not been made, makes sure that the
+ * space stays, lets go of sources_lock, and then locks the space and cuts all areas there. An area
+ * that comes meanwhile with pages of another one is as far as that; a new one is touched after the
+ * source has become shorter, and counts as cut: so nobody can keep a cut from ending by mapping the
+ * source again and again.
  */
 
 #include <arch/mmu.h>
@@ -35,7 +36,7 @@ static struct spinlock sources_lock = SPINLOCK_INIT("area sources", LOCK_RANK_SO
 /* ---- Which areas show a source -------------------------------------------------------------- */
 
 void source_attach(struct space *space, struct area *area, struct area_source *source,
-                   uint64_t offset)
+                   uint64_t offset, const struct area *from)
 {
     irq_state_t irq;
 
@@ -44,7 +45,7 @@ void source_attach(struct space *space, struct area *area, struct area_source *s
     area->offset = offset;
     area->space = space;
     irq = spin_lock_irq(&sources_lock);
-    area->nr_cuts_seen = 0;
+    area->nr_cuts_seen = from != NULL ? from->nr_cuts_seen : source->nr_cuts;
     area->next = source->areas;
     area->link = &source->areas;
     if (area->next != NULL)
@@ -84,7 +85,7 @@ int64_t space_map_source(struct space *space, vaddr_t va, size_t nr_bytes, unsig
     if (start >= 0) {
         area = area_add(space, (vaddr_t)start, (vaddr_t)start + nr_bytes, prot, 0);
         if (area != NULL) {
-            source_attach(space, area, source, offset);
+            source_attach(space, area, source, offset, NULL);
             area_merge_range(space, (vaddr_t)start, (vaddr_t)start + nr_bytes);
         } else {
             start = -ENOMEM;
@@ -155,10 +156,8 @@ static struct space *next_space(struct area_source *source)
 
     while (area != NULL && (area->nr_cuts_seen == source->nr_cuts || !get_living(area->space)))
         area = area->next;
-    if (area != NULL) {
-        area->nr_cuts_seen = source->nr_cuts;
+    if (area != NULL)
         space = area->space; /* which stays, but the area may be gone at once */
-    }
     spin_unlock_irq(&sources_lock, irq);
     return space;
 }

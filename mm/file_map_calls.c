@@ -71,7 +71,7 @@ static struct area *copy_area(struct space *space, const struct area *area, vadd
         return NULL;
     copy->was_touched = area->was_touched;
     if (area->source != NULL)
-        source_attach(space, copy, area->source, area->offset + (va - area->start));
+        source_attach(space, copy, area->source, area->offset + (va - area->start), area);
     return copy;
 }
 

@@ -134,6 +134,7 @@ static void area_merge_right(struct space *space, struct area *area)
         return;
     area->end = right->end;
     area->was_touched |= right->was_touched;
+    area->nr_cuts_seen = MIN(area->nr_cuts_seen, right->nr_cuts_seen);
     area_remove(space, right);
 }
 

@@ -755,6 +755,40 @@ static bool cuts_and_mappings_at_once(void)
     return ok;
 }
 
+/* At any moment the file is mapped, for a short time only. */
+static void map_again_and_again(void *arg)
+{
+    int fd = open(FILE_PATH, O_RDWR);
+    char *old = map(1, PROT_READ, MAP_SHARED, fd);
+
+    (void)arg;
+    for (;;) {
+        char *new = map(1, PROT_READ, MAP_SHARED, fd);
+
+        munmap(old, PAGE);
+        old = new;
+    }
+}
+
+static bool cuts_end_while_others_map(void)
+{
+    int fd = make_file(1), status = -1;
+    pid_t children[3];
+    bool ok = true;
+
+    for (size_t i = 0; i < 3; i++)
+        children[i] = start_child(map_again_and_again, NULL);
+    for (size_t round = 0; ok && round < ktap_times(100) + 10; round++)
+        ok = KTAP_EQUAL(ftruncate(fd, 1), 0) && KTAP_EQUAL(ftruncate(fd, 0), 0);
+    for (size_t i = 0; i < 3; i++) {
+        kill(children[i], SIGKILL);
+        ok = KTAP_EQUAL(waitpid(children[i], &status, 0), children[i]) && ok;
+    }
+    close(fd);
+    unlink(FILE_PATH);
+    return ok;
+}
+
 #define NR_CUT_MAPPINGS 8
 
 static struct cut {
@@ -861,6 +895,7 @@ static const struct ktap_test tests[] = {
     {"there are no protection keys", protection_keys_are_refused},
     {"a barrier reaches the other CPUs", barrier_reaches_other_cpus},
     {"files are cut while they are mapped, touched, moved", cuts_and_mappings_at_once},
+    {"a cut ends while others map the file anew", cuts_end_while_others_map},
     {"a child has nothing of a file that is cut beside the fork", fork_sees_a_cut_beside_it},
 };
 
