@@ -349,6 +349,17 @@ void uart16550_hold_input(bool is_held)
     spin_unlock_irq(&com1.lock, irq);
 }
 
+/* A FIFO is not deeper than that; what comes meanwhile may stay. */
+void uart16550_drop_input(void)
+{
+    irq_state_t irq = spin_lock_irq(&com1.lock);
+
+    for (unsigned i = 0; i < com1.fifo_bytes && (line_status(&com1) & LSR_DATA_READY); i++)
+        (void)reg_read(&com1, REG_DATA);
+    atomic_store_explicit(&com1.errors, 0, memory_order_relaxed);
+    spin_unlock_irq(&com1.lock, irq);
+}
+
 void uart16550_set_break(bool is_sent)
 {
     if (com1.fifo_bytes != 0)

@@ -50,11 +50,10 @@ static bool is_polled;            /* the thread's own: no interrupt has come so 
 static bool is_within_sequence;   /* console.lock: so was left what was pushed last */
 
 /*
- * Input that the terminal had no room for. While there is some, the port holds what follows, so
- * that receive() is not called: what is held is receive()'s until it says so, and the thread's
- * until all has been taken.
+ * Input that the terminal had no room for; under console.lock. While there is some, the port holds
+ * what follows, so that receive() is not called.
  */
-static bool is_input_held; /* console.lock */
+static bool is_input_held;
 static uint8_t held[UART16550_RECEIVE_BYTES];
 static size_t nr_held;
 
@@ -88,6 +87,24 @@ static void push(struct tty *tty)
     }
 }
 
+/* Locked. */
+static void hold_input(bool is_held)
+{
+    is_input_held = is_held;
+    uart16550_hold_input(is_held);
+    waitq_wake_all(&thread_waits);
+}
+
+/* ops->drop_input. What is still on its way to the port comes later than that. */
+static void drop_held_input(struct tty *tty)
+{
+    (void)tty;
+    if (!is_input_held)
+        return;
+    uart16550_drop_input();
+    hold_input(false);
+}
+
 static void set_line_break(struct tty *tty, bool is_sent)
 {
     (void)tty;
@@ -96,6 +113,7 @@ static void set_line_break(struct tty *tty, bool is_sent)
 
 static const struct tty_ops console_ops = {
     .start = push,
+    .drop_input = drop_held_input,
     .set_break = set_line_break,
     /* The line is as the kernel's log needs it. */
     .fixed_cflags = CBAUD | CIBAUD | CSIZE | CSTOPB | PARENB | PARODD | CREAD | CLOCAL | CRTSCTS,
@@ -104,36 +122,37 @@ static const struct tty_ops console_ops = {
 
 /* ---- The serial port ------------------------------------------------------------------------ */
 
-static void hold_input(bool is_held)
-{
-    irq_state_t irq = spin_lock_irq(&console.lock);
-
-    is_input_held = is_held;
-    uart16550_hold_input(is_held);
-    waitq_wake_all(&thread_waits);
-    spin_unlock_irq(&console.lock, irq);
-}
-
 static void receive(const uint8_t *bytes, size_t nr_bytes)
 {
-    size_t nr_taken = tty_receive(&console, bytes, nr_bytes, true);
+    struct ldisc_events events = {0};
+    irq_state_t irq = spin_lock_irq(&console.lock);
+    size_t nr_taken = tty_take_in(&console, bytes, nr_bytes, &events);
 
-    if (nr_taken == nr_bytes)
-        return;
-    nr_held = nr_bytes - nr_taken;
-    memcpy(held, bytes + nr_taken, nr_held);
-    hold_input(true);
+    if (nr_taken < nr_bytes) {
+        nr_held = nr_bytes - nr_taken;
+        memcpy(held, bytes + nr_taken, nr_held);
+        hold_input(true);
+    }
+    spin_unlock_irq(&console.lock, irq);
+    tty_signal_foreground(&console, events.signals);
 }
 
-/* From the thread: the terminal may have room for what is held by now. */
+/* The terminal may have room for what is held by now. */
 static void try_held_input(void)
 {
-    size_t nr_taken = tty_receive(&console, held, nr_held, true);
+    struct ldisc_events events = {0};
+    irq_state_t irq = spin_lock_irq(&console.lock);
 
-    nr_held -= nr_taken;
-    memmove(held, held + nr_taken, nr_held);
-    if (nr_held == 0)
-        hold_input(false);
+    if (is_input_held) {
+        size_t nr_taken = tty_take_in(&console, held, nr_held, &events);
+
+        nr_held -= nr_taken;
+        memmove(held, held + nr_taken, nr_held);
+        if (nr_held == 0)
+            hold_input(false);
+    }
+    spin_unlock_irq(&console.lock, irq);
+    tty_signal_foreground(&console, events.signals);
 }
 
 static void receive_bad(uint8_t byte, bool is_break)

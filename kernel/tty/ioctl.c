@@ -137,7 +137,7 @@ static void flush(struct tty *tty, bool input, bool output)
     unsigned bits = (input ? TIOCPKT_FLUSHREAD : 0u) | (output ? TIOCPKT_FLUSHWRITE : 0u);
 
     if (input)
-        ldisc_flush_input(&tty->ldisc);
+        tty_flush_input(tty);
     if (output)
         ldisc_flush_output(&tty->ldisc);
     if (tty->ops->note != NULL)

@@ -99,19 +99,29 @@ void tty_handle(struct tty *tty, const struct ldisc_events *events)
     }
 }
 
+size_t tty_take_in(struct tty *tty, const unsigned char *bytes, size_t nr_bytes,
+                   struct ldisc_events *events)
+{
+    size_t done = 0;
+
+    while (done < nr_bytes && ldisc_has_room_for(&tty->ldisc, bytes[done]))
+        ldisc_receive(&tty->ldisc, &bytes[done++], 1, events);
+    tty_handle(tty, events);
+    return done;
+}
+
 size_t tty_receive(struct tty *tty, const unsigned char *bytes, size_t nr_bytes, bool is_patient)
 {
     struct ldisc_events events = {0};
     irq_state_t irq = spin_lock_irq(&tty->lock);
-    size_t done = 0;
+    size_t done = nr_bytes;
 
-    if (!is_patient) {
+    if (is_patient) {
+        done = tty_take_in(tty, bytes, nr_bytes, &events);
+    } else {
         ldisc_receive(&tty->ldisc, bytes, nr_bytes, &events);
-        done = nr_bytes;
+        tty_handle(tty, &events);
     }
-    while (done < nr_bytes && ldisc_has_room_for(&tty->ldisc, bytes[done]))
-        ldisc_receive(&tty->ldisc, &bytes[done++], 1, &events);
-    tty_handle(tty, &events);
     spin_unlock_irq(&tty->lock, irq);
     tty_signal_foreground(tty, events.signals);
     return done;
@@ -128,6 +138,13 @@ void tty_receive_event(struct tty *tty, unsigned char byte, enum ldisc_line_even
     tty_signal_foreground(tty, events.signals);
 }
 
+void tty_flush_input(struct tty *tty)
+{
+    ldisc_flush_input(&tty->ldisc);
+    if (tty->ops->drop_input != NULL)
+        tty->ops->drop_input(tty);
+}
+
 void tty_hang_up(struct tty *tty, bool is_for_good)
 {
     irq_state_t irq = spin_lock_irq(&tty->lock);
@@ -135,7 +152,7 @@ void tty_hang_up(struct tty *tty, bool is_for_good)
     tty->nr_hang_ups++;
     tty->is_gone |= is_for_good;
     tty->is_exclusive = false;
-    ldisc_flush_input(&tty->ldisc);
+    tty_flush_input(tty);
     ldisc_flush_output(&tty->ldisc);
     tty_wake(tty);
     spin_unlock_irq(&tty->lock, irq);

@@ -20,6 +20,8 @@ struct tty;
 struct tty_ops {
     /* There may be something for ldisc_take(), or more room for input: go on. */
     void (*start)(struct tty *tty);
+    /* Throws away what has come and is not in the line discipline yet. NULL: there never is any. */
+    void (*drop_input)(struct tty *tty);
     /* What a pseudo-terminal's master is told in packet mode: TIOCPKT_... NULL: nothing. */
     void (*note)(struct tty *tty, unsigned bits);
     /* Begins or ends a break. NULL: there is none. */
@@ -80,6 +82,11 @@ void tty_put(struct tty *tty);     /* no lock is held */
  * were taken: all of them, unless is_patient, when those are left for which there is no room.
  */
 size_t tty_receive(struct tty *tty, const unsigned char *bytes, size_t nr_bytes, bool is_patient);
+
+/* The same, patiently, with the terminal locked; events->signals is for tty_signal_foreground(). */
+size_t tty_take_in(struct tty *tty, const unsigned char *bytes, size_t nr_bytes,
+                   struct ldisc_events *events);
+
 void tty_receive_event(struct tty *tty, unsigned char byte, enum ldisc_line_event what);
 
 /* Whoever waits looks again. Locked. */
@@ -87,6 +94,9 @@ void tty_wake(struct tty *tty);
 
 /* The line is gone: reads say end of file, writes -EIO; for good, or for files open now. */
 void tty_hang_up(struct tty *tty, bool is_for_good);
+
+/* What nobody has read is thrown away. Locked. */
+void tty_flush_input(struct tty *tty);
 
 /* Does what came of ldisc functions; *signals is for tty_signal_foreground(). Locked. */
 void tty_handle(struct tty *tty, const struct ldisc_events *events);

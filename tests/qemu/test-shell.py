@@ -215,6 +215,21 @@ def big_paste(shell):
     shell.wait_for_prompt()
 
 
+def flushed_input(shell):
+    """What nobody reads fills the terminal and the port behind it; tcflush() throws away both."""
+    shell.type("/test/t_tty flush\r")
+    shell.wait_for(r"type\n")
+    for _ in range(45):
+        shell.child.send("x" * 91)
+        shell.pump(0.001)
+    shell.child.send("y" * 12)
+    shell.wait_for(r"flushed\n")
+    shell.type("end.")
+    shell.wait_for(r"got ")
+    shell.wait_for_prompt()
+    check("got end\n" in shell.new_text(), "more came than was typed:\n" + shell.picture())
+
+
 def control_d(shell):
     shell.type("\x04")
     status = shell.end()
@@ -245,6 +260,7 @@ SESSIONS = [
         ("vi edits and saves a file", vi),
         ("top refreshes", top),
         ("a big paste arrives whole", big_paste),
+        ("tcflush throws away what the port holds", flushed_input),
         ("hostile typing does no harm", hostile_typing),
         ("Ctrl-D ends it with status 0", control_d),
     ],

@@ -39,6 +39,9 @@ void uart16550_poll(void);
 void uart16550_want_room(bool is_wanted);
 void uart16550_hold_input(bool is_held);
 
+/* Throws away what has been received and left there. Input is held. */
+void uart16550_drop_input(void);
+
 /* Begins or ends a break on the line. */
 void uart16550_set_break(bool is_sent);
 
