@@ -14,16 +14,53 @@
  *
  * The rule also refuses what would do no harm: a socket must have received the sockets that were
  * sent to it before it is sent itself.
+ *
+ * Files that fly are in nobody's table. So they are counted for the user who has sent them, who may
+ * not send more while more than RLIMIT_NOFILE of his fly (unix(7)).
  */
 
+#include <kernel/credentials.h>
 #include <kernel/errno.h>
 #include <kernel/file.h>
+#include <mm/slab.h>
 
 #include "socket_impl.h"
 
 #define DEPTH_MAX 4
 
 static struct spinlock rights_lock = SPINLOCK_INIT("flying descriptors", LOCK_RANK_WAIT);
+
+/* Whose files fly; under rights_lock. */
+struct rights_user {
+    struct list_node link;
+    uint32_t uid;
+    uint64_t nr_files; /* not 0 */
+};
+
+static struct list users = LIST_INIT(users);
+
+/* The user's record, made of `spare` if there is none. Locked. */
+static struct rights_user *find_user(uint32_t uid, struct rights_user *spare)
+{
+    struct rights_user *user;
+
+    list_for_each_entry (user, &users, link) {
+        if (user->uid == uid)
+            return user;
+    }
+    *spare = (struct rights_user){.uid = uid};
+    list_push_back(&users, &spare->link);
+    return spare;
+}
+
+/* If none of the user's files fly any more: what is to be freed; else NULL. Locked. */
+static struct rights_user *forget_user(struct rights_user *user)
+{
+    if (user->nr_files > 0)
+        return NULL;
+    list_remove(&user->link);
+    return user;
+}
 
 static struct socket *socket_at(const struct message *message, unsigned i)
 {
@@ -55,16 +92,11 @@ static bool may_fly(const struct message *message, struct socket *receiver, unsi
     return true;
 }
 
-int rights_take_off(struct message *message, struct socket *receiver)
+/* Notes that the message's files fly, nr_sockets of them sockets. Locked. */
+static void count_flying(struct message *message, struct socket *receiver, unsigned nr_sockets,
+                         unsigned depth)
 {
-    irq_state_t irq = spin_lock_irq(&rights_lock);
-    unsigned nr_sockets = 0, depth = receiver->depth + 1;
-    bool may;
-
-    if (receiver->holder != NULL)
-        depth = receiver->holder->depth + 2;
-    may = may_fly(message, receiver, depth, &nr_sockets);
-    for (unsigned i = 0; may && i < message->nr_files; i++) {
+    for (unsigned i = 0; i < message->nr_files; i++) {
         struct socket *socket = socket_at(message, i);
 
         if (socket == NULL)
@@ -72,17 +104,48 @@ int rights_take_off(struct message *message, struct socket *receiver)
         socket->nr_flying++;
         socket->depth = MAX(socket->depth, depth);
     }
+    count_held(receiver, nr_sockets);
+    message->user->nr_files += message->nr_files;
+}
+
+int rights_take_off(struct message *message, struct socket *receiver)
+{
+    const struct credentials *caller = credentials_current();
+    struct rights_user *spare, *unused = NULL;
+    unsigned nr_sockets = 0, depth;
+    irq_state_t irq;
+    bool may;
+
+    if (message->nr_files == 0)
+        return 0;
+    spare = kmalloc_user(sizeof(*spare));
+    if (spare == NULL)
+        return -ENOMEM;
+    irq = spin_lock_irq(&rights_lock);
+    message->user = find_user(caller->uid, spare);
+    if (message->user != spare)
+        unused = spare;
+    depth = receiver->holder != NULL ? receiver->holder->depth + 2 : receiver->depth + 1;
+    may = (message->user->nr_files <= fd_limit() || credentials_are_root(caller)) &&
+          may_fly(message, receiver, depth, &nr_sockets);
     if (may)
-        count_held(receiver, nr_sockets);
+        count_flying(message, receiver, nr_sockets, depth);
+    else if (unused == NULL)
+        unused = forget_user(spare);
     spin_unlock_irq(&rights_lock, irq);
+    kfree(unused);
     return may ? 0 : -ETOOMANYREFS;
 }
 
 void rights_land(struct message *message, struct socket *receiver)
 {
-    irq_state_t irq = spin_lock_irq(&rights_lock);
+    struct rights_user *unused;
     unsigned nr_sockets = 0;
+    irq_state_t irq;
 
+    if (message->nr_files == 0)
+        return;
+    irq = spin_lock_irq(&rights_lock);
     for (unsigned i = 0; i < message->nr_files; i++) {
         struct socket *socket = socket_at(message, i);
 
@@ -93,7 +156,10 @@ void rights_land(struct message *message, struct socket *receiver)
             socket->depth = 0;
     }
     count_held(receiver, -nr_sockets);
+    message->user->nr_files -= message->nr_files;
+    unused = forget_user(message->user);
     spin_unlock_irq(&rights_lock, irq);
+    kfree(unused);
 }
 
 void rights_hold(struct socket *pending, struct socket *listener)

@@ -72,6 +72,7 @@ struct message {
     struct ucred credentials;
     struct file **files; /* SCM_RIGHTS, with references */
     unsigned nr_files;
+    struct rights_user *user; /* of rights.c: for whom they are counted */
     size_t nr_bytes;
     size_t nr_read; /* the receiver's mutex: of a stream, what has been read */
     size_t cost;    /* what is booked */
@@ -146,7 +147,8 @@ int64_t socket_ioctl(struct file *file, unsigned request, uint64_t arg);
 
 /*
  * The message's files fly to the receiver; and they have come down, or the message is lost. 0, or
- * -ETOOMANYREFS: sockets would be inside each other in a circle, or too deeply.
+ * -ETOOMANYREFS: too many of the user's fly already, or sockets would be inside each other in a
+ * circle, or too deeply; -ENOMEM.
  */
 int rights_take_off(struct message *message, struct socket *receiver) MUST_CHECK;
 void rights_land(struct message *message, struct socket *receiver);

@@ -5,7 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "common.h"
 #include "ktap.h"
@@ -138,6 +140,53 @@ static bool pending_connections_hold_their_listener(void)
     return is_right;
 }
 
+#define FILES_MAX 40 /* of a process, and, as far as it goes, on their way */
+#define NR_SENT   20
+
+static bool send_many(int fd)
+{
+    int fds[NR_SENT];
+
+    for (int i = 0; i < NR_SENT; i++)
+        fds[i] = fd;
+    return send_fds(pair[0], fds, NR_SENT, "x") == 1;
+}
+
+/* As on Linux, the message that comes to more is the last. */
+static bool check_files_on_their_way(void)
+{
+    struct rlimit limit = {FILES_MAX, FILES_MAX};
+    int fds[NR_SENT];
+    struct msghdr got;
+    bool is_right = KTAP_EQUAL(syscall(__NR_setrlimit, RLIMIT_NOFILE, &limit), 0);
+
+    make_pair(SOCK_DGRAM);
+    for (int i = 0; i < 5; i++)
+        is_right = KTAP_TRUE(send_many(0)) && is_right; /* root's are counted, not bounded */
+    is_right = KTAP_EQUAL(syscall(__NR_setresuid, 4711, 4711, 4711), 0) && is_right;
+    for (int i = 0; i < 3; i++)
+        is_right = KTAP_TRUE(send_many(0)) && is_right;
+    is_right = KTAP_TRUE(!send_many(0)) && KTAP_EQUAL(errno, ETOOMANYREFS) &&
+               KTAP_EQUAL(send(pair[0], "x", 1, 0), 1) && is_right;
+    for (int i = 0; i < 6; i++) {
+        is_right = KTAP_EQUAL(receive_fds(pair[1], fds, NR_SENT, 0, &got), NR_SENT) && is_right;
+        for (int j = 0; j < NR_SENT; j++)
+            close(fds[j]);
+    }
+    is_right = KTAP_TRUE(send_many(0)) && KTAP_TRUE(!send_many(0)) &&
+               KTAP_EQUAL(errno, ETOOMANYREFS) && is_right;
+    close_pair(); /* which ends them all */
+    make_pair(SOCK_DGRAM);
+    for (int i = 0; i < 3; i++)
+        is_right = KTAP_TRUE(send_many(0)) && is_right;
+    return KTAP_TRUE(!send_many(0)) && is_right;
+}
+
+static bool files_on_their_way_are_bounded(void)
+{
+    return holds_in_child(check_files_on_their_way);
+}
+
 static bool credentials_are_told(void)
 {
     union control control;
@@ -177,6 +226,7 @@ static void send_descriptors(void)
     descriptors_can_be_sent();
     circles_are_refused();
     pending_connections_hold_their_listener();
+    files_on_their_way_are_bounded();
 }
 
 static bool memory_comes_back(void)
@@ -189,6 +239,7 @@ static const struct ktap_test tests[] = {
     {"looking at a message leaves its descriptors", looking_leaves_descriptors},
     {"sockets in a circle are ETOOMANYREFS", circles_are_refused},
     {"a listener cannot be sent into its own connections", pending_connections_hold_their_listener},
+    {"a user's descriptors on their way are bounded", files_on_their_way_are_bounded},
     {"credentials are told", credentials_are_told},
     {"memory comes back", memory_comes_back},
 };
