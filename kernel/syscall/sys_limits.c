@@ -3,8 +3,8 @@
  *
  * What is enforced: NOFILE and FSIZE (kernel/fs), SIGPENDING and CPU (proc/signal), AS and DATA
  * (sys_memory.c), STACK for the arguments of exec, NPROC (proc/report.c), MEMLOCK of each call
- * (sys_memory_more.c). The others are remembered: there are no core dumps, and who may change a
- * priority may choose any.
+ * (sys_memory_more.c), NICE and RTPRIO (sys_policy.c). The others are remembered: there are no core
+ * dumps and no message queues.
  *
  * Time is not divided between a program and the kernel on its behalf: all of it is user time.
  */

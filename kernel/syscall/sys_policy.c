@@ -8,9 +8,9 @@
  * the kernel does not know. Priorities are those of `prio` but for 0, which is left to those who
  * have asked for nothing.
  *
- * Numbers name LWPs, as in Linux. Who may change something is what abi/thrum.h says: it does not
- * depend on users. What each call does and which error comes first: sched(7) and the pages of
- * section 2.
+ * Numbers name LWPs, and who may change something depends on users and limits, as in Linux; for
+ * Thrum's own calls that is another matter (abi/thrum.h). What each call does and which error comes
+ * first: sched(7) and the pages of section 2.
  */
 
 #include <arch/smp.h>
@@ -34,6 +34,24 @@
 
 #define NICE_MIN (-20)
 #define NICE_MAX 19
+
+/* ---- Who may what --------------------------------------------------------------------------- */
+
+/* Whether the caller may change how the LWP is scheduled. */
+static bool may_schedule(const struct user_lwp *lwp)
+{
+    const struct credentials *caller = credentials_current(), *owner = &lwp->process->credentials;
+
+    return credentials_are_root(caller) || caller->euid == owner->uid ||
+           caller->euid == owner->euid;
+}
+
+/* Whether it may get so little nice, being nicer now: RLIMIT_NICE counts down from a nice of 20. */
+static bool may_be_as_nice(const struct user_lwp *lwp, int nice)
+{
+    return credentials_are_root(credentials_current()) ||
+           (uint64_t)(20 - nice) <= process_limit(lwp->process, RLIMIT_NICE);
+}
 
 /* ---- Policies ------------------------------------------------------------------------------- */
 
@@ -158,6 +176,29 @@ static int change_params(struct sched_params *params, int policy,
     return 0;
 }
 
+/*
+ * Whether the LWP may have that policy with these parameters. Who is not root may go down, and up
+ * as far as RLIMIT_RTPRIO and RLIMIT_NICE say; SCHED_DEADLINE is root's.
+ */
+static bool may_have_policy(struct user_lwp *lwp, int policy, const struct sched_params *params)
+{
+    uint64_t limit = process_limit(lwp->process, RLIMIT_RTPRIO);
+    int old_policy = policy_of(&lwp->lwp);
+    struct sched_params old;
+
+    if (credentials_are_root(credentials_current()))
+        return true;
+    if (!may_schedule(lwp) || policy == SCHED_DEADLINE)
+        return false;
+    sched_get_params(&lwp->lwp, &old);
+    if (!is_fixed_priority(policy))
+        return params->nice >= old.nice || may_be_as_nice(lwp, params->nice);
+    if (policy != old_policy && limit == 0)
+        return false;
+    return params->priority <= limit ||
+           (is_fixed_priority(old_policy) && params->priority <= old.priority);
+}
+
 static int visit_set_policy(struct user_lwp *user_lwp, void *arg)
 {
     const struct policy_request *request = arg;
@@ -171,6 +212,8 @@ static int visit_set_policy(struct user_lwp *user_lwp, void *arg)
     sched_get_params(lwp, &params);
     if (error == 0 && !request->keeps_params)
         error = change_params(&params, policy, request);
+    if (error == 0 && !may_have_policy(user_lwp, policy, &params))
+        error = -EPERM;
     if (error != 0)
         return error;
     return keeps_policy ? sched_set_params(lwp, &params) : join(lwp, group, &params);
@@ -197,7 +240,7 @@ static int visit_get_policy(struct user_lwp *lwp, void *arg)
 
 static int set_policy(int tid, struct policy_request *request)
 {
-    return user_lwp_visit(tid, VISIT_TO_CONTROL, visit_set_policy, request);
+    return user_lwp_visit(tid, 0, visit_set_policy, request);
 }
 
 static int get_policy(int tid, struct sched_attr *attr)
@@ -377,7 +420,7 @@ int64_t sys_sched_rr_get_interval(int tid, vaddr_t interval_at)
 
 static int visit_set_affinity(struct user_lwp *lwp, void *cpus)
 {
-    return sched_set_affinity(&lwp->lwp, *(uint64_t *)cpus);
+    return may_schedule(lwp) ? sched_set_affinity(&lwp->lwp, *(uint64_t *)cpus) : -EPERM;
 }
 
 static int visit_get_affinity(struct user_lwp *lwp, void *cpus)
@@ -393,7 +436,7 @@ int64_t sys_sched_setaffinity(int tid, unsigned nr_bytes, vaddr_t cpus_at)
 
     if (user_copy_from(&cpus, cpus_at, MIN(nr_bytes, (unsigned)sizeof(cpus))) != 0)
         return -EFAULT;
-    return tid < 0 ? -ESRCH : user_lwp_visit(tid, VISIT_TO_CONTROL, visit_set_affinity, &cpus);
+    return tid < 0 ? -ESRCH : user_lwp_visit(tid, 0, visit_set_affinity, &cpus);
 }
 
 int64_t sys_sched_getaffinity(int tid, unsigned nr_bytes, vaddr_t cpus_at)
@@ -412,21 +455,21 @@ int64_t sys_sched_getaffinity(int tid, unsigned nr_bytes, vaddr_t cpus_at)
 /* ---- Niceness ------------------------------------------------------------------------------- */
 
 /* All LWPs that `which` and `who` name, as getpriority() takes them. 0 or -errno. */
-static int visit_named(int which, int who, unsigned flags, user_lwp_visitor visit, void *arg)
+static int visit_named(int which, int who, user_lwp_visitor visit, void *arg)
 {
     int error = -ESRCH;
 
     if (which < PRIO_PROCESS || which > PRIO_USER)
         return -EINVAL;
     if (which == PRIO_PROCESS)
-        return user_lwp_visit(who, flags, visit, arg);
+        return user_lwp_visit(who, 0, visit, arg);
     if (which == PRIO_USER)
-        user_lwp_visit_user(who != 0 ? (uint32_t)who : credentials_current()->uid, flags, visit,
-                            arg, &error);
+        user_lwp_visit_user(who != 0 ? (uint32_t)who : credentials_current()->uid, 0, visit, arg,
+                            &error);
     if (which == PRIO_PGRP && who == 0)
         who = process_get_group(0);
     if (which == PRIO_PGRP && who > 0)
-        user_lwp_visit_group(who, flags, visit, arg, &error);
+        user_lwp_visit_group(who, 0, visit, arg, &error);
     return error;
 }
 
@@ -443,22 +486,27 @@ static int visit_get_nice(struct user_lwp *lwp, void *least)
 int64_t sys_getpriority(int which, int who)
 {
     int least = NICE_MAX;
-    int error = visit_named(which, who, 0, visit_get_nice, &least);
+    int error = visit_named(which, who, visit_get_nice, &least);
 
     return error != 0 ? error : 20 - least;
 }
 
-static int visit_set_nice(struct user_lwp *lwp, void *nice)
+static int visit_set_nice(struct user_lwp *lwp, void *arg)
 {
+    int nice = *(int *)arg;
     struct sched_params params;
 
+    if (!may_schedule(lwp))
+        return -EPERM;
     sched_get_params(&lwp->lwp, &params);
-    params.nice = (int8_t) * (int *)nice;
+    if (nice < params.nice && !may_be_as_nice(lwp, nice))
+        return -EACCES;
+    params.nice = (int8_t)nice;
     return sched_set_params(&lwp->lwp, &params);
 }
 
 int64_t sys_setpriority(int which, int who, int nice)
 {
     nice = MAX(NICE_MIN, MIN(NICE_MAX, nice));
-    return visit_named(which, who, VISIT_TO_CONTROL, visit_set_nice, &nice);
+    return visit_named(which, who, visit_set_nice, &nice);
 }

@@ -412,31 +412,157 @@ static bool niceness_of_a_group_is_that_of_all_its_lwps(void)
     return KTAP_EQUAL(status, CHILD_IS_WELL << 8) && KTAP_EQUAL(get_nice(PRIO_PROCESS, 0), 20);
 }
 
-/* The parent is of another session, and no descendant. */
-static void change_parents_policy(void *parent)
-{
-    pid_t pid = *(pid_t *)parent;
-    uint64_t cpus = 1;
+/* ---- Who may what ---------------------------------------------------------------------------- */
 
-    setsid();
-    if (KTAP_EQUAL(set_scheduler(pid, SCHED_NORMAL, 0), -EPERM) &&
-        KTAP_EQUAL(set_param(pid, 0), -EPERM) &&
-        KTAP_EQUAL(set_nice(PRIO_PROCESS, pid, 5), -EPERM) &&
-        KTAP_EQUAL(syscall6(__NR_sched_setaffinity, pid, 8, (long)&cpus, 0, 0, 0), -EPERM) &&
-        KTAP_EQUAL(set_nice(PRIO_PGRP, getpgid(pid), 5), -EPERM) &&
-        KTAP_EQUAL(set_nice(PRIO_USER, 0, 5), -EPERM) &&
-        KTAP_EQUAL(get_nice(PRIO_PROCESS, 0), 15) && KTAP_EQUAL(get_nice(PRIO_PROCESS, pid), 20) &&
-        KTAP_EQUAL(get_scheduler(pid), SCHED_NORMAL))
-        _exit(CHILD_IS_WELL);
+#define USER 4711
+
+static bool become_user(void)
+{
+    return KTAP_EQUAL(syscall6(__NR_setresuid, USER, USER, USER, 0, 0, 0), 0);
 }
 
-static bool somebody_elses_lwps_are_eperm(void)
+static bool set_limit(unsigned resource, unsigned long soft)
 {
-    pid_t self = getpid();
-    int status;
+    struct rlimit limit = {soft, 40};
 
-    waitpid(start_child(change_parents_policy, &self), &status, 0);
-    return KTAP_EQUAL(status, CHILD_IS_WELL << 8) && KTAP_EQUAL(get_nice(PRIO_PROCESS, 0), 20);
+    return KTAP_EQUAL(syscall6(__NR_setrlimit, resource, (long)&limit, 0, 0, 0, 0), 0);
+}
+
+/* The parent is root's. */
+static bool check_parents_policy(void)
+{
+    pid_t pid = getppid();
+    uint64_t cpus = 1;
+
+    return become_user() && KTAP_EQUAL(set_scheduler(pid, SCHED_NORMAL, 0), -EPERM) &&
+           KTAP_EQUAL(set_param(pid, 0), -EPERM) &&
+           KTAP_EQUAL(set_nice(PRIO_PROCESS, pid, 5), -EPERM) &&
+           KTAP_EQUAL(syscall6(__NR_sched_setaffinity, pid, 8, (long)&cpus, 0, 0, 0), -EPERM) &&
+           KTAP_EQUAL(set_nice(PRIO_PGRP, getpgid(pid), 5), -EPERM) &&
+           KTAP_EQUAL(set_nice(PRIO_USER, 0, 6), 0) && KTAP_EQUAL(get_nice(PRIO_PROCESS, 0), 14) &&
+           KTAP_EQUAL(get_nice(PRIO_PROCESS, pid), 20) &&
+           KTAP_EQUAL(get_scheduler(pid), SCHED_NORMAL);
+}
+
+static bool roots_lwps_are_eperm(void)
+{
+    return holds_in_child(check_parents_policy) && KTAP_EQUAL(get_nice(PRIO_PROCESS, 0), 20);
+}
+
+static void be_child_for_ever(void *arg)
+{
+    sleep_for_ever(arg);
+}
+
+static void be_user(void *pipe_end)
+{
+    setsid();
+    if (become_user() && write(*(int *)pipe_end, "x", 1) == 1)
+        sleep_for_ever(NULL);
+}
+
+/* Of no relation, as far as sessions go: that is no matter, other than to Thrum's own calls. */
+static bool check_own_and_others(void)
+{
+    int ends[2] = {-1, -1};
+    char byte;
+
+    pipe(ends);
+    pid_t one = start_child(be_user, &ends[1]), other;
+    bool is_right =
+        KTAP_EQUAL(read(ends[0], &byte, 1), 1) && KTAP_EQUAL(set_nice(PRIO_PROCESS, one, -1), 0);
+
+    setsid();
+    is_right = become_user() && is_right;
+    other = start_child(be_child_for_ever, NULL);
+    is_right = KTAP_EQUAL(set_nice(PRIO_PROCESS, one, 2), 0) &&
+               KTAP_EQUAL(set_scheduler(one, SCHED_NORMAL, 0), 0) &&
+               KTAP_EQUAL(set_nice(PRIO_PROCESS, other, 3), 0) &&
+               KTAP_EQUAL(get_nice(PRIO_PROCESS, one), 18) && is_right;
+    kill(one, SIGKILL);
+    kill(other, SIGKILL);
+    waitpid(one, NULL, 0);
+    waitpid(other, NULL, 0);
+    return is_right;
+}
+
+static bool lwps_are_their_users(void)
+{
+    return holds_in_child(check_own_and_others);
+}
+
+static bool check_nice_limit(void)
+{
+    struct sched_attr attr = {.size = sizeof(attr), .sched_nice = 4};
+    bool is_right = set_limit(RLIMIT_NICE, 15) && KTAP_EQUAL(set_nice(PRIO_PROCESS, 0, 4), 0) &&
+                    KTAP_EQUAL(set_nice(PRIO_PROCESS, 0, 8), 0) && become_user() &&
+                    KTAP_EQUAL(set_nice(PRIO_PROCESS, 0, 10), 0) &&
+                    KTAP_EQUAL(set_nice(PRIO_PROCESS, 0, 5), 0) &&
+                    KTAP_EQUAL(set_nice(PRIO_PROCESS, 0, 4), -EACCES) &&
+                    KTAP_EQUAL(set_attr(0, &attr), -EPERM) &&
+                    KTAP_EQUAL(get_nice(PRIO_PROCESS, 0), 15);
+
+    attr.sched_nice = 9;
+    is_right = KTAP_EQUAL(set_attr(0, &attr), 0) && is_right;
+    attr.sched_nice = 5;
+    is_right = KTAP_EQUAL(set_attr(0, &attr), 0) && is_right;
+    /* Less counts at once; who is there already may stay, and go down. */
+    return set_limit(RLIMIT_NICE, 0) && KTAP_EQUAL(set_nice(PRIO_PROCESS, 0, 5), 0) &&
+           KTAP_EQUAL(set_scheduler(0, SCHED_BATCH, 0), 0) &&
+           KTAP_EQUAL(set_nice(PRIO_PROCESS, 0, 6), 0) &&
+           KTAP_EQUAL(set_nice(PRIO_PROCESS, 0, 5), -EACCES) && is_right;
+}
+
+static bool niceness_is_bounded(void)
+{
+    return holds_in_child(check_nice_limit);
+}
+
+static bool check_priority_limit(void)
+{
+    bool is_right = set_limit(RLIMIT_RTPRIO, 0) && become_user() &&
+                    KTAP_EQUAL(set_scheduler(0, SCHED_RR, 1), -EPERM) &&
+                    KTAP_EQUAL(set_scheduler(0, SCHED_RR, 0), -EINVAL) &&
+                    set_limit(RLIMIT_RTPRIO, 10) &&
+                    KTAP_EQUAL(set_scheduler(0, SCHED_RR, 11), -EPERM) &&
+                    KTAP_EQUAL(set_scheduler(0, SCHED_RR, 10), 0) &&
+                    KTAP_EQUAL(set_param(0, 11), -EPERM) && KTAP_EQUAL(set_param(0, 9), 0) &&
+                    set_limit(RLIMIT_RTPRIO, 0) && KTAP_EQUAL(set_param(0, 10), -EPERM) &&
+                    KTAP_EQUAL(set_param(0, 9), 0) && KTAP_EQUAL(set_param(0, 5), 0) &&
+                    KTAP_EQUAL(set_param(0, 6), -EPERM) && KTAP_EQUAL(get_param(0), 5);
+
+    return KTAP_EQUAL(set_scheduler(0, SCHED_NORMAL, 0), 0) &&
+           KTAP_EQUAL(set_scheduler(0, SCHED_RR, 1), -EPERM) && is_right;
+}
+
+static bool priorities_are_bounded(void)
+{
+    if (!has_class("prio"))
+        return ktap_skip("there is no class prio");
+    int group = sched_group_create("prio", 10);
+    bool is_right = KTAP_TRUE(group > 0) && holds_in_child(check_priority_limit);
+
+    return KTAP_EQUAL(sched_group_destroy(group), 0) && is_right;
+}
+
+static bool check_deadline(void)
+{
+    struct sched_attr attr = {.size = sizeof(attr),
+                              .sched_policy = SCHED_DEADLINE,
+                              .sched_runtime = 1000000,
+                              .sched_deadline = 10000000};
+
+    return set_limit(RLIMIT_RTPRIO, 40) && become_user() && KTAP_EQUAL(set_attr(0, &attr), -EPERM);
+}
+
+static bool deadlines_are_roots(void)
+{
+    if (!has_class("edf"))
+        return ktap_skip("there is no class edf");
+    int group = sched_group_create("edf", 20);
+    bool is_right = KTAP_TRUE(group > 0) && holds_in_child(check_deadline);
+
+    return KTAP_EQUAL(sched_group_destroy(group), 0) && is_right;
 }
 
 static const struct ktap_test tests[] = {
@@ -460,7 +586,11 @@ static const struct ktap_test tests[] = {
     {"niceness names LWPs, process groups and users", niceness_names_processes_groups_and_users},
     {"the niceness of a process group is that of all its LWPs",
      niceness_of_a_group_is_that_of_all_its_lwps},
-    {"LWPs of another session are EPERM", somebody_elses_lwps_are_eperm},
+    {"root's LWPs are EPERM for others", roots_lwps_are_eperm},
+    {"LWPs are their user's to change", lwps_are_their_users},
+    {"RLIMIT_NICE bounds who is not root", niceness_is_bounded},
+    {"RLIMIT_RTPRIO bounds who is not root", priorities_are_bounded},
+    {"deadlines are root's", deadlines_are_roots},
 };
 
 int main(void)

@@ -534,7 +534,10 @@ static bool affinity_to_no_cpu_is_einval(void)
 /* ---- Who may ----------------------------------------------------------------------------------
  */
 
-/* All that changes an LWP, or a process. What each answers is `error`, or 0. */
+/*
+ * All that changes an LWP, or a process, but its affinity, which is Linux's call (t_policy.c). What
+ * each answers is `error`, or 0.
+ */
 static bool all_controls_answer(pid_t tid, int error)
 {
     struct thrum_sched_params params = params_of(0);
@@ -542,7 +545,6 @@ static bool all_controls_answer(pid_t tid, int error)
 
     is_right = KTAP_EQUAL(sched_set_share_of(tid, 0) < 0 ? errno : 0, error) && is_right;
     is_right = KTAP_EQUAL(sched_join_group(0, tid) < 0 ? errno : 0, error) && is_right;
-    is_right = KTAP_EQUAL(sched_set_cpus(tid, all_cpus()) < 0 ? errno : 0, error) && is_right;
     return KTAP_EQUAL(sched_set_scope(tid, THRUM_SCOPE_SYSTEM) < 0 ? errno : 0, error) && is_right;
 }
 
@@ -553,7 +555,9 @@ static bool nobody_is_esrch(void)
 
     return all_controls_answer(NOBODY, ESRCH) && all_controls_answer(-1, ESRCH) &&
            all_controls_answer(INT_MIN, ESRCH) && FAILS(sched_get_params(NOBODY, &params), ESRCH) &&
-           FAILS(sched_get_cpus(NOBODY, &cpus), ESRCH);
+           FAILS(sched_get_cpus(NOBODY, &cpus), ESRCH) &&
+           FAILS(sched_set_cpus(NOBODY, all_cpus()), ESRCH) &&
+           FAILS(sched_set_cpus(-1, all_cpus()), ESRCH);
 }
 
 /* A session of its own: its parent is somebody else to it, and may be looked at only. */
