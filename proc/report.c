@@ -81,6 +81,31 @@ int process_next_lwp(int pid, int from)
     return least;
 }
 
+/* How many LWPs there are of processes whose real user that is. */
+static uint64_t count_lwps_of(uint32_t uid)
+{
+    irq_state_t irq = spin_lock_irq(&family_lock);
+    struct process *process;
+    uint64_t nr = 0;
+
+    list_for_each_entry (process, &all_processes, all_link) {
+        if (process->credentials.uid == uid)
+            nr += __atomic_load_n(&process->nr_live, __ATOMIC_RELAXED);
+    }
+    spin_unlock_irq(&family_lock, irq);
+    return nr;
+}
+
+/* Whether the calling process's user has more than RLIMIT_NPROC says, with nr_more of them. */
+static bool has_too_many_lwps(int nr_more)
+{
+    struct process *self = process_current();
+    uint64_t limit = process_limit(self, RLIMIT_NPROC);
+    uint32_t uid = self->credentials.uid;
+
+    return limit != RLIM_INFINITY && uid != 0 && count_lwps_of(uid) + (uint64_t)nr_more > limit;
+}
+
 /*
  * Who asks at the same time as others of his may get one too many, as on Linux. Root has no limit,
  * whoever's process he uses and whoever uses his.
@@ -88,20 +113,30 @@ int process_next_lwp(int pid, int from)
 int process_check_nr_lwps(void)
 {
     struct process *self = process_current();
-    uint64_t limit = process_limit(self, RLIMIT_NPROC), nr = 0;
-    uint32_t uid = self->credentials.uid;
-    struct process *process;
-    irq_state_t irq;
 
-    if (limit == RLIM_INFINITY || uid == 0 || credentials_are_root(&self->credentials))
-        return 0;
-    irq = spin_lock_irq(&family_lock);
-    list_for_each_entry (process, &all_processes, all_link) {
-        if (process->credentials.uid == uid)
-            nr += __atomic_load_n(&process->nr_live, __ATOMIC_RELAXED);
-    }
-    spin_unlock_irq(&family_lock, irq);
-    return nr < limit ? 0 : -EAGAIN;
+    if (!credentials_are_root(&self->credentials) && has_too_many_lwps(1))
+        return -EAGAIN;
+    self->settings.has_too_many_lwps = false;
+    return 0;
+}
+
+/* As on Linux, those whom he gets by that do not count. */
+void process_note_user(void)
+{
+    struct process *self = process_current();
+    unsigned nr_own = __atomic_load_n(&self->nr_live, __ATOMIC_RELAXED);
+
+    self->settings.has_too_many_lwps = has_too_many_lwps(-(int)nr_own);
+}
+
+int process_check_exec(void)
+{
+    struct process *self = process_current();
+
+    if (self->settings.has_too_many_lwps && has_too_many_lwps(0))
+        return -EAGAIN;
+    self->settings.has_too_many_lwps = false;
+    return 0;
 }
 
 /* ---- Usage ---------------------------------------------------------------------------------- */

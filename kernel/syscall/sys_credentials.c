@@ -11,6 +11,7 @@
 #include <linux/capability.h>
 #include <mm/user_copy.h>
 #include <proc/process.h>
+#include <proc/report.h>
 
 #include "sys.h"
 
@@ -55,18 +56,18 @@ static int64_t change(enum kind kind, id_change fn, uint32_t a, uint32_t b, uint
 {
     struct credentials *credentials = credentials_current();
     irq_state_t irq = spin_lock_irq(&credentials->lock);
-    struct ids ids = get_ids(credentials, kind);
+    struct ids ids = get_ids(credentials, kind), old = ids;
     int error = fn(&ids, credentials_are_root(credentials), (const uint32_t[]){a, b, c});
 
     if (error == 0) {
-        struct ids old = get_ids(credentials, kind);
-
         /* As on Linux: who becomes another is not the old parent's to end. */
         if (ids.effective != old.effective || ids.files != old.files)
             process_current()->settings.signal_at_end_of_parent = 0;
         put_ids(credentials, kind, &ids);
     }
     spin_unlock_irq(&credentials->lock, irq);
+    if (error == 0 && kind == USERS && ids.real != old.real)
+        process_note_user();
     return error;
 }
 

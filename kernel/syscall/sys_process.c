@@ -264,8 +264,10 @@ int64_t sys_spawn(vaddr_t path_at, vaddr_t argv_at, vaddr_t envp_at)
 int64_t sys_execve(vaddr_t path_at, vaddr_t argv_at, vaddr_t envp_at)
 {
     struct exec_request request;
-    int result = exec_request_read(&request, path_at, argv_at, envp_at);
+    int result = process_check_exec();
 
+    if (result == 0)
+        result = exec_request_read(&request, path_at, argv_at, envp_at);
     if (result != 0)
         return result;
     result = process_exec(request.path, &request.args);

@@ -367,6 +367,59 @@ static bool lwps_of_a_user_are_bounded(void)
     return holds_in_child(check_lwps);
 }
 
+#define OTHER_USER 4712
+
+/* The user has two others already. What comes of exec by a child that becomes his; -1: no child. */
+static int exec_of_new_user(unsigned long limit, unsigned long limit_at_exec, int euid)
+{
+    static char *const args[] = {"t_limits", "end", NULL}, *const environment[] = {NULL};
+    int status = -1;
+    pid_t child = fork();
+
+    if (child == 0) {
+        if (set_limit(RLIMIT_NPROC, limit, 9) != 0 ||
+            syscall(__NR_setresuid, OTHER_USER, euid, OTHER_USER) != 0 ||
+            set_limit(RLIMIT_NPROC, limit_at_exec, 9) != 0)
+            _exit(1);
+        execve("/proc/self/exe", args, environment);
+        _exit(errno);
+    }
+    return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void wait_as_other_user(void *pipe_end)
+{
+    if (syscall(__NR_setresuid, OTHER_USER, OTHER_USER, OTHER_USER) == 0 &&
+        write(*(int *)pipe_end, "x", 1) == 1)
+        wait_in_child(NULL);
+}
+
+/* As on Linux, those two count when the number is changed, and all three at exec. */
+static bool who_becomes_a_user_with_too_many_cannot_exec(void)
+{
+    int ends[2] = {-1, -1};
+    char bytes[2];
+    pid_t others[2];
+    bool ok;
+
+    pipe(ends);
+    for (int i = 0; i < 2; i++)
+        others[i] = start_child(wait_as_other_user, &ends[1]);
+    ok = KTAP_EQUAL(read(ends[0], &bytes[0], 1), 1) && KTAP_EQUAL(read(ends[0], &bytes[1], 1), 1);
+    ok = KTAP_EQUAL(exec_of_new_user(1, 1, OTHER_USER), EAGAIN) &&
+         KTAP_EQUAL(exec_of_new_user(1, 2, OTHER_USER), EAGAIN) &&
+         KTAP_EQUAL(exec_of_new_user(1, 1, 0), EAGAIN) &&
+         KTAP_EQUAL(exec_of_new_user(1, 3, OTHER_USER), 0) &&
+         KTAP_EQUAL(exec_of_new_user(2, 2, OTHER_USER), 0) &&
+         KTAP_EQUAL(exec_of_new_user(2, 1, OTHER_USER), 0) && ok;
+    for (int i = 0; i < 2; i++)
+        ok = KTAP_EQUAL(kill(others[i], SIGKILL), 0) &&
+             KTAP_EQUAL(waitpid(others[i], NULL, 0), others[i]) && ok;
+    close(ends[0]);
+    close(ends[1]);
+    return ok;
+}
+
 static bool check_locks(void)
 {
     char *m = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -654,6 +707,8 @@ static const struct ktap_test tests[] = {
     {"memory is bounded", memory_is_bounded},
     {"data is bounded", data_is_bounded},
     {"LWPs of a user are bounded, but not root's", lwps_of_a_user_are_bounded},
+    {"who becomes a user with too many LWPs cannot exec",
+     who_becomes_a_user_with_too_many_cannot_exec},
     {"locked memory is bounded", locked_memory_is_bounded},
     {"used-up CPU time is SIGXCPU, each second, and then SIGKILL", cpu_time_is_bounded},
     {"a child's CPU time is bounded as its parent's", cpu_time_of_a_child_is_bounded},

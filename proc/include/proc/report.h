@@ -50,6 +50,15 @@ int process_next(int from);
 /* Whether the calling process's user may have one LWP more (RLIMIT_NPROC). 0 or -EAGAIN. */
 int process_check_nr_lwps(void) MUST_CHECK;
 
+/*
+ * The calling process has another real user now, who may have too many LWPs by that: setuid()
+ * succeeds, because programs do not look, and the next exec() fails if he still has.
+ */
+void process_note_user(void);
+
+/* 0, or -EAGAIN: exec() is to fail for that reason. */
+int process_check_exec(void) MUST_CHECK;
+
 /* With tid != 0, state, name and the like, and usage, are that LWP's. 0 or -ESRCH. */
 int process_report(int pid, int tid, struct process_report *report) MUST_CHECK;
 
