@@ -23,6 +23,8 @@ struct area {
     uint64_t nr_cuts_seen;     /* of source->nr_cuts: the last one that has been made here */
 };
 
+#define AREA_LOCKS ((unsigned)(AREA_LOCKED | AREA_LOCK_LATER))
+
 /* All of these with space->lock held. */
 
 struct area *area_next(const struct area *area);

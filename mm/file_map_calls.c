@@ -200,50 +200,111 @@ int area_grow_down(struct space *space, struct area *area, vaddr_t va)
 
 /* ---- Contents ------------------------------------------------------------------------------- */
 
-/* Whether areas cover all of [va, end), if must_be_anonymous without a source. Locked. */
-static int check_range(const struct space *space, vaddr_t va, vaddr_t end, bool must_be_anonymous)
+/*
+ * Whether areas cover all of [va, end), without a source if must_be_anonymous, and none of them has
+ * a flag of `without`. Locked. 0, -ENOMEM, -EINVAL.
+ */
+static int check_range(const struct space *space, vaddr_t va, vaddr_t end, bool must_be_anonymous,
+                       unsigned without)
 {
     struct area *area;
 
     if (!area_is_covered(space, va, end))
         return -ENOMEM;
     for (area = area_find(space, va); area != NULL && area->start < end; area = area_next(area)) {
-        if (must_be_anonymous && area->source != NULL)
+        if ((must_be_anonymous && area->source != NULL) || area->prot & without)
             return -EINVAL;
     }
     return 0;
 }
 
-int space_discard(struct space *space, vaddr_t va, vaddr_t end, bool is_anonymous_only)
+int space_discard(struct space *space, vaddr_t va, vaddr_t end, bool is_anonymous_only,
+                  bool may_be_locked)
 {
     int error;
 
     mutex_lock(&space->lock);
-    error = check_range(space, va, end, is_anonymous_only);
+    error = check_range(space, va, end, is_anonymous_only, may_be_locked ? 0 : AREA_LOCKED);
     if (error != -EINVAL)
         area_discard_pages(space, va, end); /* what is shared is still in its source */
     mutex_unlock(&space->lock);
     return error;
 }
 
-int space_set_fork(struct space *space, vaddr_t va, vaddr_t end, unsigned set, unsigned clear)
+/* Clears and sets flags of [va, end), which is covered. Locked. 0 or -ENOMEM. */
+static int change_flags(struct space *space, vaddr_t va, vaddr_t end, unsigned clear, unsigned set)
 {
     struct area *area;
+    int error = area_split(space, va);
+
+    if (error == 0)
+        error = area_split(space, end);
+    if (error != 0)
+        return error;
+    for (area = area_find(space, va); area != NULL && area->start < end; area = area_next(area))
+        area->prot = (area->prot & ~clear) | set;
+    area_merge_range(space, va, end);
+    return 0;
+}
+
+int space_set_fork(struct space *space, vaddr_t va, vaddr_t end, unsigned set, unsigned clear)
+{
     int error;
 
     mutex_lock(&space->lock);
-    error = check_range(space, va, end, set == AREA_WIPE_ON_FORK);
+    error = check_range(space, va, end, set == AREA_WIPE_ON_FORK, 0);
     if (error == 0)
-        error = area_split(space, va);
-    if (error == 0)
-        error = area_split(space, end);
-    area = error == 0 ? area_find(space, va) : NULL;
-    for (; area != NULL && area->start < end; area = area_next(area))
-        area->prot = (area->prot | set) & ~clear;
-    if (error == 0)
-        area_merge_range(space, va, end);
+        error = change_flags(space, va, end, clear, set);
     mutex_unlock(&space->lock);
     return error;
+}
+
+/* How much of [va, end) is locked. Locked. */
+static uint64_t nr_locked_bytes(const struct space *space, vaddr_t va, vaddr_t end)
+{
+    const struct area *area = area_find(space, va);
+    uint64_t nr = 0;
+
+    for (; area != NULL && area->start < end; area = area_next(area)) {
+        if (area->prot & AREA_LOCKED)
+            nr += MIN(area->end, end) - MAX(area->start, va);
+    }
+    return nr;
+}
+
+int space_lock(struct space *space, vaddr_t va, vaddr_t end, unsigned locks, uint64_t nr_bytes_max)
+{
+    uint64_t nr_others;
+    int error;
+
+    mutex_lock(&space->lock);
+    nr_others = nr_locked_bytes(space, 0, USER_END) - nr_locked_bytes(space, va, end);
+    error = check_range(space, va, end, false, 0);
+    if (locks != 0 && (nr_others > nr_bytes_max || end - va > nr_bytes_max - nr_others))
+        error = -ENOMEM;
+    if (error == 0)
+        error = change_flags(space, va, end, AREA_LOCKS, locks);
+    mutex_unlock(&space->lock);
+    return error;
+}
+
+int space_lock_all(struct space *space, bool is_current, unsigned locks, unsigned future_locks,
+                   uint64_t nr_bytes_max)
+{
+    int error = is_current && space_size(space).nr_bytes > nr_bytes_max ? -ENOMEM : 0;
+    struct area *area;
+
+    if (error != 0)
+        return error;
+    mutex_lock(&space->lock);
+    __atomic_store_n(&space->future_locks, future_locks, __ATOMIC_RELAXED);
+    area = is_current ? area_find(space, 0) : NULL;
+    for (; area != NULL; area = area_next(area))
+        area->prot = (area->prot & ~AREA_LOCKS) | locks;
+    if (is_current)
+        area_merge_range(space, SPACE_LOWEST, USER_END);
+    mutex_unlock(&space->lock);
+    return 0;
 }
 
 int space_populate(struct space *space, vaddr_t va, vaddr_t end)
@@ -299,7 +360,7 @@ bool space_is_covered(struct space *space, vaddr_t va, vaddr_t end)
 
 struct space_size space_size(struct space *space)
 {
-    struct space_size size = {0, 0};
+    struct space_size size = {0, 0, 0};
 
     mutex_lock(&space->lock);
     for (struct area *area = area_find(space, 0); area != NULL; area = area_next(area)) {
@@ -308,6 +369,7 @@ struct space_size space_size(struct space *space)
             area->end != SPACE_STACK_TOP)
             size.nr_data_bytes += area->end - area->start;
     }
+    size.nr_locked_bytes = nr_locked_bytes(space, 0, USER_END);
     mutex_unlock(&space->lock);
     return size;
 }

@@ -393,7 +393,7 @@ static int clone_areas(struct space *from, struct space *to)
 
         if (area->prot & AREA_NO_FORK)
             continue;
-        copy = area_add(to, area->start, area->end, area->prot, area->guard_bytes);
+        copy = area_add(to, area->start, area->end, area->prot & ~AREA_LOCKS, area->guard_bytes);
         if (copy == NULL)
             return -ENOMEM;
         area_inherit(to, copy, area);
@@ -479,8 +479,8 @@ int64_t space_map(struct space *space, vaddr_t va, size_t nr_bytes, unsigned pro
     mutex_lock(&space->lock);
     start = area_choose_address(space, va, nr_bytes, flags);
     if (start >= 0) {
-        area =
-            area_add(space, (vaddr_t)start, (vaddr_t)start + nr_bytes, prot, (uint32_t)guard_bytes);
+        area = area_add(space, (vaddr_t)start, (vaddr_t)start + nr_bytes,
+                        prot | space->future_locks, (uint32_t)guard_bytes);
         if (area == NULL)
             start = -ENOMEM;
         else
@@ -643,7 +643,7 @@ static int resize_heap(struct space *space, vaddr_t old_end, vaddr_t end)
     /* A page stays free between the heap and what follows. */
     if (next != NULL && next->start < end + PAGE_SIZE)
         return -ENOMEM;
-    area = area_add(space, old_end, end, AREA_READ | AREA_WRITE, 0);
+    area = area_add(space, old_end, end, AREA_READ | AREA_WRITE | space->future_locks, 0);
     if (area == NULL)
         return -ENOMEM;
     area_merge(space, area);

@@ -61,6 +61,7 @@ static void init_limits(struct rlimit limits[RLIM_NLIMITS])
         limits[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
     limits[RLIMIT_STACK].rlim_cur = SPACE_STACK_BYTES;
     limits[RLIMIT_CORE].rlim_cur = 0;
+    limits[RLIMIT_MEMLOCK] = (struct rlimit){MIB(8), MIB(8)};
     limits[RLIMIT_SIGPENDING] = (struct rlimit){SIGNALS_QUEUED_MAX, SIGNALS_QUEUED_MAX};
     limits[RLIMIT_NOFILE] = (struct rlimit){1024, FDS_MAX};
     limits[RLIMIT_NICE] = limits[RLIMIT_RTPRIO] = (struct rlimit){0, 0};

@@ -49,6 +49,10 @@ int64_t syscall_lock(struct file *file, int fd, int command, vaddr_t lock_at);
 /* The same for two, whose numbers are written to user memory. 0 or -errno. */
 int64_t syscall_install_pair(struct file *pair[2], vaddr_t fds_at, bool close_on_exec) MUST_CHECK;
 
+/* Whether the caller may have so much more memory locked, or any at all (RLIMIT_MEMLOCK). */
+bool syscall_may_lock(size_t nr_bytes);
+bool syscall_may_lock_any(void);
+
 /* After trace_set_events(): dispatch.c looks whether calls are to be recorded. */
 void syscall_trace_changed(void);
 

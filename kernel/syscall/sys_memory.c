@@ -32,6 +32,12 @@ static unsigned area_prot(int prot)
            (prot & PROT_EXEC ? AREA_EXEC : 0u);
 }
 
+/* What memory to come is locked with, by mlockall(). */
+static unsigned future_locks(void)
+{
+    return __atomic_load_n(&process_current()->space->future_locks, __ATOMIC_RELAXED);
+}
+
 /* Whether the process may have so much more memory, that may be written if is_data. */
 static bool is_within_limits(size_t nr_bytes, bool is_data)
 {
@@ -45,6 +51,27 @@ static bool is_within_limits(size_t nr_bytes, bool is_data)
     size = space_size(process->space);
     return nr_bytes <= max && size.nr_bytes <= max - nr_bytes && nr_bytes <= max_data &&
            size.nr_data_bytes <= max_data - nr_bytes;
+}
+
+/*
+ * Whether so much new memory may be locked, if it is going to be, because `is_wanted` or because
+ * mlockall() says so. 0, -EPERM: the caller may lock nothing; -EAGAIN: not so much.
+ */
+static int check_lock(size_t nr_bytes, bool is_wanted)
+{
+    if (!is_wanted && future_locks() == 0)
+        return 0;
+    if (is_wanted && !syscall_may_lock_any())
+        return -EPERM;
+    return nr_bytes <= USER_END && !syscall_may_lock(ROUND_UP(nr_bytes, PAGE_SIZE)) ? -EAGAIN : 0;
+}
+
+/* Makes present what is new; what is not there by now comes when it is touched. */
+static void populate(vaddr_t va, size_t nr_bytes)
+{
+    int error = space_populate(process_current()->space, va, ROUND_UP(va + nr_bytes, PAGE_SIZE));
+
+    (void)error;
 }
 
 /* What mmap() was asked for, but for the file. */
@@ -119,6 +146,7 @@ int64_t sys_mmap(vaddr_t va, size_t nr_bytes, int prot, int flags, int fd, uint6
     struct request r = {.va = va, .nr_bytes = nr_bytes, .prot = area_prot(prot), .offset = offset};
     int type = flags & MAP_TYPE;
     int64_t result;
+    int error;
 
     if ((type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE) ||
         !is_valid_prot(prot) || !IS_ALIGNED(offset, PAGE_SIZE))
@@ -132,6 +160,11 @@ int64_t sys_mmap(vaddr_t va, size_t nr_bytes, int prot, int flags, int fd, uint6
             return -EINVAL;
         r.prot |= AREA_GROWS;
     }
+    error = check_lock(nr_bytes, flags & MAP_LOCKED);
+    if (error != 0)
+        return error;
+    if (flags & MAP_LOCKED)
+        r.prot |= AREA_LOCKED;
     if (!is_within_limits(nr_bytes, (prot & PROT_WRITE) && type == MAP_PRIVATE))
         return -ENOMEM;
     if (flags & MAP_FIXED_NOREPLACE)
@@ -139,13 +172,9 @@ int64_t sys_mmap(vaddr_t va, size_t nr_bytes, int prot, int flags, int fd, uint6
     else if (flags & MAP_FIXED)
         r.flags = SPACE_FIXED;
     result = flags & MAP_ANONYMOUS ? map_anonymous(&r) : map_fd(fd, &r);
-    if (result >= 0 && flags & (MAP_POPULATE | MAP_LOCKED) && !(flags & MAP_NONBLOCK)) {
-        /* What is not there by now comes when it is touched. */
-        int error = space_populate(process_current()->space, (vaddr_t)result,
-                                   (vaddr_t)result + ROUND_UP(nr_bytes, PAGE_SIZE));
-
-        (void)error;
-    }
+    if (result >= 0 && (flags & MAP_LOCKED || future_locks() == AREA_LOCKED ||
+                        (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE))
+        populate((vaddr_t)result, nr_bytes);
     return result;
 }
 
@@ -166,20 +195,49 @@ int64_t sys_brk(vaddr_t end)
     struct space *space = process_current()->space;
     vaddr_t now = space_brk(space, 0); /* where it is */
 
-    if (end > now && !is_within_limits(end - now, true))
+    if (end > now && (!is_within_limits(end - now, true) ||
+                      check_lock(ROUND_UP(end, PAGE_SIZE) - ROUND_UP(now, PAGE_SIZE), false) != 0))
         return (int64_t)now;
-    return (int64_t)space_brk(space, end);
+    end = space_brk(space, end);
+    if (end > now && future_locks() == AREA_LOCKED)
+        populate(ROUND_UP(now, PAGE_SIZE), end - ROUND_UP(now, PAGE_SIZE));
+    return (int64_t)end;
+}
+
+/* Whether the area at `va` is locked. */
+static bool is_locked(vaddr_t va)
+{
+    struct space *space = process_current()->space;
+    struct space_area area;
+    bool result;
+
+    mutex_lock(&space->lock);
+    result = space_next_area(space, va, &area) && area.start <= va && area.prot & AREA_LOCKED;
+    mutex_unlock(&space->lock);
+    return result;
 }
 
 int64_t sys_mremap(vaddr_t va, size_t old_bytes, size_t new_bytes, unsigned flags, vaddr_t new_va)
 {
+    bool grows_locked = false;
+    int64_t result;
+
     if (flags & ~(unsigned)(MREMAP_MAYMOVE | MREMAP_FIXED) ||
         (flags & (MREMAP_MAYMOVE | MREMAP_FIXED)) == MREMAP_FIXED)
         return -EINVAL;
-    if (new_bytes > old_bytes && !is_within_limits(new_bytes - old_bytes, false))
-        return -ENOMEM;
-    return space_remap(process_current()->space, va, old_bytes, new_bytes,
-                       (flags & MREMAP_MAYMOVE ? SPACE_MOVE : 0u) |
-                           (flags & MREMAP_FIXED ? SPACE_FIXED : 0u),
-                       new_va);
+    if (new_bytes > old_bytes) {
+        grows_locked = is_locked(va);
+        if (grows_locked && new_bytes <= USER_END &&
+            !syscall_may_lock(ROUND_UP(new_bytes, PAGE_SIZE) - ROUND_UP(old_bytes, PAGE_SIZE)))
+            return -EAGAIN;
+        if (!is_within_limits(new_bytes - old_bytes, false))
+            return -ENOMEM;
+    }
+    result = space_remap(process_current()->space, va, old_bytes, new_bytes,
+                         (flags & MREMAP_MAYMOVE ? SPACE_MOVE : 0u) |
+                             (flags & MREMAP_FIXED ? SPACE_FIXED : 0u),
+                         new_va);
+    if (result >= 0 && grows_locked)
+        populate((vaddr_t)result, new_bytes);
+    return result;
 }

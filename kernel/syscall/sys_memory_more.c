@@ -1,6 +1,6 @@
 /*
  * System calls about memory that is mapped. Nothing is ever taken out of memory to somewhere else,
- * so what is locked is simply made present, and most advice has nothing to change.
+ * so what is locked is simply made present, and counted; and most advice has nothing to change.
  */
 
 #include <kernel/credentials.h>
@@ -78,10 +78,11 @@ int64_t sys_madvise(vaddr_t va, size_t nr_bytes, int advice)
     case MADV_DODUMP:
         return space_is_covered(own_space(), va, end) ? 0 : -ENOMEM;
     case MADV_DONTNEED:
+        return space_discard(own_space(), va, end, false, false);
     case MADV_DONTNEED_LOCKED:
-        return space_discard(own_space(), va, end, false);
+        return space_discard(own_space(), va, end, false, true);
     case MADV_FREE:
-        return space_discard(own_space(), va, end, true);
+        return space_discard(own_space(), va, end, true, false);
     case MADV_DONTFORK:
         return space_set_fork(own_space(), va, end, AREA_NO_FORK, 0);
     case MADV_DOFORK:
@@ -120,70 +121,100 @@ int64_t sys_mincore(vaddr_t va, size_t nr_bytes, vaddr_t present_at)
 
 /* ---- Locking -------------------------------------------------------------------------------- */
 
-/*
- * RLIMIT_MEMLOCK, of one call: what is locked is as all other memory, and is not counted. 0;
- * -EPERM: the caller may lock nothing; -ENOMEM: not so much.
- */
-static int check_lock_limit(uint64_t nr_bytes)
+/* How much the caller may have locked: RLIMIT_MEMLOCK, which does not bound root. */
+static uint64_t lock_limit(void)
 {
-    uint64_t limit = process_limit(process_current(), RLIMIT_MEMLOCK);
-
-    if (limit == RLIM_INFINITY || credentials_are_root(credentials_current()))
-        return 0;
-    if (limit == 0)
-        return -EPERM;
-    return nr_bytes <= limit ? 0 : -ENOMEM;
+    if (credentials_are_root(credentials_current()))
+        return RLIM_INFINITY;
+    return process_limit(process_current(), RLIMIT_MEMLOCK);
 }
 
-static int lock_range(vaddr_t va, size_t nr_bytes, bool is_on_fault)
+bool syscall_may_lock(size_t nr_bytes)
+{
+    uint64_t limit = lock_limit();
+
+    return limit == RLIM_INFINITY ||
+           (nr_bytes <= limit && space_size(own_space()).nr_locked_bytes <= limit - nr_bytes);
+}
+
+bool syscall_may_lock_any(void)
+{
+    return lock_limit() != 0;
+}
+
+/* With `locks` 0 it is not locked any more. */
+static int lock_range(vaddr_t va, size_t nr_bytes, unsigned locks)
 {
     size_t nr_covered = nr_bytes + va % PAGE_SIZE;
     vaddr_t start = ROUND_DOWN(va, PAGE_SIZE), end;
     int error = nr_covered < nr_bytes ? -EINVAL : page_range(start, nr_covered, &end);
 
-    if (error != 0)
+    if (error != 0 || start == end)
         return error;
-    if (is_on_fault)
-        return space_is_covered(own_space(), start, end) ? 0 : -ENOMEM;
-    error = space_populate(own_space(), start, end);
+    error = space_lock(own_space(), start, end, locks, lock_limit());
+    if (error == 0 && locks == AREA_LOCKED)
+        error = space_populate(own_space(), start, end);
     return error == -EIO ? -ENOMEM : error;
-}
-
-static int lock_within_limit(vaddr_t va, size_t nr_bytes, bool is_on_fault)
-{
-    int error =
-        nr_bytes <= USER_END ? check_lock_limit(ROUND_UP(nr_bytes + va % PAGE_SIZE, PAGE_SIZE)) : 0;
-
-    return error != 0 ? error : lock_range(va, nr_bytes, is_on_fault);
 }
 
 int64_t sys_mlock(vaddr_t va, size_t nr_bytes)
 {
-    return lock_within_limit(va, nr_bytes, false);
+    return syscall_may_lock_any() ? lock_range(va, nr_bytes, AREA_LOCKED) : -EPERM;
 }
 
 int64_t sys_mlock2(vaddr_t va, size_t nr_bytes, int flags)
 {
     if (flags & ~MLOCK_ONFAULT)
         return -EINVAL;
-    return lock_within_limit(va, nr_bytes, flags & MLOCK_ONFAULT);
+    if (!syscall_may_lock_any())
+        return -EPERM;
+    return lock_range(va, nr_bytes,
+                      flags & MLOCK_ONFAULT ? AREA_LOCKED | AREA_LOCK_LATER : AREA_LOCKED);
 }
 
 int64_t sys_munlock(vaddr_t va, size_t nr_bytes)
 {
-    return lock_range(va, nr_bytes, true);
+    return lock_range(va, nr_bytes, 0);
+}
+
+/* As on Linux, what cannot be made present, such as what may not be accessed, is left. */
+static void populate_all(void)
+{
+    struct space *space = own_space();
+    struct space_area area = {.end = 0};
+    bool is_there = true;
+
+    while (is_there) {
+        mutex_lock(&space->lock);
+        is_there = space_next_area(space, area.end, &area);
+        mutex_unlock(&space->lock);
+        if (is_there) {
+            int error = space_populate(space, area.start, area.end);
+
+            (void)error;
+        }
+    }
 }
 
 int64_t sys_mlockall(int flags)
 {
+    unsigned locks = flags & MCL_ONFAULT ? AREA_LOCKED | AREA_LOCK_LATER : AREA_LOCKED;
+    int error;
+
     if (flags == 0 || flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) || flags == MCL_ONFAULT)
         return -EINVAL;
-    return check_lock_limit(flags & MCL_CURRENT ? space_size(own_space()).nr_bytes : 0);
+    if (!syscall_may_lock_any())
+        return -EPERM;
+    error = space_lock_all(own_space(), flags & MCL_CURRENT, locks, flags & MCL_FUTURE ? locks : 0,
+                           lock_limit());
+    if (error == 0 && flags & MCL_CURRENT && !(flags & MCL_ONFAULT))
+        populate_all();
+    return error;
 }
 
 int64_t sys_munlockall(void)
 {
-    return 0;
+    return space_lock_all(own_space(), true, 0, 0, RLIM_INFINITY);
 }
 
 /* ---- Barriers ------------------------------------------------------------------------------- */

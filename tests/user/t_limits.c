@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/mman.h>
 #include <linux/prctl.h>
 #include <linux/timex.h>
 #include <linux/reboot.h>
@@ -426,6 +427,8 @@ static bool check_locks(void)
     bool ok = KTAP_EQUAL(set_limit(RLIMIT_MEMLOCK, 2 * PAGE, 2 * PAGE), 0) &&
               KTAP_EQUAL(syscall(__NR_mlock, m, 4 * PAGE), 0) &&
               KTAP_EQUAL(syscall(__NR_setresuid, 4711, 4711, 4711), 0) &&
+              FAILS(syscall(__NR_mlock, m, 2 * PAGE), ENOMEM) &&
+              KTAP_EQUAL(syscall(__NR_munlock, m, 4 * PAGE), 0) &&
               KTAP_EQUAL(syscall(__NR_mlock, m, 2 * PAGE), 0) &&
               FAILS(syscall(__NR_mlock, m + 1, 2 * PAGE), ENOMEM) &&
               FAILS(syscall(__NR_mlock2, m, 3 * PAGE, 1), ENOMEM) &&
@@ -433,9 +436,134 @@ static bool check_locks(void)
               KTAP_EQUAL(syscall(__NR_mlockall, 2), 0) &&
               KTAP_EQUAL(syscall(__NR_munlock, m, 4 * PAGE), 0);
 
+    ok = KTAP_EQUAL(syscall(__NR_munlockall), 0) && ok;
     return ok && KTAP_EQUAL(set_limit(RLIMIT_MEMLOCK, 0, 0), 0) &&
            FAILS(syscall(__NR_mlock, m, PAGE), EPERM) && FAILS(syscall(__NR_mlockall, 2), EPERM) &&
            KTAP_EQUAL(syscall(__NR_munlock, m, PAGE), 0);
+}
+
+#define PRIVATE (MAP_PRIVATE | MAP_ANONYMOUS)
+
+/* mmap() of so many pages: 0, or errno. */
+static int map_error(char **m, size_t nr_pages, int flags)
+{
+    *m = mmap(NULL, nr_pages * PAGE, PROT_READ | PROT_WRITE, PRIVATE | flags, -1, 0);
+    return *m != MAP_FAILED ? 0 : errno;
+}
+
+static bool become_user_with_locks(size_t nr_pages)
+{
+    return KTAP_EQUAL(set_limit(RLIMIT_MEMLOCK, nr_pages * PAGE, 100 * PAGE), 0) &&
+           KTAP_EQUAL(syscall(__NR_setresuid, 4711, 4711, 4711), 0);
+}
+
+/* Whether the pages are all there. */
+static bool is_present(const char *m, size_t nr_pages)
+{
+    unsigned char present[8] = {0};
+    bool ok = KTAP_EQUAL(syscall(__NR_mincore, m, nr_pages * PAGE, present), 0);
+
+    for (size_t i = 0; i < nr_pages; i++)
+        ok = KTAP_EQUAL(present[i] & 1, 1) && ok;
+    return ok;
+}
+
+/* Of 6 pages. What is locked already counts once, and what is unlocked or unmapped no more. */
+static bool check_sum_of_locks(void)
+{
+    char *m = NULL, *other = NULL;
+    bool ok =
+        become_user_with_locks(6) && KTAP_EQUAL(map_error(&m, 8, 0), 0) &&
+        KTAP_EQUAL(syscall(__NR_mlock, m, 4 * PAGE), 0) && is_present(m, 4) &&
+        FAILS(syscall(__NR_mlock, m + 4 * PAGE, 3 * PAGE), ENOMEM) &&
+        KTAP_EQUAL(syscall(__NR_mlock, m + 2 * PAGE, 4 * PAGE), 0) &&
+        FAILS(syscall(__NR_mlock, m, 7 * PAGE), ENOMEM) &&
+        KTAP_EQUAL(syscall(__NR_mlock, m, 6 * PAGE), 0) &&
+        KTAP_EQUAL(map_error(&other, 1, MAP_LOCKED), EAGAIN) &&
+        KTAP_EQUAL(syscall(__NR_munlock, m, PAGE), 0) &&
+        KTAP_EQUAL(map_error(&other, 1, MAP_LOCKED), 0) && is_present(other, 1) &&
+        FAILS(syscall(__NR_mlock2, m, PAGE, 1), ENOMEM) && KTAP_EQUAL(munmap(other, PAGE), 0) &&
+        KTAP_EQUAL(syscall(__NR_mlock2, m, PAGE, 1), 0) &&
+        KTAP_EQUAL(munmap(m + 4 * PAGE, 4 * PAGE), 0) &&
+        KTAP_EQUAL(map_error(&other, 2, MAP_LOCKED), 0) && KTAP_EQUAL(munmap(other, 2 * PAGE), 0);
+
+    /* Growing counts, too. */
+    other = (char *)syscall(__NR_mremap, m + PAGE, 3 * PAGE, 6 * PAGE, MREMAP_MAYMOVE);
+    ok = KTAP_TRUE(other == MAP_FAILED) && KTAP_EQUAL(errno, EAGAIN) && ok;
+    other = (char *)syscall(__NR_mremap, m + PAGE, 3 * PAGE, 5 * PAGE, MREMAP_MAYMOVE);
+    return KTAP_TRUE(other != MAP_FAILED) && is_present(other, 5) &&
+           KTAP_EQUAL(map_error(&m, 1, MAP_LOCKED), EAGAIN) && ok;
+}
+
+static bool all_that_is_locked_counts(void)
+{
+    return holds_in_child(check_sum_of_locks);
+}
+
+static bool check_child_has_no_locks(void)
+{
+    char *m = NULL;
+
+    return KTAP_EQUAL(map_error(&m, 2, MAP_LOCKED), 0);
+}
+
+static bool check_locks_of_child(void)
+{
+    char *m = NULL;
+
+    return become_user_with_locks(2) && KTAP_EQUAL(map_error(&m, 2, MAP_LOCKED), 0) &&
+           KTAP_EQUAL(syscall(__NR_mlockall, 2), 0) && holds_in_child(check_child_has_no_locks) &&
+           KTAP_EQUAL(map_error(&m, 1, 0), EAGAIN);
+}
+
+static bool locks_are_not_inherited(void)
+{
+    return holds_in_child(check_locks_of_child);
+}
+
+/* MCL_CURRENT, _FUTURE, _ONFAULT: 1, 2, 4. */
+static bool check_locks_to_come(void)
+{
+    char *m = NULL, *later = NULL, *heap;
+    bool ok = become_user_with_locks(10) && KTAP_EQUAL(map_error(&m, 8, 0), 0) &&
+              KTAP_EQUAL(syscall(__NR_mlockall, 2), 0) && KTAP_EQUAL(map_error(&later, 4, 0), 0) &&
+              is_present(later, 4) && KTAP_EQUAL(map_error(&m, 7, 0), EAGAIN);
+
+    heap = sbrk(2 * PAGE);
+    ok = KTAP_TRUE(heap != (void *)-1) &&
+         is_present((char *)(((long)heap + PAGE - 1) & -(long)PAGE), 2) &&
+         KTAP_TRUE(sbrk(5 * PAGE) == (void *)-1) && ok;
+    /* What is there already is another matter. */
+    ok = FAILS(syscall(__NR_mlockall, 1), ENOMEM) && KTAP_EQUAL(map_error(&m, 5, 0), EAGAIN) &&
+         KTAP_EQUAL(syscall(__NR_munlockall), 0) && KTAP_EQUAL(map_error(&m, 9, 0), 0) &&
+         KTAP_EQUAL(syscall(__NR_mlock, m, 9 * PAGE), 0) && KTAP_EQUAL(munmap(m, 9 * PAGE), 0) &&
+         ok;
+    return KTAP_EQUAL(syscall(__NR_mlockall, 2 | 4), 0) && KTAP_EQUAL(map_error(&m, 8, 0), 0) &&
+           KTAP_EQUAL(map_error(&later, 3, 0), EAGAIN) && ok;
+}
+
+static bool locks_to_come_count(void)
+{
+    return holds_in_child(check_locks_to_come);
+}
+
+static bool check_all_is_locked(void)
+{
+    char *m = NULL;
+    bool ok = KTAP_EQUAL(map_error(&m, 4, 0), 0) && KTAP_EQUAL(syscall(__NR_mlockall, 1), 0) &&
+              is_present(m, 4) && FAILS(syscall(__NR_madvise, m, PAGE, 4), EINVAL) &&
+              FAILS(syscall(__NR_madvise, m, PAGE, 8), EINVAL) &&
+              KTAP_EQUAL(syscall(__NR_madvise, m, PAGE, 24), 0);
+
+    return ok && become_user_with_locks(100) && FAILS(syscall(__NR_mlock, m, PAGE), ENOMEM) &&
+           KTAP_EQUAL(syscall(__NR_munlockall), 0) && KTAP_EQUAL(syscall(__NR_mlock, m, PAGE), 0) &&
+           KTAP_EQUAL(set_limit(RLIMIT_MEMLOCK, 0, 0), 0) &&
+           KTAP_EQUAL(map_error(&m, 1, MAP_LOCKED), EPERM);
+}
+
+static bool all_can_be_locked(void)
+{
+    return holds_in_child(check_all_is_locked);
 }
 
 static bool locked_memory_is_bounded(void)
@@ -710,6 +838,10 @@ static const struct ktap_test tests[] = {
     {"who becomes a user with too many LWPs cannot exec",
      who_becomes_a_user_with_too_many_cannot_exec},
     {"locked memory is bounded", locked_memory_is_bounded},
+    {"all that is locked counts", all_that_is_locked_counts},
+    {"locks are not inherited", locks_are_not_inherited},
+    {"memory that will be locked counts", locks_to_come_count},
+    {"all of a process's memory can be locked", all_can_be_locked},
     {"used-up CPU time is SIGXCPU, each second, and then SIGKILL", cpu_time_is_bounded},
     {"a child's CPU time is bounded as its parent's", cpu_time_of_a_child_is_bounded},
     {"adjtimex tells of the clock, and moves it", clock_can_be_stepped},

@@ -48,6 +48,7 @@ static void add_area(const struct space *space, const struct space_area *area,
     uint64_t nr_pages = to_pages(area->end - area->start);
 
     memory->nr_pages += nr_pages;
+    memory->nr_locked += area->prot & AREA_LOCKED ? nr_pages : 0;
     if (is_stack(area))
         memory->nr_stack += nr_pages;
     else if (area->prot & AREA_EXEC)

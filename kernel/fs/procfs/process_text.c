@@ -121,7 +121,8 @@ static void show_memory(struct procfs_text *text, const struct process_report *r
     procfs_read_memory(r->pid, &m);
     if (m.nr_pages == 0)
         return;
-    procfs_print(text, "VmSize:\t%8lu kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", m.nr_pages * kib,
+    procfs_print(text, "VmSize:\t%8lu kB\nVmLck:\t%8lu kB\n", m.nr_pages * kib, m.nr_locked * kib);
+    procfs_print(text, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n",
                  MAX(r->space_resident_max, m.nr_resident) * kib, m.nr_resident * kib);
     procfs_print(text, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\n", m.nr_data * kib,
                  m.nr_stack * kib, m.nr_text * kib);

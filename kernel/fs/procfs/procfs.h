@@ -134,7 +134,7 @@ int procfs_open_trace(struct file *file);
 
 /* What memory a process has, in pages; 0 when it has none any more. */
 struct procfs_memory {
-    uint64_t nr_pages, nr_resident, nr_shared, nr_text, nr_data, nr_stack;
+    uint64_t nr_pages, nr_resident, nr_shared, nr_text, nr_data, nr_stack, nr_locked;
     uint64_t brk_start, brk_end;
 };
 

@@ -69,10 +69,11 @@ int64_t space_remap(struct space *space, vaddr_t va, size_t old_bytes, size_t ne
                     unsigned flags, vaddr_t new_va) MUST_CHECK;
 
 /*
- * Forgets the contents of [va, end): fresh ones come. 0; -ENOMEM when not all is mapped; with
- * is_anonymous_only, -EINVAL where it shows a source.
+ * Forgets the contents of [va, end): fresh ones come. 0; -ENOMEM when not all is mapped; -EINVAL
+ * where it shows a source, or is locked, if that may not be.
  */
-int space_discard(struct space *space, vaddr_t va, vaddr_t end, bool is_anonymous_only) MUST_CHECK;
+int space_discard(struct space *space, vaddr_t va, vaddr_t end, bool is_anonymous_only,
+                  bool may_be_locked) MUST_CHECK;
 
 /*
  * What a copy of the space has of [va, end): sets and clears AREA_NO_FORK and AREA_WIPE_ON_FORK. 0;
@@ -94,9 +95,27 @@ int space_find_present(struct space *space, vaddr_t va, unsigned char present[],
 /* Whether areas cover all of [va, end). */
 bool space_is_covered(struct space *space, vaddr_t va, vaddr_t end);
 
-/* How many bytes the areas have, and those that are private and writable, but no first stack. */
+/*
+ * mlock(): [va, end) becomes locked (AREA_LOCKED, with AREA_LOCK_LATER or without), or, with 0, is
+ * not any more. 0; -ENOMEM when not all is mapped, or more than nr_bytes_max would be locked in
+ * all.
+ */
+int space_lock(struct space *space, vaddr_t va, vaddr_t end, unsigned locks,
+               uint64_t nr_bytes_max) MUST_CHECK;
+
+/*
+ * mlockall(): the same for all areas, if is_current, and what areas to come are locked with. 0;
+ * -ENOMEM: there are more than nr_bytes_max.
+ */
+int space_lock_all(struct space *space, bool is_current, unsigned locks, unsigned future_locks,
+                   uint64_t nr_bytes_max) MUST_CHECK;
+
+/*
+ * How many bytes the areas have; of those that are private and writable, but no first stack; and of
+ * those that are locked.
+ */
 struct space_size {
-    uint64_t nr_bytes, nr_data_bytes;
+    uint64_t nr_bytes, nr_data_bytes, nr_locked_bytes;
 };
 
 struct space_size space_size(struct space *space);

@@ -24,6 +24,8 @@ enum area_prot {
     AREA_GROWS = 32,         /* downward, when what is just below is touched */
     AREA_NO_FORK = 64,       /* a copy of the address space lacks it ... */
     AREA_WIPE_ON_FORK = 128, /* ... or has fresh memory there */
+    AREA_LOCKED = 256,       /* mlock(): it counts; a copy of the address space is not locked */
+    AREA_LOCK_LATER = 512,   /* the same, and nobody has made it present */
 };
 
 enum space_map_flags {
@@ -45,6 +47,7 @@ struct space {
     vaddr_t vdso;           /* c once the program is loaded: the page of arch/vdso.h */
     vaddr_t brk_start;      /* c once the program is loaded */
     vaddr_t brk_end;        /* lock */
+    unsigned future_locks;  /* lock to write; AREA_LOCKED and the like, of areas to come */
     size_t nr_resident;     /* lock; pages that are mapped; and */
     size_t nr_resident_max; /* lock; the most that were when some were unmapped */
 };
