@@ -186,13 +186,67 @@ int64_t space_remap(struct space *space, vaddr_t va, size_t old_bytes, size_t ne
     return result;
 }
 
+/* ---- Sizes ---------------------------------------------------------------------------------- */
+
+/* How much of [va, end) is locked. Locked. */
+static uint64_t nr_locked_bytes(const struct space *space, vaddr_t va, vaddr_t end)
+{
+    const struct area *area = area_find(space, va);
+    uint64_t nr = 0;
+
+    for (; area != NULL && area->start < end; area = area_next(area)) {
+        if (area->prot & AREA_LOCKED)
+            nr += MIN(area->end, end) - MAX(area->start, va);
+    }
+    return nr;
+}
+
+/* Locked. */
+static struct space_size add_sizes(const struct space *space)
+{
+    struct space_size size = {.nr_locked_bytes = nr_locked_bytes(space, 0, USER_END)};
+
+    for (struct area *area = area_find(space, 0); area != NULL; area = area_next(area)) {
+        size.nr_bytes += area->end - area->start;
+        if ((area->prot & (AREA_WRITE | AREA_SHARED | AREA_GROWS)) == AREA_WRITE)
+            size.nr_data_bytes += area->end - area->start;
+    }
+    return size;
+}
+
+struct space_size space_size(struct space *space)
+{
+    struct space_size size;
+
+    mutex_lock(&space->lock);
+    size = add_sizes(space);
+    mutex_unlock(&space->lock);
+    return size;
+}
+
 /* ---- Areas that grow downward --------------------------------------------------------------- */
+
+/* Whether so much more in that area is within the caller's limits. Locked. */
+static bool may_grow(const struct space *space, const struct area *area, uint64_t nr_more)
+{
+    struct space_limits limits = space_limits();
+    bool is_locked = area->prot & AREA_LOCKED;
+    struct space_size size;
+
+    if (area->end - area->start + nr_more > limits.stack)
+        return false;
+    if (likely(limits.all == UINT64_MAX && !is_locked))
+        return true;
+    size = add_sizes(space);
+    return size.nr_bytes + nr_more <= limits.all &&
+           (!is_locked || size.nr_locked_bytes + nr_more <= limits.locked);
+}
 
 int area_grow_down(struct space *space, struct area *area, vaddr_t va)
 {
     struct area *below = area_find(space, va > GROW_GAP_BYTES ? va - GROW_GAP_BYTES : 0);
 
-    if (va < SPACE_LOWEST || below != area || area->end - va > SPACE_STACK_BYTES)
+    if (va < SPACE_LOWEST || below != area || !may_grow(space, area, area->start - va))
         return -EFAULT;
     area->start = va;
     return 0;
@@ -257,19 +311,6 @@ int space_set_fork(struct space *space, vaddr_t va, vaddr_t end, unsigned set, u
         error = change_flags(space, va, end, clear, set);
     mutex_unlock(&space->lock);
     return error;
-}
-
-/* How much of [va, end) is locked. Locked. */
-static uint64_t nr_locked_bytes(const struct space *space, vaddr_t va, vaddr_t end)
-{
-    const struct area *area = area_find(space, va);
-    uint64_t nr = 0;
-
-    for (; area != NULL && area->start < end; area = area_next(area)) {
-        if (area->prot & AREA_LOCKED)
-            nr += MIN(area->end, end) - MAX(area->start, va);
-    }
-    return nr;
 }
 
 int space_lock(struct space *space, vaddr_t va, vaddr_t end, unsigned locks, uint64_t nr_bytes_max)
@@ -356,22 +397,6 @@ bool space_is_covered(struct space *space, vaddr_t va, vaddr_t end)
     is_covered = area_is_covered(space, va, end);
     mutex_unlock(&space->lock);
     return is_covered;
-}
-
-struct space_size space_size(struct space *space)
-{
-    struct space_size size = {0, 0, 0};
-
-    mutex_lock(&space->lock);
-    for (struct area *area = area_find(space, 0); area != NULL; area = area_next(area)) {
-        size.nr_bytes += area->end - area->start;
-        if ((area->prot & (AREA_WRITE | AREA_SHARED | AREA_GROWS)) == AREA_WRITE &&
-            area->end != SPACE_STACK_TOP)
-            size.nr_data_bytes += area->end - area->start;
-    }
-    size.nr_locked_bytes = nr_locked_bytes(space, 0, USER_END);
-    mutex_unlock(&space->lock);
-    return size;
 }
 
 /* ---- Looking -------------------------------------------------------------------------------- */

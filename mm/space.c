@@ -168,11 +168,10 @@ static vaddr_t find_free_below(const struct space *space, vaddr_t limit, size_t 
 
 static vaddr_t find_free(struct space *space, size_t nr_bytes)
 {
-    vaddr_t highest = SPACE_STACK_TOP - SPACE_STACK_BYTES;
     vaddr_t va = find_free_below(space, space->search_from, nr_bytes);
 
-    if (va == 0 && space->search_from != highest)
-        va = find_free_below(space, highest, nr_bytes);
+    if (va == 0 && space->search_from != space->highest)
+        va = find_free_below(space, space->highest, nr_bytes);
     if (va != 0)
         space->search_from = va;
     return va;
@@ -313,7 +312,7 @@ static int remove_range(struct unmapping *u, vaddr_t va, vaddr_t end)
         u->pages.high = MAX(u->pages.high, gap.end);
         area = next;
     }
-    if (end > space->search_from && end <= SPACE_STACK_TOP - SPACE_STACK_BYTES)
+    if (end > space->search_from && end <= space->highest)
         space->search_from = end;
     return 0;
 }
@@ -357,7 +356,7 @@ struct space *space_create(void)
     atomic_init(&space->nr_users, 1);
     mutex_init(&space->lock, "address space");
     rb_init(&space->areas);
-    space->search_from = SPACE_STACK_TOP - SPACE_STACK_BYTES;
+    space->highest = space->search_from = SPACE_STACK_TOP - SPACE_STACK_ROOM;
     return space;
 }
 
@@ -417,6 +416,7 @@ struct space *space_clone(struct space *from)
         return NULL;
     mutex_lock(&from->lock);
     mutex_lock(&to->lock); /* source_cut() finds areas as they come, and waits until all have */
+    to->highest = from->highest;
     to->search_from = from->search_from;
     to->vdso = from->vdso;
     to->brk_start = from->brk_start;

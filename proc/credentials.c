@@ -9,6 +9,7 @@
 #include <kernel/file.h>
 #include <kernel/string.h>
 #include <kernel/vnode.h>
+#include <mm/file_map.h>
 #include <proc/process.h>
 #include <proc/process_impl.h>
 #include <proc/signal.h>
@@ -103,6 +104,21 @@ unsigned fd_limit(void)
 
     return process != NULL ? (unsigned)MIN(process_limit(process, RLIMIT_NOFILE), (uint64_t)FDS_MAX)
                            : FDS_MAX;
+}
+
+struct space_limits space_limits(void)
+{
+    const struct process *process = caller();
+
+    if (process == NULL)
+        return (struct space_limits){SPACE_STACK_BYTES, RLIM_INFINITY, RLIM_INFINITY};
+    return (struct space_limits){
+        .stack = process_limit(process, RLIMIT_STACK),
+        .all = process_limit(process, RLIMIT_AS),
+        .locked = credentials_are_root(&process->credentials)
+                      ? RLIM_INFINITY
+                      : process_limit(process, RLIMIT_MEMLOCK),
+    };
 }
 
 int file_check_limit(uint64_t offset, size_t *nr_bytes)

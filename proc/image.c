@@ -20,6 +20,7 @@
 #include <linux/auxvec.h>
 #include <linux/mount.h>
 #include <linux/stat.h>
+#include <mm/file_map.h>
 #include <mm/frame.h>
 #include <mm/slab.h>
 #include <proc/elf.h>
@@ -31,6 +32,14 @@
 #define NR_AUXV_MAX         20
 #define RANDOM_BYTES        16
 #define HEAD_BYTES          PAGE_SIZE /* of a file, where its program headers have to be */
+
+/* On the stack, beside the pointers to strings: argc, two NULLs, and the auxiliary vector. */
+#define NR_OTHER_WORDS  (1 + 1 + 1 + 2 * NR_AUXV_MAX)
+#define STACK_ALIGNMENT 16ul
+
+#define STACK_BYTES_MAX   GIB(64)  /* of room, if RLIMIT_STACK does not bound it */
+#define STACK_GAP_BYTES   MIB(1)   /* which it does not grow into */
+#define STACK_BYTES_FIRST KIB(128) /* without having to grow */
 
 void image_put_file(struct inode *file)
 {
@@ -161,7 +170,7 @@ static void push_auxv(struct stack_builder *b, const struct space *space,
 static int build_stack(struct space *space, const struct elf_image *image, const char *path,
                        const struct program_args *args, struct image_start *start)
 {
-    unsigned nr_words_max = 1 + args->argc + 1 + args->envc + 1 + 2 * NR_AUXV_MAX;
+    unsigned nr_words_max = args->argc + args->envc + NR_OTHER_WORDS;
     struct stack_builder b = {.words = kmalloc_user(nr_words_max * sizeof(uint64_t))};
     unsigned char random[RANDOM_BYTES];
     const char *environment;
@@ -173,7 +182,7 @@ static int build_stack(struct space *space, const struct elf_image *image, const
     b.strings_va = SPACE_STACK_TOP - args->nr_bytes;
     b.path_va = b.strings_va - (strlen(path) + 1);
     b.platform_va = b.path_va - sizeof(KERNEL_MACHINE);
-    b.random_va = ROUND_DOWN(b.platform_va - RANDOM_BYTES, 16);
+    b.random_va = ROUND_DOWN(b.platform_va - RANDOM_BYTES, STACK_ALIGNMENT);
     random_bytes(random, sizeof(random));
     push_word(&b, args->argc);
     environment = push_pointers(&b, args, args->strings, args->argc);
@@ -184,7 +193,7 @@ static int build_stack(struct space *space, const struct elf_image *image, const
     nr_words_before = b.nr_words;
     push_auxv(&b, space, image, start);
 
-    start->sp = ROUND_DOWN(b.random_va - b.nr_words * sizeof(uint64_t), 16);
+    start->sp = ROUND_DOWN(b.random_va - b.nr_words * sizeof(uint64_t), STACK_ALIGNMENT);
     start->image.auxv = start->sp + nr_words_before * sizeof(uint64_t);
     start->image.auxv_end = start->sp + b.nr_words * sizeof(uint64_t);
     error = space_write(space, b.strings_va, args->strings, args->nr_bytes);
@@ -200,16 +209,36 @@ static int build_stack(struct space *space, const struct elf_image *image, const
     return error;
 }
 
-static int map_stack(struct space *space)
+/*
+ * Leaves room for the stack to grow, as far as RLIMIT_STACK says now: who raises the limit later
+ * has as much as there is.
+ */
+static void leave_stack_room(struct space *space)
 {
-    int64_t at = space_map(space, SPACE_STACK_TOP - SPACE_STACK_BYTES, SPACE_STACK_BYTES,
-                           AREA_READ | AREA_WRITE, SPACE_EXACT, PAGE_SIZE);
+    uint64_t wanted = MIN(space_limits().stack, STACK_BYTES_MAX) + STACK_GAP_BYTES;
 
+    space->highest = SPACE_STACK_TOP - MAX(ROUND_UP(wanted, PAGE_SIZE), SPACE_STACK_ROOM);
+    space->search_from = space->highest;
+}
+
+/* What build_stack() needs, and, as on Linux, a little more if RLIMIT_STACK allows. */
+static int map_stack(struct space *space, const char *path, const struct program_args *args)
+{
+    size_t nr_words = args->argc + args->envc + NR_OTHER_WORDS;
+    size_t nr_needed = args->nr_bytes + strlen(path) + 1 + sizeof(KERNEL_MACHINE) + RANDOM_BYTES +
+                       2 * STACK_ALIGNMENT + nr_words * sizeof(uint64_t);
+    size_t nr_bytes =
+        MAX(nr_needed, MIN(nr_needed + STACK_BYTES_FIRST, space_limits().stack & -PAGE_SIZE));
+    int64_t at;
+
+    nr_bytes = ROUND_UP(nr_bytes, PAGE_SIZE);
+    at = space_map(space, SPACE_STACK_TOP - nr_bytes, nr_bytes, AREA_READ | AREA_WRITE | AREA_GROWS,
+                   SPACE_EXACT, 0);
     return at < 0 ? (int)at : 0;
 }
 
-/* Reads and checks the headers of a program. 0 or -errno. */
-static int read_headers(struct inode *file, const char *path, struct elf_image *image)
+/* Reads and checks the headers of a program, all of which is below `high`. 0 or -errno. */
+static int read_headers(struct inode *file, const char *path, vaddr_t high, struct elf_image *image)
 {
     char *head = kmalloc_user(HEAD_BYTES);
     const char *why;
@@ -219,8 +248,7 @@ static int read_headers(struct inode *file, const char *path, struct elf_image *
         return -ENOMEM;
     result = inode_read_kernel(file, head, HEAD_BYTES, 0);
     if (result >= 0) {
-        result = elf_parse(head, (size_t)result, inode_size(file), SPACE_LOWEST,
-                           SPACE_STACK_TOP - SPACE_STACK_BYTES, image, &why);
+        result = elf_parse(head, (size_t)result, inode_size(file), SPACE_LOWEST, high, image, &why);
         if (result != 0)
             log_warn("exec: %s: %s", path, why);
     }
@@ -253,13 +281,15 @@ static int load_file(struct space *space, struct inode *file, const char *path,
                      const struct program_args *args, struct image_start *start)
 {
     struct elf_image image;
-    int error = read_headers(file, path, &image);
+    int error;
 
+    leave_stack_room(space);
+    error = read_headers(file, path, space->highest, &image);
     find_set_bits(file, start);
     if (error == 0)
         error = map_segments(space, &image, file);
     if (error == 0)
-        error = map_stack(space);
+        error = map_stack(space, path, args);
     if (error == 0)
         error = map_vdso(space);
     if (error == 0)

@@ -2,9 +2,9 @@
  * System calls about what a process may use, and has used.
  *
  * What is enforced: NOFILE and FSIZE (kernel/fs), SIGPENDING and CPU (proc/signal), AS and DATA
- * (sys_memory.c), STACK for the arguments of exec, NPROC (proc/report.c), MEMLOCK
- * (sys_memory_more.c), NICE and RTPRIO (sys_policy.c). The others are remembered: there are no core
- * dumps and no message queues.
+ * (sys_memory.c), STACK (mm/file_map_calls.c, and of exec's arguments sys_process.c), NPROC
+ * (proc/report.c), MEMLOCK (sys_memory_more.c), NICE and RTPRIO (sys_policy.c). The others are
+ * remembered: there are no core dumps and no message queues.
  *
  * Time is not divided between a program and the kernel on its behalf: all of it is user time.
  */

@@ -158,12 +158,14 @@ struct exec_request {
 
 #define STRING_BYTES_MAX KIB(128) /* of one string, with its NUL (Linux: MAX_ARG_STRLEN) */
 
+#define STRINGS_BYTES_MAX MIB(6) /* of all, however large the stack may be */
+
 /* Strings and pointers to them may take a quarter of the stack (execve(2)). */
 static size_t strings_max(void)
 {
     uint64_t stack = process_limit(process_current(), RLIMIT_STACK);
 
-    return MAX(MIN(stack, SPACE_STACK_BYTES) / 4, STRING_BYTES_MAX);
+    return MAX(MIN(stack / 4, STRINGS_BYTES_MAX), STRING_BYTES_MAX);
 }
 
 /* Makes room for one more string, so that most programs need little and some much. */

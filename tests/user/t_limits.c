@@ -571,6 +571,107 @@ static bool locked_memory_is_bounded(void)
     return holds_in_child(check_locks);
 }
 
+/* ---- The stack ------------------------------------------------------------------------------- */
+
+#define MIB_BYTES 1048576ul
+
+/* Touches what is so many MiB further down; where that is. */
+static __attribute__((noinline)) uintptr_t touch_below(unsigned long nr_mib)
+{
+    char here;
+    uintptr_t at = (uintptr_t)&here - nr_mib * MIB_BYTES;
+
+    *(volatile char *)at = 1;
+    return at;
+}
+
+static void touch_in_child(void *nr_mib)
+{
+    touch_below((unsigned long)nr_mib);
+    _exit(CHILD_IS_WELL);
+}
+
+static bool can_touch(unsigned long nr_mib)
+{
+    return exits(start_child(touch_in_child, (void *)nr_mib), CHILD_IS_WELL);
+}
+
+static bool cannot_touch(unsigned long nr_mib)
+{
+    return dies(start_child(touch_in_child, (void *)nr_mib), SIGSEGV);
+}
+
+static bool check_stack_limit(void)
+{
+    return can_touch(7) && cannot_touch(9) &&
+           KTAP_EQUAL(set_limit(RLIMIT_STACK, 3 * MIB_BYTES, RLIM_INFINITY), 0) && can_touch(2) &&
+           cannot_touch(4) &&
+           KTAP_EQUAL(set_limit(RLIMIT_STACK, 32 * MIB_BYTES, RLIM_INFINITY), 0) && can_touch(31) &&
+           cannot_touch(33) && KTAP_TRUE(touch_below(31) != 0) &&
+           KTAP_EQUAL(set_limit(RLIMIT_STACK, MIB_BYTES, RLIM_INFINITY), 0) &&
+           can_touch(20) && /* what is there stays */
+           cannot_touch(32);
+}
+
+static bool stack_is_bounded(void)
+{
+    return holds_in_child(check_stack_limit);
+}
+
+/* After exec, so that the address space is made for the limit. Other memory is further down. */
+static int reach(int argc, char **argv)
+{
+    uintptr_t lowest = touch_below((unsigned long)strtol(argv[argc - 1], NULL, 10));
+    char *m = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return m != MAP_FAILED && (uintptr_t)m < lowest ? CHILD_IS_WELL : 1;
+}
+
+/* A child that reaches so far with a limit. */
+static pid_t start_reaching(unsigned long limit, const char *nr_mib)
+{
+    char *const args[] = {"t_limits", "reach", (char *)nr_mib, NULL};
+    static char *const environment[] = {NULL};
+    pid_t child = fork();
+
+    if (child == 0) {
+        if (set_limit(RLIMIT_STACK, limit, RLIM_INFINITY) == 0)
+            execve("/proc/self/exe", args, environment);
+        _exit(1);
+    }
+    return child;
+}
+
+static bool stack_has_the_room_that_it_may_have(void)
+{
+    return exits(start_reaching(8 * MIB_BYTES, "7"), CHILD_IS_WELL) &&
+           exits(start_reaching(16 * PAGE, "0"), CHILD_IS_WELL) &&
+           dies(start_reaching(16 * PAGE, "1"), SIGSEGV) &&
+           exits(start_reaching(1000 * MIB_BYTES, "998"), CHILD_IS_WELL) &&
+           dies(start_reaching(1000 * MIB_BYTES, "1001"), SIGSEGV) &&
+           exits(start_reaching(RLIM_INFINITY, "60000"), CHILD_IS_WELL) &&
+           exits(start_reaching(RLIM_INFINITY - 1, "60000"), CHILD_IS_WELL);
+}
+
+static bool check_stack_within_memory(void)
+{
+    return can_touch(6) && KTAP_EQUAL(set_limit(RLIMIT_AS, 6 * MIB_BYTES, RLIM_INFINITY), 0) &&
+           cannot_touch(6);
+}
+
+static void touch_with_locks(void *nr_mib)
+{
+    if (syscall(__NR_mlockall, 1) == 0 && become_user_with_locks(100))
+        touch_in_child(nr_mib);
+}
+
+static bool stack_is_bounded_as_other_memory(void)
+{
+    return holds_in_child(check_stack_within_memory) &&
+           dies(start_child(touch_with_locks, (void *)1), SIGSEGV) &&
+           exits(start_child(touch_with_locks, (void *)0), CHILD_IS_WELL);
+}
+
 /* A second in all: SIGXCPU comes when the child has used it up, and comes again; then it is killed.
  */
 static volatile int nr_warnings;
@@ -842,6 +943,10 @@ static const struct ktap_test tests[] = {
     {"locks are not inherited", locks_are_not_inherited},
     {"memory that will be locked counts", locks_to_come_count},
     {"all of a process's memory can be locked", all_can_be_locked},
+    {"the first stack is bounded, as the limit is when it grows", stack_is_bounded},
+    {"there is room for as large a stack as exec finds the limit",
+     stack_has_the_room_that_it_may_have},
+    {"RLIMIT_AS and RLIMIT_MEMLOCK bound a stack, too", stack_is_bounded_as_other_memory},
     {"used-up CPU time is SIGXCPU, each second, and then SIGKILL", cpu_time_is_bounded},
     {"a child's CPU time is bounded as its parent's", cpu_time_of_a_child_is_bounded},
     {"adjtimex tells of the clock, and moves it", clock_can_be_stepped},
@@ -860,7 +965,7 @@ static int end(int argc, char **argv)
     return 0;
 }
 
-static const struct ktap_role roles[] = {{"end", end}};
+static const struct ktap_role roles[] = {{"end", end}, {"reach", reach}};
 
 int main(int argc, char **argv)
 {

@@ -65,7 +65,7 @@ static bool stat_has_52_fields(void)
            KTAP_EQUAL(proc_nr_lines(text), 1) && KTAP_EQUAL(stat_field(getpid(), 5), getpgrp()) &&
            KTAP_EQUAL(stat_field(getpid(), 6), getsid(0)) &&
            KTAP_EQUAL(stat_field(getpid(), 20), 1) && KTAP_EQUAL(stat_field(getpid(), 18), 20) &&
-           KTAP_TRUE(stat_field(getpid(), 23) > 8 << 20) && /* the stack alone is that large */
+           KTAP_TRUE(stat_field(getpid(), 23) > 128 << 10) && /* the stack alone is that large */
            KTAP_TRUE(stat_field(getpid(), 24) > 10) &&
            KTAP_TRUE(stat_field(getpid(), 39) < (long)ktap_cpus());
 }

@@ -111,13 +111,22 @@ int space_lock_all(struct space *space, bool is_current, unsigned locks, unsigne
                    uint64_t nr_bytes_max) MUST_CHECK;
 
 /*
- * How many bytes the areas have; of those that are private and writable, but no first stack; and of
- * those that are locked.
+ * How many bytes the areas have; of those that are private and writable, but no stack that grows;
+ * and of those that are locked.
  */
 struct space_size {
     uint64_t nr_bytes, nr_data_bytes, nr_locked_bytes;
 };
 
 struct space_size space_size(struct space *space);
+
+/* ---- Supplied by proc/credentials.c ---------------------------------------------------------- */
+
+/* The caller's limits for memory that grows downward: of an area, of all, and of what is locked. */
+struct space_limits {
+    uint64_t stack, all, locked;
+};
+
+struct space_limits space_limits(void);
 
 #endif

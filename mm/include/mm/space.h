@@ -43,7 +43,8 @@ struct space {
     struct mutex lock;
     struct rb_tree areas;   /* lock; by address, never overlapping */
     struct area *faulting;  /* lock; where the last fault was, or NULL */
-    vaddr_t search_from;    /* lock; below this to look for free addresses first */
+    vaddr_t highest;        /* c once the program is loaded: below this is room for memory ... */
+    vaddr_t search_from;    /* lock; ... and below this to look for free addresses first */
     vaddr_t vdso;           /* c once the program is loaded: the page of arch/vdso.h */
     vaddr_t brk_start;      /* c once the program is loaded */
     vaddr_t brk_end;        /* lock */
@@ -52,9 +53,13 @@ struct space {
     size_t nr_resident_max; /* lock; the most that were when some were unmapped */
 };
 
-/* The top of the first LWP's stack, the size that it may grow to, and the lowest address used. */
+/*
+ * The top of the first LWP's stack; the size that it may grow to, unless RLIMIT_STACK says
+ * otherwise; what is left to it at the least, as on Linux; and the lowest address used.
+ */
 #define SPACE_STACK_TOP   (USER_END - PAGE_SIZE)
 #define SPACE_STACK_BYTES MIB(8)
+#define SPACE_STACK_ROOM  MIB(128)
 #define SPACE_LOWEST      0x10000ull
 
 /* Once, while booting. */
