@@ -95,17 +95,30 @@ int inode_may_remove(const struct inode *dir, const struct inode *victim)
 
 /* ---- Changing it ---------------------------------------------------------------------------- */
 
-static int check_change(const struct inode *inode)
+/* Whether the mode and the owner, or the times, can be changed. 0, -EROFS, -EPERM. */
+static int check_change(struct inode *inode, bool is_of_times)
 {
     if (is_read_only(inode))
         return -EROFS;
+    if (!is_of_times && inode->ops->keep_attributes != NULL) {
+        inode->ops->refresh(inode);
+        return 0;
+    }
     return inode->ops->has_fixed_attributes ? -EPERM : 0;
+}
+
+/* The mode, or also the owner, has been changed. Locked. */
+static void keep_change(struct inode *inode, bool is_owner)
+{
+    inode_touch_changed(inode);
+    if (inode->ops->keep_attributes != NULL)
+        inode->ops->keep_attributes(inode, is_owner);
 }
 
 int inode_change_mode(struct inode *inode, uint32_t mode)
 {
     struct credentials *caller = credentials_current();
-    int error = check_change(inode);
+    int error = check_change(inode, false);
 
     if (error == 0)
         error = inode_may_own(inode);
@@ -116,7 +129,7 @@ int inode_change_mode(struct inode *inode, uint32_t mode)
     if (!credentials_are_files_root(caller) && !credentials_have_group(caller, inode->gid))
         mode &= ~(uint32_t)S_ISGID;
     inode->mode = (inode->mode & S_IFMT) | (mode & 07777);
-    inode_touch_changed(inode);
+    keep_change(inode, false);
     mutex_unlock(&inode->lock);
     inotify_happened(inode, IN_ATTRIB);
     return 0;
@@ -145,7 +158,7 @@ static bool may_change_owner(const struct inode *inode, uint32_t uid, uint32_t g
 
 int inode_change_owner(struct inode *inode, uint32_t uid, uint32_t gid)
 {
-    int error = check_change(inode);
+    int error = check_change(inode, false);
 
     if (error != 0)
         return error;
@@ -158,7 +171,7 @@ int inode_change_owner(struct inode *inode, uint32_t uid, uint32_t gid)
         if (gid != UINT32_MAX)
             inode->gid = gid;
         inode->mode = without_privileges(inode->mode);
-        inode_touch_changed(inode);
+        keep_change(inode, true);
     }
     mutex_unlock(&inode->lock);
     if (error == 0)
@@ -169,7 +182,7 @@ int inode_change_owner(struct inode *inode, uint32_t uid, uint32_t gid)
 int inode_change_times(struct inode *inode, unsigned which, uint64_t accessed_ns,
                        uint64_t modified_ns)
 {
-    int error = check_change(inode);
+    int error = check_change(inode, true);
 
     if (error == 0 && !is_owner(inode))
         error = which & SET_TO_NOW ? inode_may(inode, MAY_WRITE) : -EPERM;

@@ -4,7 +4,8 @@
  * Nothing is stored: a name is looked up in the table of pseudo-terminals (pty.c), and gets an
  * inode that is made for it and goes with its last reference. So every mount shows the same
  * terminals; there are no private instances. A terminal belongs to who opened its master, or to the
- * group that the option gid= names; that, and the mode, cannot be changed.
+ * group that the option gid= names, until somebody changes that or the mode: what he says is kept
+ * with the terminal, and all inodes of it say the same. Times, and the owner of ptmx, are fixed.
  *
  * Options: mode= of the terminals (600), gid= of their group, ptmxmode= of the folder's own ptmx
  * (000).
@@ -36,7 +37,7 @@ struct devpts {
     uint32_t mode, ptmx_mode, gid; /* constant */
 };
 
-static const struct inode_ops node_ops, root_ops;
+static const struct inode_ops node_ops, ptmx_ops, root_ops;
 static struct file_system devpts_file_system;
 
 /* Shown to nobody: what TIOCGPTPEER opens is of this one. */
@@ -48,20 +49,34 @@ static uint32_t node_mode(const struct devpts *devpts, bool is_ptmx)
     return S_IFCHR | (is_ptmx ? devpts->ptmx_mode : devpts->mode);
 }
 
-/* The inode of terminal `number`, or of ptmx: -1. NULL: out of memory. */
-static struct inode *make_node(struct mount *mount, int number, uint32_t uid, uint32_t gid)
+/* Whose the terminal is, as seen in this mount. */
+static void set_attributes(struct inode *inode, const struct pty_attributes *attributes)
+{
+    const struct devpts *devpts = inode->mount->private;
+
+    inode->uid = attributes->uid;
+    inode->gid = attributes->gid;
+    if (!attributes->has_own_gid && devpts->gid != GID_OF_OPENER)
+        inode->gid = devpts->gid;
+    if (attributes->mode != 0)
+        inode->mode = attributes->mode;
+}
+
+/* The inode of a terminal; or of ptmx: `attributes` is NULL. NULL: out of memory. */
+static struct inode *make_node(struct mount *mount, int number,
+                               const struct pty_attributes *attributes)
 {
     struct devpts *devpts = mount->private;
     struct inode *inode = kmalloc_user(sizeof(*inode));
-    bool is_ptmx = number < 0;
+    bool is_ptmx = attributes == NULL;
 
     if (inode == NULL)
         return NULL;
-    inode_init(inode, &node_ops, mount, node_mode(devpts, is_ptmx), NULL);
+    inode_init(inode, is_ptmx ? &ptmx_ops : &node_ops, mount, node_mode(devpts, is_ptmx), NULL);
     inode->number = (uint64_t)(is_ptmx ? INODE_PTMX : INODE_FIRST + number);
     inode->device = is_ptmx ? DEVICE(PTMX_MAJOR, PTMX_MINOR) : DEVICE(SLAVE_MAJOR, number);
-    inode->uid = uid;
-    inode->gid = devpts->gid != GID_OF_OPENER && !is_ptmx ? devpts->gid : gid;
+    if (!is_ptmx)
+        set_attributes(inode, attributes);
     atomic_fetch_add(&devpts->nr_inodes, 1);
     return inode;
 }
@@ -94,11 +109,11 @@ static int lookup(struct inode *dir, const char *name, size_t length, struct ino
 {
     bool is_ptmx = length == 4 && strncmp(name, "ptmx", 4) == 0;
     int number = parse_number(name, length);
-    uint32_t uid = 0, gid = 0;
+    struct pty_attributes attributes;
 
-    if (!is_ptmx && (number < 0 || pty_next(number, &uid, &gid) != number))
+    if (!is_ptmx && (number < 0 || pty_next(number, &attributes) != number))
         return -ENOENT;
-    *found = make_node(dir->mount, is_ptmx ? -1 : number, uid, gid);
+    *found = make_node(dir->mount, number, is_ptmx ? NULL : &attributes);
     return *found != NULL ? 0 : -ENOMEM;
 }
 
@@ -118,7 +133,7 @@ static int next_entry(struct inode *dir, uint64_t position, char name[NAME_BYTES
 {
     static const char *const names[] = {".", "..", "ptmx"};
     const struct devpts *devpts = dir->mount->private;
-    uint32_t uid, gid;
+    struct pty_attributes attributes;
     int number;
 
     entry->name = name;
@@ -130,12 +145,12 @@ static int next_entry(struct inode *dir, uint64_t position, char name[NAME_BYTES
         return 1;
     }
     position -= POSITION_FIRST;
-    number = position < PTYS_MAX ? pty_next((int)position, &uid, &gid) : -1;
+    number = position < PTYS_MAX ? pty_next((int)position, &attributes) : -1;
     if (number < 0)
         return 0;
     snprintf(name, NAME_BYTES_MAX + 1, "%d", number);
     entry->number = (uint64_t)number + INODE_FIRST;
-    entry->mode = node_mode(devpts, false);
+    entry->mode = attributes.mode != 0 ? attributes.mode : node_mode(devpts, false);
     entry->position = (uint64_t)number + POSITION_FIRST + 1;
     return 1;
 }
@@ -146,7 +161,37 @@ static struct inode *free_root(struct inode *inode)
     return NULL;
 }
 
-static const struct inode_ops node_ops = {.has_fixed_attributes = true, .free = free_node};
+static int number_of(const struct inode *inode)
+{
+    return (int)(inode->number - INODE_FIRST);
+}
+
+static void keep_attributes(struct inode *inode, bool is_owner)
+{
+    pty_set_attributes(
+        number_of(inode),
+        &(struct pty_attributes){
+            .uid = inode->uid, .gid = inode->gid, .has_own_gid = true, .mode = inode->mode},
+        is_owner);
+}
+
+/* Another inode of the terminal may have been changed. */
+static void refresh(struct inode *inode)
+{
+    struct pty_attributes attributes;
+
+    if (pty_next(number_of(inode), &attributes) == number_of(inode))
+        set_attributes(inode, &attributes);
+}
+
+static const struct inode_ops node_ops = {
+    .refresh = refresh,
+    .has_fixed_attributes = true,
+    .keep_attributes = keep_attributes,
+    .free = free_node,
+};
+
+static const struct inode_ops ptmx_ops = {.has_fixed_attributes = true, .free = free_node};
 
 static const struct inode_ops root_ops = {
     .lookup = lookup,
@@ -233,13 +278,13 @@ void devpts_init(void)
 
 int devpts_open(int number, unsigned flags, struct file **file)
 {
-    uint32_t uid, gid;
+    struct pty_attributes attributes;
     struct inode *inode;
     int error;
 
-    if (pty_next(number, &uid, &gid) != number)
+    if (pty_next(number, &attributes) != number)
         return -EIO;
-    inode = make_node(&hidden_mount, number, uid, gid);
+    inode = make_node(&hidden_mount, number, &attributes);
     if (inode == NULL)
         return -ENOMEM;
     error = file_open_inode(inode, flags, file);

@@ -38,10 +38,10 @@
 
 /* Locks: c constant, t tty.lock, b table_lock. */
 struct pty {
-    struct tty tty;    /* the slave */
-    int number;        /* c */
-    uint32_t uid, gid; /* c  whose it is */
-    bool is_open;      /* b  the master is */
+    struct tty tty;                   /* the slave */
+    int number;                       /* c */
+    struct pty_attributes attributes; /* b */
+    bool is_open;                     /* b  the master is */
 
     struct tty_file master;         /* c */
     bool is_locked;                 /* t  the slave cannot be opened: unlockpt() */
@@ -156,18 +156,28 @@ static int open_slave(struct file *file, uint32_t device)
     return error;
 }
 
-int pty_next(int number, uint32_t *uid, uint32_t *gid)
+int pty_next(int number, struct pty_attributes *attributes)
 {
     irq_state_t irq = spin_lock_irq(&table_lock);
 
     while (number < PTYS_MAX && (table[number] == NULL || !table[number]->is_open))
         number++;
-    if (number < PTYS_MAX) {
-        *uid = table[number]->uid;
-        *gid = table[number]->gid;
-    }
+    if (number < PTYS_MAX)
+        *attributes = table[number]->attributes;
     spin_unlock_irq(&table_lock, irq);
     return number < PTYS_MAX ? number : -1;
+}
+
+void pty_set_attributes(int number, const struct pty_attributes *attributes, bool is_owner)
+{
+    irq_state_t irq = spin_lock_irq(&table_lock);
+
+    if (table[number] != NULL && table[number]->is_open) {
+        table[number]->attributes.mode = attributes->mode;
+        if (is_owner)
+            table[number]->attributes = *attributes;
+    }
+    spin_unlock_irq(&table_lock, irq);
 }
 
 /* ---- The master's side ---------------------------------------------------------------------- */
@@ -338,8 +348,8 @@ static int open_master(struct file *file, uint32_t device)
     tty_setup(&pty->tty, &pty_ops, 0);
     pty->master = (struct tty_file){.tty = &pty->tty, .is_master = true};
     pty->is_locked = true;
-    pty->uid = credentials_current()->fsuid;
-    pty->gid = credentials_current()->fsgid;
+    pty->attributes.uid = credentials_current()->fsuid;
+    pty->attributes.gid = credentials_current()->fsgid;
     pty->tty.ldisc.termios.c_cflag = B38400 | CS8 | CREAD;
     pty->tty.ldisc.termios.c_ispeed = pty->tty.ldisc.termios.c_ospeed = 38400;
     waitq_init(&pty->master_waits);

@@ -164,9 +164,19 @@ int64_t pty_master_ioctl(struct file *file, unsigned request, uint64_t arg);
 #define SLAVE_MAJOR 136
 #define PTYS_MAX    256
 
+/* Whose a pseudo-terminal is, as chown() and chmod() have said last. */
+struct pty_attributes {
+    uint32_t uid, gid; /* of who opened the master, until it is changed */
+    bool has_own_gid;  /* it was */
+    uint32_t mode;     /* with the type; 0: has not been changed */
+};
+
 /* The number of a pseudo-terminal whose master is open, at or after `number`; -1: there is none.
- * And who opened that: its owner. Any context. */
-int pty_next(int number, uint32_t *uid, uint32_t *gid);
+ * And whose that is. Any context. */
+int pty_next(int number, struct pty_attributes *attributes);
+
+/* It has that mode now, and with is_owner that owner, if its master is open. Any context. */
+void pty_set_attributes(int number, const struct pty_attributes *attributes, bool is_owner);
 
 /* ---- devpts.c ------------------------------------------------------------------------------- */
 

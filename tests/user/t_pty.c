@@ -119,6 +119,69 @@ static bool it_can_be_mounted_elsewhere(void)
     return is_ok && KTAP_EQUAL(umount2("/tmp/pts", 0), 0) && KTAP_EQUAL(rmdir("/tmp/pts"), 0);
 }
 
+#define USER 4711
+
+static bool has_attributes(const char *path, unsigned mode, unsigned uid, unsigned gid)
+{
+    struct stat status = {0};
+
+    return KTAP_EQUAL(stat(path, &status), 0) && KTAP_EQUAL(status.st_mode, S_IFCHR | mode) &&
+           KTAP_EQUAL(status.st_uid, uid) && KTAP_EQUAL(status.st_gid, gid);
+}
+
+/* The slave is the user's, and was root's when it was opened. */
+static bool check_slave_of_user(void)
+{
+    const char *path = pty_path(pty.number);
+    int fd;
+
+    if (!KTAP_EQUAL(syscall(__NR_setresuid, USER, USER, USER), 0))
+        return false;
+    fd = open(path, O_RDWR | O_NOCTTY);
+    return KTAP_TRUE(fd >= 0) && KTAP_EQUAL(chmod(path, 0), 0) &&
+           has_attributes(path, 0, USER, 5) && FAILS(open(path, O_RDWR | O_NOCTTY), EACCES) &&
+           KTAP_EQUAL(syscall(__NR_fchmod, pty.slave, 0400), 0) &&
+           FAILS(chown(path, USER + 1, -1), EPERM) && FAILS(chown(path, -1, 6), EPERM);
+}
+
+static bool check_slave_of_root(void)
+{
+    const char *path = pty_path(pty.number);
+
+    return KTAP_EQUAL(syscall(__NR_setresuid, USER, USER, USER), 0) &&
+           FAILS(open(path, O_RDWR | O_NOCTTY), EACCES) && FAILS(chmod(path, 0666), EPERM) &&
+           FAILS(syscall(__NR_fchmod, pty.slave, 0666), EPERM) &&
+           FAILS(chown(path, USER, -1), EPERM) &&
+           FAILS(syscall(__NR_fchown, pty.slave, USER, -1), EPERM);
+}
+
+static bool a_slave_can_be_given_away(void)
+{
+    const char *path;
+    struct stat status = {0};
+    bool is_ok;
+
+    if (!pty_open(&pty))
+        return false;
+    path = pty_path(pty.number);
+    is_ok = KTAP_EQUAL(fstat(pty.slave, &status), 0);
+    is_ok = KTAP_EQUAL(chmod(path, 0620), 0) &&
+            has_attributes(path, 0620, status.st_uid, status.st_gid) &&
+            holds_in_child(check_slave_of_root) && KTAP_EQUAL(chown(path, USER, 5), 0) &&
+            has_attributes(path, 0620, USER, 5) && KTAP_EQUAL(fstat(pty.slave, &status), 0) &&
+            KTAP_EQUAL(status.st_mode, S_IFCHR | 0620) && KTAP_EQUAL(status.st_uid, USER) &&
+            holds_in_child(check_slave_of_user) && has_attributes(path, 0400, USER, 5) &&
+            KTAP_EQUAL(syscall(__NR_fchown, pty.slave, 0, 0), 0) &&
+            holds_in_child(check_slave_of_root) && has_attributes(path, 0400, 0, 0) && is_ok;
+    pty_close(&pty);
+    if (!pty_open(&pty))
+        return false;
+    is_ok = KTAP_EQUAL(stat(pty_path(pty.number), &status), 0) &&
+            KTAP_TRUE((status.st_mode & 0777) != 0400) && is_ok;
+    pty_close(&pty);
+    return FAILS(chmod("/dev/pts/ptmx", 0666), EPERM) && is_ok;
+}
+
 static bool the_master_can_open_the_slave(void)
 {
     int master = open("/dev/ptmx", O_RDWR | O_NOCTTY), unlocked = 0, peer;
@@ -403,6 +466,7 @@ int main(void)
         {"/dev/pts shows those that are open", the_folder_shows_those_that_are_open},
         {"/dev/pts has a ptmx of its own", it_has_a_ptmx_of_its_own},
         {"devpts can be mounted elsewhere", it_can_be_mounted_elsewhere},
+        {"a slave can be given away", a_slave_can_be_given_away},
         {"the master can open the slave", the_master_can_open_the_slave},
         {"which can be looked at, though it is in no path",
          a_slave_without_a_path_can_be_looked_at},

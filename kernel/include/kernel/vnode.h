@@ -146,6 +146,12 @@ struct inode_ops {
     /* Brings the fields up to date before stat() looks at them. NULL: they are. */
     void (*refresh)(struct inode *inode);
     bool has_fixed_attributes; /* chmod(), chown() and utimensat(): -EPERM */
+    /*
+     * The mode, or with is_owner also the owner, has been changed: keeps them, because they outlive
+     * the inode; locked. NULL: the inode keeps them. With it, chmod() and chown() are allowed in
+     * any case, and others may have changed them since refresh().
+     */
+    void (*keep_attributes)(struct inode *inode, bool is_owner);
 
     /* The last reference is gone: frees the inode. Returns one to drop in turn, or NULL. */
     struct inode *(*free)(struct inode *inode);
