@@ -60,6 +60,52 @@ static int populate(vaddr_t va, vaddr_t end)
     return error == -EIO ? -EFAULT : error;
 }
 
+/*
+ * What is shown at `va`, as far as one area and `end` go: *inode with a reference, from *offset on.
+ * How many bytes; -ENOMEM: nothing is; -EINVAL: no file's, or locked; -EACCES: not to be written.
+ */
+static int64_t find_shared_file(vaddr_t va, vaddr_t end, struct inode **inode, uint64_t *offset)
+{
+    struct space *space = own_space();
+    struct space_area area;
+    int64_t result = -EINVAL;
+
+    mutex_lock(&space->lock);
+    if (!space_next_area(space, va, &area) || area.start > va) {
+        result = -ENOMEM;
+    } else if (area.source != NULL && !(area.prot & AREA_LOCKED)) {
+        if ((area.prot & (AREA_SHARED | AREA_WRITE)) != (AREA_SHARED | AREA_WRITE))
+            result = -EACCES;
+        else if ((*inode = inode_get_mapped(area.source)) != NULL)
+            result = (int64_t)(MIN(area.end, end) - va);
+        *offset = area.offset + (va - area.start);
+    }
+    mutex_unlock(&space->lock);
+    return result;
+}
+
+/* MADV_REMOVE: the file has holes there. */
+static int remove_contents(vaddr_t va, vaddr_t end)
+{
+    while (va < end) {
+        struct inode *inode;
+        uint64_t offset;
+        int64_t nr_bytes = find_shared_file(va, end, &inode, &offset);
+
+        if (nr_bytes < 0)
+            return (int)nr_bytes;
+        if (inode->ops->punch != NULL)
+            inode_punch(inode, offset, (uint64_t)nr_bytes);
+        else
+            nr_bytes = -EOPNOTSUPP;
+        inode_put(inode);
+        if (nr_bytes < 0)
+            return (int)nr_bytes;
+        va += (uint64_t)nr_bytes;
+    }
+    return 0;
+}
+
 int64_t sys_madvise(vaddr_t va, size_t nr_bytes, int advice)
 {
     vaddr_t end;
@@ -83,6 +129,8 @@ int64_t sys_madvise(vaddr_t va, size_t nr_bytes, int advice)
         return space_discard(own_space(), va, end, false, true);
     case MADV_FREE:
         return space_discard(own_space(), va, end, true, false);
+    case MADV_REMOVE:
+        return remove_contents(va, end);
     case MADV_DONTFORK:
         return space_set_fork(own_space(), va, end, AREA_NO_FORK, 0);
     case MADV_DOFORK:

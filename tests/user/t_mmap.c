@@ -486,6 +486,38 @@ static bool mremap_checks_its_arguments(void)
 
 /* ---- Advice, presence ----------------------------------------------------------------------- */
 
+static bool contents_of_a_file_can_be_removed(void)
+{
+    int fd = make_file(4);
+    char *s = map(4, READ_WRITE, MAP_SHARED, fd), *p = map(1, READ_WRITE, MAP_PRIVATE, fd),
+         *constant = map(1, PROT_READ, MAP_SHARED, fd), *m = map(1, READ_WRITE, ANONYMOUS, -1),
+         *shared = map(2, READ_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1), byte = 'x';
+    struct stat before, after;
+
+    s[0] = s[3 * PAGE] = shared[0] = shared[PAGE] = 'x';
+    bool ok = KTAP_EQUAL(fstat(fd, &before), 0) &&
+              KTAP_EQUAL(advise(s + PAGE, 2 * PAGE, MADV_REMOVE), 0) &&
+              KTAP_EQUAL(fstat(fd, &after), 0) && KTAP_EQUAL(after.st_size, before.st_size) &&
+              KTAP_EQUAL(after.st_blocks, before.st_blocks - 16) && KTAP_EQUAL(s[0], 'x') &&
+              KTAP_EQUAL(s[PAGE], 0) && KTAP_EQUAL(s[3 * PAGE], 'x') &&
+              KTAP_EQUAL(pread(fd, &byte, 1, 2 * PAGE), 1) && KTAP_EQUAL(byte, 0) &&
+              KTAP_EQUAL(advise(shared, PAGE, MADV_REMOVE), 0) && KTAP_EQUAL(shared[0], 0) &&
+              KTAP_EQUAL(shared[PAGE], 'x') && FAILS(advise(p, PAGE, MADV_REMOVE), EACCES) &&
+              FAILS(advise(constant, PAGE, MADV_REMOVE), EACCES) &&
+              FAILS(advise(m, PAGE, MADV_REMOVE), EINVAL) &&
+              KTAP_EQUAL(syscall(__NR_mlock, s, PAGE), 0) &&
+              FAILS(advise(s, PAGE, MADV_REMOVE), EINVAL) && KTAP_EQUAL(s[0], 'x');
+
+    munmap(m, PAGE);
+    ok = ok && FAILS(advise(m, PAGE, MADV_REMOVE), ENOMEM);
+    munmap(s, 4 * PAGE);
+    munmap(p, PAGE);
+    munmap(constant, PAGE);
+    munmap(shared, 2 * PAGE);
+    close(fd);
+    return ok;
+}
+
 static bool contents_can_be_given_up(void)
 {
     int fd = make_file(1);
@@ -886,6 +918,7 @@ static const struct ktap_test tests[] = {
     {"shared memory that grows has SIGBUS behind its end", shared_memory_grows_as_its_file},
     {"mremap refuses what makes no sense", mremap_checks_its_arguments},
     {"contents can be given up", contents_can_be_given_up},
+    {"contents of a file can be removed through a mapping", contents_of_a_file_can_be_removed},
     {"fork can leave memory out", fork_can_leave_memory_out},
     {"pages become present when asked", pages_become_present},
     {"msync refuses what makes no sense", msync_checks_its_arguments},
