@@ -159,15 +159,25 @@ size_t ldisc_read(struct ldisc *l, unsigned char *to, size_t nr_bytes, bool *is_
     return done;
 }
 
+/* What has been received is one line, unless it ends with 0: that would be an end of file. */
+static void end_here(struct ldisc *l)
+{
+    uint32_t last = (l->nr_received - 1) % LDISC_INPUT_BYTES;
+
+    memset(l->ends, 0, sizeof(l->ends));
+    if (l->nr_received != l->nr_read && l->input[last] != 0)
+        l->ends[last / 64] |= (uint64_t)1 << last % 64;
+}
+
 void ldisc_set_termios(struct ldisc *l, const struct termios2 *termios)
 {
     bool was_canonical = ldisc_is_canonical(l);
 
     l->termios = *termios;
     if (was_canonical != ldisc_is_canonical(l)) {
-        /* What is there can be read at once. To canonical mode it is a line without an end. */
+        /* What is there can be read at once. To canonical mode it is a line of its own. */
         if (!was_canonical)
-            memset(l->ends, 0, sizeof(l->ends));
+            end_here(l);
         l->nr_ready = l->nr_received;
         l->is_quoting = false;
         l->is_erasing = false;
@@ -220,8 +230,8 @@ static void echo_typed(struct ldisc *l, unsigned char byte)
     finish_erasing(l);
     if (line_bytes(l) == 0)
         l->line_column = l->column;
-    if (byte == '\n')
-        ldisc_echo(l, '\n');
+    if (byte == '\n' && !ldisc_is_canonical(l))
+        ldisc_echo(l, '\n'); /* in a line that is edited it has been quoted */
     else
         echo_shown(l, byte);
 }
@@ -300,14 +310,15 @@ static void erase_on_paper(struct ldisc *l, uint32_t start)
     }
 }
 
-/* VERASE or VWERASE (`key`): the end of the line goes, from `start`. */
+/* VERASE, VWERASE, or VKILL (`key`): the end of the line goes, from `start`. As on Linux, ECHOE is
+ * for VERASE alone: a word is always taken off the screen. */
 static void erase(struct ldisc *l, uint32_t start, unsigned char key)
 {
     if (!has_local(l, ECHO)) {
         l->nr_received = start;
     } else if (has_local(l, ECHOPRT)) {
         erase_on_paper(l, start);
-    } else if (!has_local(l, ECHOE)) {
+    } else if (!has_local(l, ECHOE) && key == l->termios.c_cc[VERASE]) {
         echo_shown(l, key);
         l->nr_received = start;
     } else {
@@ -322,7 +333,7 @@ static void kill_line(struct ldisc *l, unsigned char key)
     if (!has_local(l, ECHO)) {
         l->nr_received = l->nr_ready;
     } else if (has_local(l, ECHOK) && has_local(l, ECHOKE) && has_local(l, ECHOE)) {
-        erase_from(l, l->nr_ready);
+        erase(l, l->nr_ready, key);
     } else {
         finish_erasing(l);
         echo_shown(l, key);
@@ -419,11 +430,11 @@ static void receive_end(struct ldisc *l, unsigned char stored)
         refuse(l);
         return;
     }
-    if (stored == '\n' && !has_local(l, ECHO) && has_local(l, ECHONL))
+    finish_erasing(l);
+    if (stored == '\n' && (has_local(l, ECHO) || has_local(l, ECHONL)))
         ldisc_echo(l, '\n');
     else if (stored != 0)
         echo_typed(l, stored);
-    finish_erasing(l);
     store(l, stored, true);
 }
 

@@ -176,11 +176,26 @@ static void on_paper_erased_characters_stand_between_slashes(void **state)
     assert_reads("ax\n");
 }
 
+static void a_line_that_is_killed_is_printed_on_paper_too(void **state)
+{
+    change(&l.termios.c_lflag, 0, ECHOPRT);
+    type("abc\x15x\n");
+    assert_shown("abc\\cba/x\r\n");
+    assert_reads("x\n");
+}
+
 static void without_echoe_the_key_is_shown(void **state)
 {
     change(&l.termios.c_lflag, ECHOE, 0);
     type("ab\x7f");
     assert_shown("ab^?");
+}
+
+static void without_echoe_a_word_is_taken_off_the_screen(void **state)
+{
+    change(&l.termios.c_lflag, ECHOE, 0);
+    type("a bc\x17");
+    assert_shown("a bc\b \b\b \b");
 }
 
 static void the_next_character_is_literal(void **state)
@@ -193,6 +208,7 @@ static void the_next_character_is_literal(void **state)
 static void a_quoted_end_of_line_does_not_end_it(void **state)
 {
     type("a\x16\nb");
+    assert_shown("a^\b^Jb");
     assert_false(ldisc_can_read(&l, 1));
     type("\n");
     assert_reads("a\nb\n");
@@ -356,6 +372,28 @@ static void what_was_typed_before_a_change_of_mode_is_kept(void **state)
     assert_reads_at_most(1, "a");
     change(&l.termios.c_lflag, 0, ICANON);
     assert_reads("bc");
+}
+
+static void what_was_typed_before_canonical_mode_is_a_line(void **state)
+{
+    change(&l.termios.c_lflag, ICANON, 0);
+    type("abc");
+    change(&l.termios.c_lflag, 0, ICANON);
+    type("d\n");
+    assert_reads("abc");
+    assert_reads("d\n");
+    change(&l.termios.c_lflag, ICANON, 0);
+    type_bytes("ab\0", 3); /* 0 would be an end of file */
+    change(&l.termios.c_lflag, 0, ICANON);
+    type("\n");
+    assert_int_equal(ldisc_nr_readable(&l), 4);
+}
+
+static void outside_canonical_mode_a_newline_is_shown_as_one(void **state)
+{
+    change(&l.termios.c_lflag, ICANON, 0);
+    type("a\r\n");
+    assert_shown("a\r\n\r\n");
 }
 
 static void carriage_returns_and_newlines_on_the_way_in(void **state)
@@ -546,7 +584,9 @@ int main(void)
         cmocka_unit_test_setup(erase_goes_back_over_a_tab_and_over_a_control_character, set_up),
         cmocka_unit_test_setup(kill_and_word_erase, set_up),
         cmocka_unit_test_setup(on_paper_erased_characters_stand_between_slashes, set_up),
+        cmocka_unit_test_setup(a_line_that_is_killed_is_printed_on_paper_too, set_up),
         cmocka_unit_test_setup(without_echoe_the_key_is_shown, set_up),
+        cmocka_unit_test_setup(without_echoe_a_word_is_taken_off_the_screen, set_up),
         cmocka_unit_test_setup(the_next_character_is_literal, set_up),
         cmocka_unit_test_setup(a_quoted_end_of_line_does_not_end_it, set_up),
         cmocka_unit_test_setup(reprint_shows_the_line_once_more, set_up),
@@ -563,6 +603,8 @@ int main(void)
         cmocka_unit_test_setup(flow_by_program, set_up),
         cmocka_unit_test_setup(raw_mode_reads_what_is_there, set_up),
         cmocka_unit_test_setup(what_was_typed_before_a_change_of_mode_is_kept, set_up),
+        cmocka_unit_test_setup(what_was_typed_before_canonical_mode_is_a_line, set_up),
+        cmocka_unit_test_setup(outside_canonical_mode_a_newline_is_shown_as_one, set_up),
         cmocka_unit_test_setup(carriage_returns_and_newlines_on_the_way_in, set_up),
         cmocka_unit_test_setup(on_the_way_out, set_up),
         cmocka_unit_test_setup(breaks_and_errors, set_up),
