@@ -62,6 +62,13 @@ static struct termios2 get_termios(struct tty *tty)
     return termios;
 }
 
+/* Whether Ctrl-S and Ctrl-Q stop and start the output: in packet mode the master is told. */
+static bool has_usual_flow(const struct termios2 *termios)
+{
+    return (termios->c_iflag & IXON) && termios->c_cc[VSTOP] == ('S' & 0x1f) &&
+           termios->c_cc[VSTART] == ('Q' & 0x1f);
+}
+
 static void set_termios(struct tty *tty, const struct termios2 *wanted)
 {
     struct ldisc_events events = {0};
@@ -79,12 +86,8 @@ static void set_termios(struct tty *tty, const struct termios2 *wanted)
     } else {
         set_speeds(&termios);
     }
-    if (tty->ops->note != NULL) {
-        bool is_usual = (termios.c_iflag & IXON) && termios.c_cc[VSTOP] == ('S' & 0x1f) &&
-                        termios.c_cc[VSTART] == ('Q' & 0x1f);
-
-        tty->ops->note(tty, is_usual ? TIOCPKT_DOSTOP : TIOCPKT_NOSTOP);
-    }
+    if (tty->ops->note != NULL && has_usual_flow(&termios) != has_usual_flow(&l->termios))
+        tty->ops->note(tty, has_usual_flow(&termios) ? TIOCPKT_DOSTOP : TIOCPKT_NOSTOP);
     ldisc_set_termios(l, &termios);
     events.was_started = was_stopped && !l->is_stopped;
     tty_handle(tty, &events);
@@ -131,7 +134,9 @@ int tty_drain(struct tty *tty, uint64_t deadline_ns)
     return error;
 }
 
-static void flush(struct tty *tty, bool input, bool output)
+/* What the slave's end flushes is told to a master in packet mode; what it flushed itself is not.
+ */
+static void flush(struct tty *tty, bool input, bool output, bool by_master)
 {
     irq_state_t irq = spin_lock_irq(&tty->lock);
     unsigned bits = (input ? TIOCPKT_FLUSHREAD : 0u) | (output ? TIOCPKT_FLUSHWRITE : 0u);
@@ -140,7 +145,7 @@ static void flush(struct tty *tty, bool input, bool output)
         tty_flush_input(tty);
     if (output)
         ldisc_flush_output(&tty->ldisc);
-    if (tty->ops->note != NULL)
+    if (tty->ops->note != NULL && !by_master)
         tty->ops->note(tty, bits);
     tty->ops->start(tty);
     tty_wake(tty);
@@ -177,7 +182,7 @@ static int64_t set_attributes(struct tty *tty, unsigned request, enum when when,
     if (error != 0)
         return error;
     if (when == AFTER_OUTPUT_AND_FLUSH)
-        flush(tty, true, false);
+        flush(tty, true, false, false);
     set_termios(tty, &termios);
     return 0;
 }
@@ -242,7 +247,7 @@ static int64_t flush_queues(struct tty *tty, int which, bool is_master)
     /* What the master reads is what the slave has written. */
     if (is_master && which != TCIOFLUSH)
         which = which == TCIFLUSH ? TCOFLUSH : TCIFLUSH;
-    flush(tty, which != TCOFLUSH, which != TCIFLUSH);
+    flush(tty, which != TCOFLUSH, which != TCIFLUSH, is_master);
     return 0;
 }
 

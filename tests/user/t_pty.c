@@ -348,7 +348,8 @@ static bool packet_mode_tells_what_happens(void)
             KTAP_EQUAL(read(pty.master, text, sizeof(text)), 1) &&
             KTAP_EQUAL(text[0], TIOCPKT_START) && pty_input_flags(&pty, IXON, 0) &&
             KTAP_EQUAL(read(pty.master, text, sizeof(text)), 1) &&
-            KTAP_EQUAL(text[0], TIOCPKT_NOSTOP);
+            KTAP_EQUAL(text[0], TIOCPKT_NOSTOP) && pty_input_flags(&pty, IXANY, 0) &&
+            KTAP_EQUAL(tcflush(pty.master, TCIOFLUSH), 0) && pty_polls(pty.master, POLLOUT);
     is_on = 0;
     is_ok = is_ok && KTAP_EQUAL(ioctl(pty.master, TIOCPKT, &is_on), 0) &&
             KTAP_EQUAL(write(pty.slave, "cd", 2), 2) && pty_shows(&pty, "cd");
