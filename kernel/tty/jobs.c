@@ -10,8 +10,10 @@
  * The foreground group may be one that has ended, whose number names another group now. So a signal
  * goes to it only if a group of that number is in the terminal's session.
  *
- * The session's leader alone can get the session a terminal; when it ends, the session loses it
- * (process_session_ends()), and what runs in the foreground gets SIGHUP.
+ * The session's leader alone can get the session a terminal. When it ends, the session loses it
+ * (process_session_ends()), and what runs in the foreground gets SIGHUP. When the line is gone, it
+ * is the leader who gets SIGHUP, and the foreground once the leader has ended
+ * (process.hung_up_group); a leader may want to live on.
  */
 
 #include <asm/signal.h>
@@ -120,22 +122,23 @@ void tty_signal_foreground(struct tty *tty, uint32_t signals)
     }
 }
 
-void tty_leave_session(struct tty *tty)
+/* The terminal is nobody's controlling one any more. Whose it was. */
+static struct control leave_session(struct tty *tty)
 {
     irq_state_t irq = spin_lock_irq(&control_lock);
     struct control control = {tty->session, tty->foreground};
 
     set_session(tty, 0, 0);
     spin_unlock_irq(&control_lock, irq);
-    if (control.session == 0)
-        return;
-    /* The leader learns of it, too: its group has its number. */
-    if (control.foreground != control.session)
-        send(&(struct control){control.session, control.session}, SIGHUP);
-    send(&control, SIGHUP);
-    if (control.foreground != control.session)
-        send(&(struct control){control.session, control.session}, SIGCONT);
-    send(&control, SIGCONT);
+    return control;
+}
+
+void tty_leave_session(struct tty *tty)
+{
+    struct control control = leave_session(tty);
+
+    if (control.session != 0 && !signal_send_hang_up(control.session, control.foreground))
+        send(&control, SIGHUP);
 }
 
 void process_session_ends(int session)
@@ -146,8 +149,13 @@ void process_session_ends(int session)
     if (tty != NULL && !tty_try_get(tty))
         tty = NULL;
     spin_unlock_irq(&control_lock, irq);
-    if (tty == NULL)
+    if (tty == NULL) {
+        struct control lost = {session, process_current()->hung_up_group};
+
+        send(&lost, SIGHUP);
+        send(&lost, SIGCONT);
         return;
+    }
     /* The master of a pseudo-terminal decides when that hangs up; a line has nobody else. */
     if (tty->ops->sends_by_itself)
         tty_hang_up(tty, false);
@@ -176,6 +184,8 @@ int tty_make_controlling(struct tty *tty, bool is_stolen)
         error = -EPERM;
     else
         set_session(tty, session, group);
+    if (error == 0)
+        self->hung_up_group = 0;
     spin_unlock_irq(&control_lock, irq);
     return error;
 }
@@ -186,10 +196,13 @@ int tty_give_up_controlling(struct tty *tty)
 
     if (!is_of_caller(&control))
         return -ENOTTY;
-    if (control.session == process_current()->pid)
-        tty_leave_session(tty);
-    else
+    if (control.session != process_current()->pid) {
         atomic_store(&process_current()->has_left_terminal, true);
+        return 0;
+    }
+    control = leave_session(tty);
+    send(&control, SIGHUP);
+    send(&control, SIGCONT);
     return 0;
 }
 
@@ -208,11 +221,14 @@ int tty_set_foreground(struct tty *tty, int group)
 
     if (error != 0)
         return error == -EIO ? -ENOTTY : error;
-    if (!is_of_caller(&control))
-        return -ENOTTY;
     if (group < 0)
         return -EINVAL;
+    if (!is_of_caller(&control))
+        return -ENOTTY;
     error = process_group_session(group);
+    /* As on Linux, a process that does not lead a group yet will do. */
+    if (error < 0 && group > 0)
+        error = process_get_session(group);
     if (error < 0)
         return error;
     if (error != session)

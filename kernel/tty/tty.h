@@ -148,7 +148,8 @@ int tty_get_session(struct tty *tty, bool is_master) MUST_CHECK;
 /* Sends the signals, one bit each, to the foreground group. No lock is held. */
 void tty_signal_foreground(struct tty *tty, uint32_t signals);
 
-/* The terminal is nobody's controlling one any more; SIGHUP and SIGCONT to whose it was. */
+/* The terminal is nobody's controlling one any more; SIGHUP and SIGCONT to the leader whose it was,
+ * or if that is ending SIGHUP to the foreground. */
 void tty_leave_session(struct tty *tty);
 
 /* ---- console.c, pty.c ----------------------------------------------------------------------- */

@@ -310,6 +310,28 @@ void signal_send_group(int group, int signal)
     spin_unlock_irq(&family_lock, irq);
 }
 
+bool signal_send_hang_up(int session, int foreground)
+{
+    siginfo_t hang_up = info_of_kernel(SIGHUP), go_on = info_of_kernel(SIGCONT);
+    irq_state_t irq = spin_lock_irq(&family_lock);
+    struct process *leader = id_lookup(session).process;
+    bool is_there = false;
+
+    if (leader != NULL && leader->session == session) {
+        spin_lock(&leader->lock);
+        is_there = !leader->is_ending;
+        if (is_there)
+            leader->hung_up_group = foreground;
+        spin_unlock(&leader->lock);
+    }
+    if (is_there) {
+        send(leader, &hang_up, true);
+        send(leader, &go_on, true);
+    }
+    spin_unlock_irq(&family_lock, irq);
+    return is_there;
+}
+
 void signal_send_self(int signal)
 {
     siginfo_t info = info_of_kernel(signal);

@@ -261,6 +261,20 @@ SESSION_TEST(the_foreground_is_a_group_of_the_session)
            KTAP_EQUAL(tcgetsid(pty.slave), getpid());
 }
 
+/* As on Linux: a shell may be faster than its child with setpgid(). */
+SESSION_TEST(the_foreground_may_become_a_group_that_is_to_come)
+{
+    pid_t child = fork();
+    bool is_ok;
+
+    if (child == 0)
+        sleep_on();
+    is_ok = KTAP_EQUAL(tcsetpgrp(pty.slave, child), 0) && KTAP_EQUAL(tcgetpgrp(pty.slave), child) &&
+            KTAP_EQUAL(setpgid(child, child), 0) && pty_type(&pty, "\x03") &&
+            job_becomes(child, SIGINT);
+    return take_terminal() && is_ok;
+}
+
 /* ---- Keys ----------------------------------------------------------------------------------- */
 
 SESSION_TEST(ctrl_c_ends_the_foreground_only)
@@ -417,7 +431,29 @@ SESSION_TEST(an_orphaned_group_gets_eio)
     return KTAP_EQUAL(answer, 'y');
 }
 
+static volatile int nr_hang_ups;
+
+static void count_hang_up(int signal, siginfo_t *info, void *context)
+{
+    (void)signal, (void)info, (void)context;
+    nr_hang_ups++;
+}
+
+SESSION_TEST(the_foreground_is_hung_up_when_the_leader_leaves_the_terminal)
+{
+    pid_t background, job;
+
+    signal_handle(SIGHUP, (signal_handler)SIG_DFL, 0); /* also for jobs that have not run yet */
+    background = start_job(sleep_on, false);
+    job = start_job(sleep_on, true);
+    signal_handle(SIGHUP, count_hang_up, 0);
+    return KTAP_EQUAL(ioctl(pty.slave, TIOCNOTTY, 0), 0) && job_becomes(job, SIGHUP) &&
+           KTAP_EQUAL(nr_hang_ups, 0) && KTAP_EQUAL(waitpid(background, NULL, WNOHANG), 0) &&
+           job_ends(background);
+}
+
 static int hup_ready, hup_report; /* ends of pipes */
+static pid_t hup_job;
 
 static void report_hangup(int signal, siginfo_t *info, void *context)
 {
@@ -426,22 +462,47 @@ static void report_hangup(int signal, siginfo_t *info, void *context)
     _exit(0);
 }
 
+static void report_life(int signal, siginfo_t *info, void *context)
+{
+    (void)signal, (void)info, (void)context;
+    write(hup_report, "-", 1);
+}
+
+static void report_leaders_hangup(int signal, siginfo_t *info, void *context)
+{
+    (void)signal, (void)info, (void)context;
+    write(hup_report, "l", 1);
+    kill(hup_job, SIGUSR1);
+}
+
 static void wait_for_hangup(void)
 {
     signal_handle(SIGHUP, report_hangup, 0);
+    signal_handle(SIGUSR1, report_life, 0);
     write(hup_ready, "r", 1);
     sleep_on();
 }
 
-/* A leader with a job in the foreground ends, or its master is closed. */
+/* Whether the next report is that. */
+static bool reports(int report, char wanted)
+{
+    char answer = '?';
+
+    return KTAP_EQUAL(read(report, &answer, 1), 1) && KTAP_EQUAL(answer, wanted);
+}
+
+/*
+ * A leader with a job in the foreground ends; or the master is closed: that is told to the leader,
+ * and to the job when the leader has ended.
+ */
 static bool job_is_hung_up(bool is_leader_to_end)
 {
-    int ready[2], report[2];
+    int ready[2], report[2], leads[2];
     char answer = '?';
     pid_t leader;
-    bool is_ok;
+    bool is_ok = true;
 
-    if (!pty_open(&pty) || pipe(ready) != 0 || pipe(report) != 0)
+    if (!pty_open(&pty) || pipe(ready) != 0 || pipe(report) != 0 || pipe(leads) != 0)
         return false;
     hup_ready = ready[1];
     hup_report = report[1];
@@ -449,25 +510,28 @@ static bool job_is_hung_up(bool is_leader_to_end)
     if (leader == 0) {
         close(pty.master);
         lead_session();
-        start_job(wait_for_hangup, true);
-        if (!is_leader_to_end)
-            sleep_on();
+        signal_handle(SIGHUP, report_leaders_hangup, 0);
+        hup_job = start_job(wait_for_hangup, true);
         read(ready[0], &answer, 1);
-        _exit(0);
+        if (is_leader_to_end)
+            _exit(0);
+        write(leads[1], "", 1);
+        sleep_on();
     }
     if (!is_leader_to_end) {
-        read(ready[0], &answer, 1);
+        read(leads[0], &answer, 1);
         close(pty.master);
+        is_ok = reports(report[0], 'l') && reports(report[0], '-');
+        kill(leader, SIGKILL);
     }
-    is_ok = KTAP_EQUAL(read(report[0], &answer, 1), 1) && KTAP_EQUAL(answer, 'h');
-    kill(leader, SIGKILL);
-    is_ok &= KTAP_EQUAL(waitpid(leader, NULL, 0), leader);
+    is_ok &= reports(report[0], 'h') && KTAP_EQUAL(waitpid(leader, NULL, 0), leader);
     if (is_leader_to_end)
         close(pty.master);
     close(pty.slave);
     for (int i = 0; i < 2; i++) {
         close(ready[i]);
         close(report[i]);
+        close(leads[i]);
     }
     return is_ok;
 }
@@ -477,7 +541,7 @@ static bool the_foreground_is_hung_up_with_its_leader(void)
     return job_is_hung_up(true);
 }
 
-static bool the_foreground_is_hung_up_with_the_line(void)
+static bool the_leader_is_hung_up_with_the_line(void)
 {
     return job_is_hung_up(false);
 }
@@ -560,6 +624,8 @@ int main(void)
          only_a_leader_takes_a_terminal_that_is_free},
         {"a process can leave its terminal", a_process_can_leave_its_terminal},
         {"the foreground is a group of the session", the_foreground_is_a_group_of_the_session},
+        {"the foreground may become a group that is to come",
+         the_foreground_may_become_a_group_that_is_to_come},
         {"Ctrl-C ends the foreground only", ctrl_c_ends_the_foreground_only},
         {"Ctrl-C ends a loop", ctrl_c_ends_a_loop},
         {"Ctrl-\\ quits", ctrl_backslash_quits},
@@ -571,8 +637,10 @@ int main(void)
         {"the background may write unless TOSTOP", the_background_may_write_unless_tostop},
         {"the background may not change the terminal", the_background_may_not_change_the_terminal},
         {"an orphaned group gets EIO", an_orphaned_group_gets_eio},
+        {"the foreground is hung up when the leader leaves the terminal",
+         the_foreground_is_hung_up_when_the_leader_leaves_the_terminal},
         {"the foreground is hung up with its leader", the_foreground_is_hung_up_with_its_leader},
-        {"the foreground is hung up with the line", the_foreground_is_hung_up_with_the_line},
+        {"the leader is hung up with the line", the_leader_is_hung_up_with_the_line},
         {"sessions come and go", sessions_come_and_go},
         {"a line is hung up with its session", a_line_is_hung_up_with_its_session},
     };

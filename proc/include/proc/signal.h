@@ -115,6 +115,12 @@ void signal_send_group(int group, int signal);
 void signal_send_self(int signal);
 
 /*
+ * The terminal of a session is gone: SIGHUP and SIGCONT for its leader, whose hung_up_group becomes
+ * `foreground`. False if the leader is ending or has ended: nothing was done. Locks as for a group.
+ */
+bool signal_send_hang_up(int session, int foreground);
+
+/*
  * The calling LWP is to look for what it has to do before it is in user mode again. A call that
  * gives up with -ERESTARTSYS for another reason than that a wait was interrupted needs that.
  */
