@@ -48,29 +48,9 @@
 #include <mm/user_copy.h>
 #include <proc/signal.h>
 
-#define NR_PAGES    (PIPE_BYTES / PAGE_SIZE + 1)
+#include "pipe_impl.h"
+
 #define QUICK_BYTES 256
-
-struct end {
-    unsigned nr_open;   /* files; one, unless it is a FIFO */
-    unsigned nr_opened; /* how often it has been opened: who waits for that sees it change */
-    bool is_busy;       /* somebody has the turn */
-    struct waitq waiting;
-    struct poll_queue polled;
-};
-
-struct pipe {
-    struct spinlock lock;
-    struct end reader, writer;     /* lock */
-    struct poll_queue both_polled; /* of files that are both */
-    uint64_t number;               /* c  st_ino; 0: a FIFO's, whose inode has one */
-    uint64_t nr_read, nr_written;  /* lock; each is moved by who has its end's turn */
-    unsigned nr_files;             /* of a FIFO: its inode's lock; files that are or will be open */
-    size_t least_needed;      /* lock; no writer that waits can go on with less room than this */
-    unsigned nr_blocked;      /* lock; writers that sleep, or are woken and have not run yet */
-    bool has_spares;          /* lock; there may be frames that hold nothing */
-    paddr_t frames[NR_PAGES]; /* up to byte nr_written the reader's, from there on the writer's */
-};
 
 static struct slab_cache *pipe_cache;
 static _Atomic uint64_t next_number = 1;
@@ -80,28 +60,18 @@ void pipe_init(void)
     pipe_cache = slab_cache_create("pipe", sizeof(struct pipe), 0, SLAB_USER);
 }
 
-static size_t nr_stored(const struct pipe *pipe)
-{
-    return pipe->nr_written - pipe->nr_read;
-}
-
-static size_t room(const struct pipe *pipe)
-{
-    return PIPE_BYTES - nr_stored(pipe);
-}
-
 static bool can_read(const struct pipe *pipe)
 {
-    return nr_stored(pipe) > 0 || pipe->writer.nr_open == 0;
+    return pipe_nr_stored(pipe) > 0 || pipe->writer.nr_open == 0;
 }
 
 static bool can_write(const struct pipe *pipe, size_t nr_bytes)
 {
-    return room(pipe) >= MIN(nr_bytes, (size_t)PIPE_BUF) || pipe->reader.nr_open == 0;
+    return pipe_room(pipe) >= MIN(nr_bytes, (size_t)PIPE_BUF) || pipe->reader.nr_open == 0;
 }
 
 /* Something has happened that who watches this end, or both, may wait for. Locked. */
-static void notify(struct pipe *pipe, struct end *end)
+static void notify(struct pipe *pipe, struct pipe_end *end)
 {
     poll_notify(&end->polled);
     poll_notify(&pipe->both_polled);
@@ -114,7 +84,7 @@ static __attribute__((noinline)) void wake_writers(struct pipe *pipe)
         return;
     if (can_write(pipe, PIPE_BUF)) {
         waitq_wake_first(&pipe->writer.waiting);
-    } else if (room(pipe) >= pipe->least_needed) {
+    } else if (pipe_room(pipe) >= pipe->least_needed) {
         pipe->least_needed = PIPE_BUF;
         waitq_wake_all(&pipe->writer.waiting);
     }
@@ -129,16 +99,10 @@ static inline void wake(struct pipe *pipe)
         wake_writers(pipe);
 }
 
-/* The place for the frame of byte `at`. */
-static paddr_t *frame_slot(struct pipe *pipe, uint64_t at)
-{
-    return &pipe->frames[at / PAGE_SIZE % NR_PAGES];
-}
-
 /* The frame of byte `at`, for writing. PADDR_NONE: out of memory. */
 static paddr_t make_frame(struct pipe *pipe, uint64_t at)
 {
-    paddr_t *frame = frame_slot(pipe, at);
+    paddr_t *frame = pipe_frame_slot(pipe, at);
 
     if (*frame == PADDR_NONE)
         *frame = frame_alloc(FRAME_USER);
@@ -177,15 +141,15 @@ static ALWAYS_INLINE int64_t wait_to_read(struct file *file, bool never_waits)
         if (error != 0)
             return error;
     }
-    return (int64_t)nr_stored(pipe);
+    return (int64_t)pipe_nr_stored(pipe);
 }
 
 /* The pipe is empty, and nobody is about to fill it: the page both ends are in will do. Locked. */
 static RARELY_CALLED void free_spares(struct pipe *pipe)
 {
-    const paddr_t *next = frame_slot(pipe, pipe->nr_written);
+    const paddr_t *next = pipe_frame_slot(pipe, pipe->nr_written);
 
-    for (paddr_t *frame = pipe->frames; frame < pipe->frames + NR_PAGES; frame++) {
+    for (paddr_t *frame = pipe->frames; frame < pipe->frames + PIPE_NR_PAGES; frame++) {
         if (*frame == PADDR_NONE || frame == next)
             continue;
         frame_free(*frame);
@@ -199,7 +163,7 @@ static inline void end_read(struct pipe *pipe, size_t nr_bytes)
 {
     pipe->has_spares |= pipe->nr_read % PAGE_SIZE + nr_bytes >= PAGE_SIZE;
     pipe->nr_read += nr_bytes;
-    if (unlikely(pipe->has_spares) && nr_stored(pipe) == 0 && pipe->nr_blocked == 0 &&
+    if (unlikely(pipe->has_spares) && pipe_nr_stored(pipe) == 0 && pipe->nr_blocked == 0 &&
         !pipe->writer.is_busy)
         free_spares(pipe);
     wake(pipe);
@@ -210,7 +174,7 @@ static inline void end_read(struct pipe *pipe, size_t nr_bytes)
 static bool read_quickly(struct pipe *pipe, vaddr_t to, size_t nr_bytes)
 {
     uint64_t at = pipe->nr_read;
-    paddr_t *frame = frame_slot(pipe, at);
+    paddr_t *frame = pipe_frame_slot(pipe, at);
 
     if (!is_quick(at, nr_bytes) ||
         user_copy_to(to, (char *)phys_to_virt(*frame) + at % PAGE_SIZE, nr_bytes) != 0)
@@ -219,24 +183,50 @@ static bool read_quickly(struct pipe *pipe, vaddr_t to, size_t nr_bytes)
     return true;
 }
 
-/* Has the turn. Bytes, or -EFAULT. */
-static int64_t read_slowly(struct pipe *pipe, vaddr_t to, size_t nr_bytes)
+size_t pipe_copy_out(struct pipe *pipe, vaddr_t to, size_t nr_bytes)
 {
-    size_t done = 0, nr = 0;
-    irq_state_t irq;
+    size_t done = 0, nr;
 
     for (; done < nr_bytes; done += nr) {
         uint64_t at = pipe->nr_read + done;
-        paddr_t *frame = frame_slot(pipe, at);
+        paddr_t *frame = pipe_frame_slot(pipe, at);
 
         nr = MIN(nr_bytes - done, PAGE_SIZE - at % PAGE_SIZE);
         if (user_copy_to(to + done, (char *)phys_to_virt(*frame) + at % PAGE_SIZE, nr) != 0)
             break;
     }
-    irq = spin_lock_irq(&pipe->lock);
-    pipe->reader.is_busy = false;
-    end_read(pipe, done);
+    return done;
+}
+
+int64_t pipe_take_read_turn(struct file *file, bool never_waits)
+{
+    struct pipe *pipe = file->private;
+    irq_state_t irq = spin_lock_irq(&pipe->lock);
+    int64_t result = wait_to_read(file, never_waits);
+
+    if (result > 0)
+        pipe->reader.is_busy = true;
+    else if (result == 0)
+        wake(pipe); /* the end of the file is for all */
     spin_unlock_irq(&pipe->lock, irq);
+    return result;
+}
+
+void pipe_end_read_turn(struct pipe *pipe, size_t nr_bytes)
+{
+    irq_state_t irq = spin_lock_irq(&pipe->lock);
+
+    pipe->reader.is_busy = false;
+    end_read(pipe, nr_bytes);
+    spin_unlock_irq(&pipe->lock, irq);
+}
+
+/* Has the turn. Bytes, or -EFAULT. */
+static int64_t read_slowly(struct pipe *pipe, vaddr_t to, size_t nr_bytes)
+{
+    size_t done = pipe_copy_out(pipe, to, nr_bytes);
+
+    pipe_end_read_turn(pipe, done);
     return done > 0 || nr_bytes == 0 ? (int64_t)done : -EFAULT;
 }
 
@@ -278,8 +268,8 @@ static ALWAYS_INLINE int64_t wait_to_write(struct file *file, size_t nr_bytes, b
     size_t needed;
     int error = 0;
 
-    if (likely(!pipe->writer.is_busy && room(pipe) >= PIPE_BUF && pipe->reader.nr_open > 0))
-        return (int64_t)room(pipe);
+    if (likely(!pipe->writer.is_busy && pipe_room(pipe) >= PIPE_BUF && pipe->reader.nr_open > 0))
+        return (int64_t)pipe_room(pipe);
     never_waits |= is_nonblocking(file);
     needed = never_waits && nr_bytes > PIPE_BUF ? 1 : nr_bytes;
     while (unlikely(pipe->writer.is_busy || !can_write(pipe, needed))) {
@@ -296,7 +286,7 @@ static ALWAYS_INLINE int64_t wait_to_write(struct file *file, size_t nr_bytes, b
         wake(pipe); /* the next one that was waiting for a turn */
         return -EPIPE;
     }
-    return (int64_t)room(pipe);
+    return (int64_t)pipe_room(pipe);
 }
 
 /* So many bytes have been written, and the turn is over. Locked. */
@@ -328,7 +318,7 @@ static vaddr_t next_bytes(struct source *from, size_t *nr_bytes)
 static bool write_quickly(struct pipe *pipe, struct source *from, size_t nr_bytes)
 {
     uint64_t at = pipe->nr_written;
-    paddr_t *frame = frame_slot(pipe, at);
+    paddr_t *frame = pipe_frame_slot(pipe, at);
 
     if (!is_quick(at, nr_bytes) || nr_bytes > from->piece->nr_bytes - from->done)
         return false;
@@ -342,12 +332,32 @@ static bool write_quickly(struct pipe *pipe, struct source *from, size_t nr_byte
     return true;
 }
 
+int64_t pipe_take_write_turn(struct file *file, size_t nr_bytes, bool never_waits)
+{
+    struct pipe *pipe = file->private;
+    irq_state_t irq = spin_lock_irq(&pipe->lock);
+    int64_t result = wait_to_write(file, nr_bytes, never_waits);
+
+    if (result > 0)
+        pipe->writer.is_busy = true;
+    spin_unlock_irq(&pipe->lock, irq);
+    return result;
+}
+
+void pipe_end_write_turn(struct pipe *pipe, size_t nr_bytes)
+{
+    irq_state_t irq = spin_lock_irq(&pipe->lock);
+
+    pipe->writer.is_busy = false;
+    end_write(pipe, nr_bytes);
+    spin_unlock_irq(&pipe->lock, irq);
+}
+
 /* Has the turn. Bytes, -EFAULT or -ENOMEM. */
 static int64_t write_slowly(struct pipe *pipe, struct source *from, size_t nr_bytes)
 {
     int64_t result = 0;
     size_t done = 0;
-    irq_state_t irq;
 
     while (result == 0 && done < nr_bytes) {
         uint64_t at = pipe->nr_written + done;
@@ -364,11 +374,15 @@ static int64_t write_slowly(struct pipe *pipe, struct source *from, size_t nr_by
             from->done += nr;
         }
     }
-    irq = spin_lock_irq(&pipe->lock);
-    pipe->writer.is_busy = false;
-    end_write(pipe, done);
-    spin_unlock_irq(&pipe->lock, irq);
+    pipe_end_write_turn(pipe, done);
     return done > 0 ? (int64_t)done : result;
+}
+
+int64_t pipe_copy_in(struct pipe *pipe, vaddr_t from, size_t nr_bytes)
+{
+    struct io_piece piece = {from, nr_bytes};
+
+    return write_slowly(pipe, &(struct source){&piece, 0}, nr_bytes);
 }
 
 /* One turn: writes as much as there is room for. Bytes, or -errno. */
@@ -429,19 +443,9 @@ static int64_t pipe_write_pieces(struct file *file, const struct io_piece *piece
 
 /* ---- The ends ------------------------------------------------------------------------------- */
 
-static bool has_reader(const struct file *file)
-{
-    return (atomic_load(&file->flags) & O_ACCMODE) != O_WRONLY;
-}
-
-static bool has_writer(const struct file *file)
-{
-    return (atomic_load(&file->flags) & O_ACCMODE) != O_RDONLY;
-}
-
 static void pipe_free(struct pipe *pipe)
 {
-    for (unsigned i = 0; i < NR_PAGES; i++) {
+    for (unsigned i = 0; i < PIPE_NR_PAGES; i++) {
         if (pipe->frames[i] != PADDR_NONE)
             frame_free(pipe->frames[i]);
     }
@@ -470,7 +474,7 @@ static void pipe_release(struct file *file)
 {
     struct pipe *pipe = file->private;
 
-    if (leave(pipe, has_reader(file), has_writer(file)))
+    if (leave(pipe, pipe_file_reads(file), pipe_file_writes(file)))
         pipe_free(pipe);
 }
 
@@ -478,7 +482,7 @@ static unsigned poll_reader(struct file *file, struct poll_watcher *watcher)
 {
     struct pipe *pipe = file->private;
     irq_state_t irq = spin_lock_irq(&pipe->lock);
-    unsigned events = nr_stored(pipe) > 0 ? EPOLLIN | EPOLLRDNORM : 0;
+    unsigned events = pipe_nr_stored(pipe) > 0 ? EPOLLIN | EPOLLRDNORM : 0;
 
     if (pipe->writer.nr_open == 0)
         events |= EPOLLHUP;
@@ -492,7 +496,7 @@ static unsigned poll_writer(struct file *file, struct poll_watcher *watcher)
 {
     struct pipe *pipe = file->private;
     irq_state_t irq = spin_lock_irq(&pipe->lock);
-    unsigned events = room(pipe) >= PIPE_BUF ? EPOLLOUT | EPOLLWRNORM : 0;
+    unsigned events = pipe_room(pipe) >= PIPE_BUF ? EPOLLOUT | EPOLLWRNORM : 0;
 
     if (pipe->reader.nr_open == 0)
         events |= EPOLLERR;
@@ -510,7 +514,7 @@ static int64_t pipe_ioctl(struct file *file, unsigned request, uint64_t arg)
     if (request != FIONREAD)
         return -ENOTTY;
     irq = spin_lock_irq(&pipe->lock);
-    nr_bytes = (int)nr_stored(pipe);
+    nr_bytes = (int)pipe_nr_stored(pipe);
     spin_unlock_irq(&pipe->lock, irq);
     return user_copy_to(arg, &nr_bytes, sizeof(nr_bytes));
 }
@@ -528,9 +532,9 @@ static unsigned poll_both(struct file *file, struct poll_watcher *watcher)
 {
     struct pipe *pipe = file->private;
     irq_state_t irq = spin_lock_irq(&pipe->lock);
-    unsigned events = nr_stored(pipe) > 0 ? EPOLLIN | EPOLLRDNORM : 0;
+    unsigned events = pipe_nr_stored(pipe) > 0 ? EPOLLIN | EPOLLRDNORM : 0;
 
-    if (room(pipe) >= PIPE_BUF)
+    if (pipe_room(pipe) >= PIPE_BUF)
         events |= EPOLLOUT | EPOLLWRNORM;
     poll_watch(&pipe->both_polled, watcher);
     spin_unlock_irq(&pipe->lock, irq);
@@ -569,8 +573,8 @@ static int pipe_open_again(struct file *from, struct file *file)
     struct pipe *pipe = from->private;
     irq_state_t irq = spin_lock_irq(&pipe->lock);
 
-    pipe->reader.nr_open += has_reader(file);
-    pipe->writer.nr_open += has_writer(file);
+    pipe->reader.nr_open += pipe_file_reads(file);
+    pipe->writer.nr_open += pipe_file_writes(file);
     spin_unlock_irq(&pipe->lock, irq);
     file->private = pipe;
     file->ops = &pipe_ops[atomic_load(&file->flags) & O_ACCMODE];
@@ -592,7 +596,7 @@ static struct pipe *create(void)
     poll_queue_init(&pipe->writer.polled, &pipe->lock);
     poll_queue_init(&pipe->both_polled, &pipe->lock);
     pipe->least_needed = PIPE_BUF;
-    for (unsigned i = 0; i < NR_PAGES; i++)
+    for (unsigned i = 0; i < PIPE_NR_PAGES; i++)
         pipe->frames[i] = PADDR_NONE;
     return pipe;
 }
@@ -617,96 +621,6 @@ int pipe_create(unsigned flags, struct file **reader, struct file **writer)
     }
     pipe->writer.nr_open = 1;
     return 0;
-}
-
-/* ---- Splicing -------------------------------------------------------------------------------- */
-
-static void fifo_release(struct file *file);
-
-static bool is_pipe(const struct file *file)
-{
-    return file->ops->release == pipe_release || file->ops->release == fifo_release;
-}
-
-bool pipe_is_reader(const struct file *file)
-{
-    return is_pipe(file) && has_reader(file);
-}
-
-bool pipe_is_writer(const struct file *file)
-{
-    return is_pipe(file) && has_writer(file);
-}
-
-bool pipe_is_same(const struct file *a, const struct file *b)
-{
-    return is_pipe(a) && is_pipe(b) && a->private == b->private;
-}
-
-/* Copies bytes from nr_read on. How many; fewer: the rest cannot be written there. Has the turn. */
-static size_t copy_stored(struct pipe *pipe, vaddr_t to, size_t nr_bytes)
-{
-    size_t done = 0, nr;
-
-    for (; done < nr_bytes; done += nr) {
-        uint64_t at = pipe->nr_read + done;
-
-        nr = MIN(nr_bytes - done, PAGE_SIZE - at % PAGE_SIZE);
-        if (user_copy_to(to + done, (char *)phys_to_virt(*frame_slot(pipe, at)) + at % PAGE_SIZE,
-                         nr) != 0)
-            break;
-    }
-    return done;
-}
-
-int64_t pipe_peek(struct file *file, vaddr_t to, size_t nr_bytes, bool is_nonblocking)
-{
-    struct pipe *pipe = file->private;
-    irq_state_t irq = spin_lock_irq(&pipe->lock);
-    int64_t result = wait_to_read(file, is_nonblocking);
-
-    if (result > 0)
-        pipe->reader.is_busy = true;
-    else if (result == 0)
-        wake(pipe); /* the end of the file is for all */
-    spin_unlock_irq(&pipe->lock, irq);
-    if (result <= 0)
-        return result;
-    nr_bytes = copy_stored(pipe, to, MIN(nr_bytes, (size_t)result));
-    if (nr_bytes == 0)
-        pipe_end_peek(file, 0);
-    return nr_bytes > 0 ? (int64_t)nr_bytes : -EFAULT;
-}
-
-void pipe_end_peek(struct file *file, size_t nr_bytes)
-{
-    struct pipe *pipe = file->private;
-    irq_state_t irq = spin_lock_irq(&pipe->lock);
-
-    pipe->reader.is_busy = false;
-    end_read(pipe, nr_bytes);
-    spin_unlock_irq(&pipe->lock, irq);
-}
-
-int64_t pipe_make_room(struct file *file, size_t nr_bytes, bool is_nonblocking)
-{
-    struct pipe *pipe = file->private;
-    irq_state_t irq = spin_lock_irq(&pipe->lock);
-    int64_t result = wait_to_write(file, nr_bytes, is_nonblocking);
-
-    if (result > 0)
-        pipe->writer.is_busy = true;
-    spin_unlock_irq(&pipe->lock, irq);
-    if (result == -EPIPE)
-        signal_send_self(SIGPIPE);
-    return MIN(result, (int64_t)nr_bytes);
-}
-
-int64_t pipe_fill(struct file *file, vaddr_t from, size_t nr_bytes)
-{
-    struct io_piece piece = {from, nr_bytes};
-
-    return write_slowly(file->private, &(struct source){&piece, 0}, nr_bytes);
 }
 
 /* ---- FIFOs ---------------------------------------------------------------------------------- */
@@ -741,7 +655,7 @@ static void fifo_put(struct inode *inode, struct pipe *pipe)
 
 static void fifo_release(struct file *file)
 {
-    (void)leave(file->private, has_reader(file), has_writer(file));
+    (void)leave(file->private, pipe_file_reads(file), pipe_file_writes(file));
     fifo_put(file->inode, file->private);
 }
 
@@ -751,9 +665,9 @@ static void fifo_release(struct file *file)
  */
 static int fifo_join(struct pipe *pipe, struct file *file)
 {
-    bool reads = has_reader(file), writes = has_writer(file);
-    struct end *own = reads ? &pipe->reader : &pipe->writer;
-    struct end *other = reads ? &pipe->writer : &pipe->reader;
+    bool reads = pipe_file_reads(file), writes = pipe_file_writes(file);
+    struct pipe_end *own = reads ? &pipe->reader : &pipe->writer;
+    struct pipe_end *other = reads ? &pipe->writer : &pipe->reader;
     irq_state_t irq = spin_lock_irq(&pipe->lock);
     unsigned nr_opened = other->nr_opened;
     int error = 0;
@@ -814,9 +728,16 @@ int fifo_open(struct file *file)
     return 0;
 }
 
+struct pipe *pipe_of(const struct file *file)
+{
+    bool is_pipe = file->ops->release == pipe_release || file->ops->release == fifo_release;
+
+    return is_pipe ? file->private : NULL;
+}
+
 int64_t pipe_set_capacity(const struct file *file, uint64_t nr_bytes)
 {
-    if (!is_pipe(file))
+    if (pipe_of(file) == NULL)
         return -EBADF;
     return nr_bytes <= PIPE_BYTES ? (int64_t)PIPE_BYTES : -EPERM;
 }
