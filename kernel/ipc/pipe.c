@@ -60,16 +60,6 @@ void pipe_init(void)
     pipe_cache = slab_cache_create("pipe", sizeof(struct pipe), 0, SLAB_USER);
 }
 
-static bool can_read(const struct pipe *pipe)
-{
-    return pipe_nr_stored(pipe) > 0 || pipe->writer.nr_open == 0;
-}
-
-static bool can_write(const struct pipe *pipe, size_t nr_bytes)
-{
-    return pipe_room(pipe) >= MIN(nr_bytes, (size_t)PIPE_BUF) || pipe->reader.nr_open == 0;
-}
-
 /* Something has happened that who watches this end, or both, may wait for. Locked. */
 static void notify(struct pipe *pipe, struct pipe_end *end)
 {
@@ -82,7 +72,7 @@ static __attribute__((noinline)) void wake_writers(struct pipe *pipe)
 {
     if (pipe->writer.is_busy)
         return;
-    if (can_write(pipe, PIPE_BUF)) {
+    if (pipe_can_write(pipe, PIPE_BUF)) {
         waitq_wake_first(&pipe->writer.waiting);
     } else if (pipe_room(pipe) >= pipe->least_needed) {
         pipe->least_needed = PIPE_BUF;
@@ -93,14 +83,18 @@ static __attribute__((noinline)) void wake_writers(struct pipe *pipe)
 /* Wakes who can go on. Locked. */
 static inline void wake(struct pipe *pipe)
 {
-    if (!waitq_is_empty(&pipe->reader.waiting) && !pipe->reader.is_busy && can_read(pipe))
+    if (!waitq_is_empty(&pipe->reader.waiting) && !pipe->reader.is_busy && pipe_can_read(pipe))
         waitq_wake_first(&pipe->reader.waiting);
     if (unlikely(!waitq_is_empty(&pipe->writer.waiting)))
         wake_writers(pipe);
 }
 
-/* The frame of byte `at`, for writing. PADDR_NONE: out of memory. */
-static paddr_t make_frame(struct pipe *pipe, uint64_t at)
+void pipe_wake(struct pipe *pipe)
+{
+    wake(pipe);
+}
+
+paddr_t pipe_make_frame(struct pipe *pipe, uint64_t at)
 {
     paddr_t *frame = pipe_frame_slot(pipe, at);
 
@@ -113,11 +107,6 @@ static paddr_t make_frame(struct pipe *pipe, uint64_t at)
     return *frame;
 }
 
-static bool is_nonblocking(const struct file *file)
-{
-    return atomic_load(&file->flags) & O_NONBLOCK;
-}
-
 /* Whether a transfer is small enough to be done with the lock held. */
 static bool is_quick(uint64_t at, size_t nr_bytes)
 {
@@ -125,6 +114,11 @@ static bool is_quick(uint64_t at, size_t nr_bytes)
 }
 
 /* ---- Reading -------------------------------------------------------------------------------- */
+
+int pipe_sleep_to_read(struct pipe *pipe)
+{
+    return waitq_sleep(&pipe->reader.waiting, &pipe->lock, WAITQ_FOREVER, true);
+}
 
 /*
  * Waits until the caller may have the reader's turn. How many bytes there are, or -errno. Locked.
@@ -134,10 +128,10 @@ static ALWAYS_INLINE int64_t wait_to_read(struct file *file, bool never_waits)
     struct pipe *pipe = file->private;
     int error = 0;
 
-    while (unlikely(pipe->reader.is_busy || !can_read(pipe))) {
-        if (!can_read(pipe) && (never_waits || is_nonblocking(file)))
+    while (unlikely(pipe->reader.is_busy || !pipe_can_read(pipe))) {
+        if (!pipe_can_read(pipe) && (never_waits || pipe_file_is_nonblocking(file)))
             return -EAGAIN;
-        error = waitq_sleep(&pipe->reader.waiting, &pipe->lock, WAITQ_FOREVER, true);
+        error = pipe_sleep_to_read(pipe);
         if (error != 0)
             return error;
     }
@@ -258,6 +252,17 @@ static int64_t pipe_read(struct file *file, vaddr_t to, size_t nr_bytes, uint64_
 
 /* ---- Writing -------------------------------------------------------------------------------- */
 
+int pipe_sleep_to_write(struct pipe *pipe, size_t needed)
+{
+    int error;
+
+    pipe->least_needed = MIN(pipe->least_needed, needed);
+    pipe->nr_blocked++;
+    error = waitq_sleep(&pipe->writer.waiting, &pipe->lock, WAITQ_FOREVER, true);
+    pipe->nr_blocked--;
+    return error;
+}
+
 /*
  * Waits until the caller may have the writer's turn for nr_bytes. How much room there is, or
  * -errno. Locked.
@@ -270,15 +275,12 @@ static ALWAYS_INLINE int64_t wait_to_write(struct file *file, size_t nr_bytes, b
 
     if (likely(!pipe->writer.is_busy && pipe_room(pipe) >= PIPE_BUF && pipe->reader.nr_open > 0))
         return (int64_t)pipe_room(pipe);
-    never_waits |= is_nonblocking(file);
+    never_waits |= pipe_file_is_nonblocking(file);
     needed = never_waits && nr_bytes > PIPE_BUF ? 1 : nr_bytes;
-    while (unlikely(pipe->writer.is_busy || !can_write(pipe, needed))) {
-        if (!can_write(pipe, needed) && never_waits)
+    while (unlikely(pipe->writer.is_busy || !pipe_can_write(pipe, needed))) {
+        if (!pipe_can_write(pipe, needed) && never_waits)
             return -EAGAIN;
-        pipe->least_needed = MIN(pipe->least_needed, needed);
-        pipe->nr_blocked++;
-        error = waitq_sleep(&pipe->writer.waiting, &pipe->lock, WAITQ_FOREVER, true);
-        pipe->nr_blocked--;
+        error = pipe_sleep_to_write(pipe, needed);
         if (error != 0)
             return error;
     }
@@ -363,7 +365,7 @@ static int64_t write_slowly(struct pipe *pipe, struct source *from, size_t nr_by
         uint64_t at = pipe->nr_written + done;
         size_t nr = MIN(nr_bytes - done, PAGE_SIZE - at % PAGE_SIZE);
         vaddr_t bytes = next_bytes(from, &nr);
-        paddr_t frame = make_frame(pipe, at);
+        paddr_t frame = pipe_make_frame(pipe, at);
 
         if (frame == PADDR_NONE)
             result = -ENOMEM;
@@ -672,7 +674,7 @@ static int fifo_join(struct pipe *pipe, struct file *file)
     unsigned nr_opened = other->nr_opened;
     int error = 0;
 
-    if (!reads && is_nonblocking(file) && pipe->reader.nr_open == 0)
+    if (!reads && pipe_file_is_nonblocking(file) && pipe->reader.nr_open == 0)
         error = -ENXIO;
     if (error == 0) {
         pipe->reader.nr_open += reads;
@@ -681,8 +683,8 @@ static int fifo_join(struct pipe *pipe, struct file *file)
         pipe->writer.nr_opened += writes;
         waitq_wake_all(&pipe->reader.waiting);
         waitq_wake_all(&pipe->writer.waiting);
-        while (error == 0 && !(reads && writes) && !is_nonblocking(file) && other->nr_open == 0 &&
-               other->nr_opened == nr_opened)
+        while (error == 0 && !(reads && writes) && !pipe_file_is_nonblocking(file) &&
+               other->nr_open == 0 && other->nr_opened == nr_opened)
             error = waitq_sleep(&own->waiting, &pipe->lock, WAITQ_FOREVER, true);
         if (error != 0) {
             pipe->reader.nr_open -= reads;

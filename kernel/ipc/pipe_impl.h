@@ -8,6 +8,7 @@
 #include <kernel/spinlock.h>
 #include <kernel/waitq.h>
 #include <linux/fcntl.h>
+#include <linux/limits.h>
 
 #define PIPE_NR_PAGES (PIPE_BYTES / PAGE_SIZE + 1)
 
@@ -42,10 +43,26 @@ static inline size_t pipe_room(const struct pipe *pipe)
     return PIPE_BYTES - pipe_nr_stored(pipe);
 }
 
+/* Whether who has the turn can go on. A write goes on where there is room for PIPE_BUF bytes. */
+static inline bool pipe_can_read(const struct pipe *pipe)
+{
+    return pipe_nr_stored(pipe) > 0 || pipe->writer.nr_open == 0;
+}
+
+static inline bool pipe_can_write(const struct pipe *pipe, size_t nr_bytes)
+{
+    return pipe_room(pipe) >= MIN(nr_bytes, (size_t)PIPE_BUF) || pipe->reader.nr_open == 0;
+}
+
 /* The place for the frame of byte `at`. */
 static inline paddr_t *pipe_frame_slot(struct pipe *pipe, uint64_t at)
 {
     return &pipe->frames[at / PAGE_SIZE % PIPE_NR_PAGES];
+}
+
+static inline bool pipe_file_is_nonblocking(const struct file *file)
+{
+    return atomic_load(&file->flags) & O_NONBLOCK;
 }
 
 static inline bool pipe_file_reads(const struct file *file)
@@ -82,7 +99,20 @@ int64_t pipe_take_write_turn(struct file *file, size_t nr_bytes, bool never_wait
 /* Writes nr_bytes, for which there is room, and ends the turn. Bytes, -EFAULT or -ENOMEM. */
 int64_t pipe_copy_in(struct pipe *pipe, vaddr_t from, size_t nr_bytes);
 
+/* The frame of byte `at`, for writing. PADDR_NONE: out of memory. Has the turn. */
+paddr_t pipe_make_frame(struct pipe *pipe, uint64_t at);
+
 /* So many bytes have been written. */
 void pipe_end_write_turn(struct pipe *pipe, size_t nr_bytes);
+
+/*
+ * Sleeps until the turn may be had, for who cannot have it now; a writer with so much room. Who is
+ * woken takes the turn, or passes it on by pipe_wake(). Locked. 0 or -ERESTARTSYS.
+ */
+int pipe_sleep_to_read(struct pipe *pipe) MUST_CHECK;
+int pipe_sleep_to_write(struct pipe *pipe, size_t needed) MUST_CHECK;
+
+/* Wakes who can go on. Locked. */
+void pipe_wake(struct pipe *pipe);
 
 #endif

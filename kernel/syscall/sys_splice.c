@@ -1,10 +1,11 @@
 /*
  * System calls that move bytes between a pipe and something else. Linux moves pages; here the bytes
- * are copied, by way of memory that is mapped into the caller's address space meanwhile, as in
- * sys_copy.c.
+ * are copied: between two pipes at once, between a pipe and another file by way of memory that is
+ * mapped into the caller's address space meanwhile, as in sys_copy.c.
  *
  * Nothing is lost on the way: bytes leave a pipe when they have been written elsewhere, and nothing
- * is read for a pipe that has no room. For that long the caller has the turn of the pipe's end.
+ * is read for a pipe that has no room. For that long the caller has the turn of the pipe's end
+ * (kernel/ipc/splice.c).
  */
 
 #include <kernel/errno.h>
@@ -33,7 +34,6 @@ struct splice {
     bool has_from_offset, has_to_offset;
     size_t nr_bytes;
     bool is_nonblocking; /* for pipes */
-    bool is_tee;         /* what is read stays where it is */
 };
 
 static int64_t pipe_to_file(struct splice *s, vaddr_t buffer)
@@ -66,19 +66,7 @@ static int64_t file_to_pipe(struct splice *s, vaddr_t buffer)
     return nr;
 }
 
-static int64_t pipe_to_pipe(struct splice *s, vaddr_t buffer)
-{
-    int64_t nr = pipe_peek(s->from, buffer, s->nr_bytes, s->is_nonblocking), result;
-
-    if (nr <= 0)
-        return nr;
-    result = pipe_make_room(s->to, (size_t)nr, s->is_nonblocking);
-    if (result > 0)
-        result = pipe_fill(s->to, buffer, (size_t)result);
-    pipe_end_peek(s->from, result > 0 && !s->is_tee ? (size_t)result : 0);
-    return result;
-}
-
+/* By way of memory. */
 static int64_t transfer(struct splice *s)
 {
     struct space *space = process_current()->space;
@@ -87,12 +75,10 @@ static int64_t transfer(struct splice *s)
     if (buffer < 0)
         return buffer;
     s->nr_bytes = MIN(s->nr_bytes, BUFFER_BYTES);
-    if (!pipe_is_reader(s->from))
-        result = file_to_pipe(s, (vaddr_t)buffer);
-    else if (!pipe_is_writer(s->to))
+    if (pipe_is_reader(s->from))
         result = pipe_to_file(s, (vaddr_t)buffer);
     else
-        result = pipe_to_pipe(s, (vaddr_t)buffer);
+        result = file_to_pipe(s, (vaddr_t)buffer);
     return space_unmap(space, (vaddr_t)buffer, BUFFER_BYTES) == 0 ? result : -ENOMEM;
 }
 
@@ -141,7 +127,9 @@ static int64_t splice(struct splice *s, vaddr_t from_offset_at, vaddr_t to_offse
     if (result == 0)
         result = read_offset(s->to, pipe_is_writer(s->to), to_offset_at, &s->to_offset,
                              &s->has_to_offset);
-    if (result == 0)
+    if (result == 0 && pipe_is_reader(s->from) && pipe_is_writer(s->to))
+        result = pipe_splice(s->from, s->to, s->nr_bytes, s->is_nonblocking, false);
+    else if (result == 0)
         result = transfer(s);
     if (result > 0 && s->has_from_offset &&
         user_copy_to(from_offset_at, &s->from_offset, sizeof(s->from_offset)) != 0)
@@ -175,8 +163,7 @@ int64_t sys_splice(int from_fd, vaddr_t from_offset_at, int to_fd, vaddr_t to_of
 int64_t sys_tee(int from_fd, int to_fd, size_t nr_bytes, unsigned flags)
 {
     struct fd_table *files = process_current()->files;
-    struct splice s = {
-        .nr_bytes = nr_bytes, .is_nonblocking = flags & SPLICE_NONBLOCKING, .is_tee = true};
+    struct splice s = {.nr_bytes = nr_bytes, .is_nonblocking = flags & SPLICE_NONBLOCKING};
     int64_t result = -EBADF;
 
     if (flags & ~SPLICE_ALL)
@@ -187,8 +174,10 @@ int64_t sys_tee(int from_fd, int to_fd, size_t nr_bytes, unsigned flags)
     s.to = fd_get(files, to_fd);
     if (s.from != NULL && s.to != NULL)
         result = check(&s);
+    if (result == 0 && !(pipe_is_reader(s.from) && pipe_is_writer(s.to)))
+        result = -EINVAL;
     if (result == 0)
-        result = pipe_is_reader(s.from) && pipe_is_writer(s.to) ? transfer(&s) : -EINVAL;
+        result = pipe_splice(s.from, s.to, nr_bytes, s.is_nonblocking, true);
     file_put(s.from);
     file_put(s.to);
     return result;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -309,6 +310,227 @@ static bool streams_stay_in_order(void)
     return KTAP_EQUAL((long)next * 4, (long)(nr_bytes_in_all / 2000 * 2000)) && end() && ok;
 }
 
+/* ---- Between two pipes, who waits has the turn of neither ------------------------------------ */
+
+/* splice() from `in` to `out`, which is full or `in` empty. Bytes or -errno. */
+static void *splice_across(void *arg)
+{
+    long nr = splice(in[0], NULL, out[1], NULL, 100, 0);
+
+    (void)arg;
+    return (void *)(nr < 0 ? -errno : nr);
+}
+
+static bool fill(int fd)
+{
+    return KTAP_EQUAL(write(fd, text, PIPE_BYTES), PIPE_BYTES);
+}
+
+static bool drain(int fd)
+{
+    return KTAP_EQUAL(read(fd, text, PIPE_BYTES), PIPE_BYTES);
+}
+
+/* One that waits to splice "abc"; `out` is full. */
+static bool begin_waiting(thread_t *lwp)
+{
+    return begin() && fill(out[1]) && KTAP_EQUAL(write(in[1], "abc", 3), 3) &&
+           KTAP_EQUAL(thread_create(lwp, splice_across, NULL), 0) && KTAP_TRUE(comes_to_wait(*lwp));
+}
+
+static bool comes_back_with(thread_t lwp, long expected)
+{
+    void *result = NULL;
+
+    return KTAP_EQUAL(thread_join(lwp, &result), 0) && KTAP_EQUAL((long)result, expected);
+}
+
+static bool who_waits_for_room_holds_nobody_up(void)
+{
+    thread_t lwp;
+    bool ok = begin_waiting(&lwp) && KTAP_EQUAL(fcntl(in[0], F_SETFL, O_NONBLOCK), 0) &&
+              reads(in[0], "abc") && FAILS(read(in[0], text, 1), EAGAIN) &&
+              KTAP_EQUAL(fcntl(in[0], F_SETFL, 0), 0) && drain(out[0]) &&
+              KTAP_TRUE(comes_to_wait(lwp)) && KTAP_EQUAL(write(out[1], "12", 2), 2) &&
+              KTAP_EQUAL(write(in[1], "de", 2), 2) && comes_back_with(lwp, 2) &&
+              reads(out[0], "12de");
+    return end() && ok;
+}
+
+static bool waiting_for_room_ends_with_the_readers(void)
+{
+    struct sigaction action = {.sa_handler = note};
+    thread_t lwp;
+    bool ok;
+
+    nr_signals = 0;
+    ok = begin_waiting(&lwp) && KTAP_EQUAL(sigaction(SIGPIPE, &action, NULL), 0) &&
+         KTAP_EQUAL(close(out[0]), 0) && comes_back_with(lwp, -EPIPE) &&
+         KTAP_EQUAL(nr_signals, 1) && reads(in[0], "abc");
+    return end() && ok;
+}
+
+static bool waiting_ends_with_the_writers(void)
+{
+    thread_t lwp;
+    bool ok = begin() && KTAP_EQUAL(thread_create(&lwp, splice_across, NULL), 0) &&
+              KTAP_TRUE(comes_to_wait(lwp)) && KTAP_EQUAL(close(in[1]), 0) &&
+              comes_back_with(lwp, 0);
+
+    ok = end() && ok;
+    /* Also where somebody else has read the bytes meanwhile. */
+    ok = begin_waiting(&lwp) && reads(in[0], "abc") && KTAP_EQUAL(close(in[1]), 0) &&
+         drain(out[0]) && comes_back_with(lwp, 0) && ok;
+    return end() && ok;
+}
+
+static bool signals_end_the_wait(void)
+{
+    struct sigaction action = {.sa_handler = note};
+    thread_t lwp;
+    bool ok = begin_waiting(&lwp) && KTAP_EQUAL(sigaction(SIGUSR1, &action, NULL), 0) &&
+              KTAP_EQUAL(syscall(__NR_tgkill, getpid(), lwp, SIGUSR1), 0) &&
+              comes_back_with(lwp, -EINTR) && reads(in[0], "abc");
+    return end() && ok;
+}
+
+static bool either_file_may_be_nonblocking(void)
+{
+    bool ok = true;
+
+    for (int i = 0; i < 2; i++) {
+        ok = begin() && KTAP_EQUAL(fcntl(i == 0 ? in[0] : out[1], F_SETFL, O_NONBLOCK), 0) &&
+             FAILS(splice(in[0], NULL, out[1], NULL, 9, 0), EAGAIN) &&
+             FAILS(tee(in[0], out[1], 9, 0), EAGAIN) && fill(out[1]) &&
+             KTAP_EQUAL(write(in[1], "abcdef", 6), 6) &&
+             FAILS(splice(in[0], NULL, out[1], NULL, 9, 0), EAGAIN) &&
+             FAILS(tee(in[0], out[1], 9, 0), EAGAIN) && KTAP_EQUAL(read(out[0], text, 2), 2) &&
+             KTAP_EQUAL(splice(in[0], NULL, out[1], NULL, 9, 0), 2) && reads(in[0], "cdef") && ok;
+        ok = end() && ok;
+    }
+    return ok;
+}
+
+static atomic_bool is_over;
+static _Atomic int nr_over;
+
+static void *splice_round(void *arg)
+{
+    const int *ends = arg;
+
+    while (!is_over)
+        splice(ends[0], NULL, ends[1], NULL, 5000, 0);
+    nr_over++;
+    return NULL;
+}
+
+/* A signal ends the splice() that an LWP is in; it may come before that. */
+static bool both_are_over(void *lwps)
+{
+    for (int i = 0; i < 2; i++)
+        syscall(__NR_tgkill, getpid(), ((thread_t *)lwps)[i], SIGUSR1);
+    return nr_over == 2;
+}
+
+/* Reads that many bytes, wherever they come by. */
+static bool read_from_both(long nr_bytes)
+{
+    while (nr_bytes > 0) {
+        struct pollfd readers[] = {{.fd = in[0], .events = POLLIN},
+                                   {.fd = out[0], .events = POLLIN}};
+
+        if (!KTAP_TRUE(poll(readers, 2, -1) > 0))
+            return false;
+        for (int i = 0; i < 2; i++) {
+            struct iovec piece = {text, 777};
+            long nr = vmsplice(readers[i].fd, &piece, 1, NONBLOCKING);
+
+            nr_bytes -= nr > 0 ? nr : 0;
+        }
+    }
+    return KTAP_EQUAL(nr_bytes, 0);
+}
+
+/* Two LWPs splice in a circle, through pipes that are full now and then, and at first. */
+static bool circles_do_not_lock_up(void)
+{
+    struct sigaction action = {.sa_handler = note};
+    bool ok =
+        begin() && fill(in[1]) && fill(out[1]) && KTAP_EQUAL(sigaction(SIGUSR1, &action, NULL), 0);
+    int there[] = {in[0], out[1]}, back[] = {out[0], in[1]};
+    thread_t lwps[2];
+
+    is_over = false;
+    nr_over = 0;
+    thread_create(&lwps[0], splice_round, there);
+    thread_create(&lwps[1], splice_round, back);
+    comes_to_wait(lwps[0]);
+    comes_to_wait(lwps[1]);
+    ok = ok && read_from_both(2l * PIPE_BYTES);
+    for (size_t i = 0; ok && i < ktap_times(20) + 2; i++)
+        ok = KTAP_EQUAL(write(in[1], text, 45000), 45000) &&
+             KTAP_EQUAL(write(out[1], text, 45000), 45000) && read_from_both(90000);
+    is_over = true;
+    ok = KTAP_TRUE(ktap_wait_for(both_are_over, lwps)) && ok;
+    thread_join(lwps[0], NULL);
+    thread_join(lwps[1], NULL);
+    ok = KTAP_EQUAL(stored(in[0]), 0) && KTAP_EQUAL(stored(out[0]), 0) && ok;
+    return end() && ok;
+}
+
+#define NR_SPLICERS 3
+
+static _Atomic int nr_splicers;
+static _Atomic size_t nr_seen, sum_seen;
+
+static void *splice_with_others(void *arg)
+{
+    (void)arg;
+    while (splice(in[0], NULL, out[1], NULL, 777 * sizeof(unsigned), 0) > 0)
+        ;
+    if (--nr_splicers == 0)
+        close(out[1]);
+    return NULL;
+}
+
+static void *read_numbers(void *arg)
+{
+    unsigned numbers[100];
+    long nr;
+
+    while ((nr = read(*(int *)arg, numbers, sizeof(numbers))) > 0) {
+        for (size_t i = 0; i < (size_t)nr / sizeof(unsigned); i++)
+            sum_seen += numbers[i];
+        nr_seen += (size_t)nr / sizeof(unsigned);
+    }
+    return NULL;
+}
+
+/* Some splice, one reads at the same end: nobody is forgotten, and nothing comes twice. */
+static bool many_share_a_pipe(void)
+{
+    thread_t lwps[NR_SPLICERS], writer, reader;
+    size_t nr_numbers;
+    bool ok = begin();
+
+    nr_bytes_in_all = ktap_times(200) * 4000;
+    nr_numbers = nr_bytes_in_all / 2000 * 500;
+    nr_seen = sum_seen = 0;
+    nr_splicers = NR_SPLICERS;
+    thread_create(&writer, write_numbers, NULL);
+    thread_create(&reader, read_numbers, &in[0]);
+    for (int i = 0; i < NR_SPLICERS; i++)
+        thread_create(&lwps[i], splice_with_others, NULL);
+    read_numbers(&out[0]);
+    thread_join(writer, NULL);
+    thread_join(reader, NULL);
+    for (int i = 0; i < NR_SPLICERS; i++)
+        thread_join(lwps[i], NULL);
+    ok = KTAP_EQUAL((long)nr_seen, (long)nr_numbers) &&
+         KTAP_EQUAL((long)sum_seen, (long)(nr_numbers * (nr_numbers - 1) / 2)) && ok;
+    return end() && ok;
+}
+
 static const struct ktap_test tests[] = {
     {"files go into pipes", files_go_into_pipes},
     {"pipes go into files", pipes_go_into_files},
@@ -320,6 +542,13 @@ static const struct ktap_test tests[] = {
     {"memory goes into pipes and back", memory_goes_into_pipes_and_back},
     {"what makes no sense is refused", wrong_is_refused},
     {"a stream that is pumped stays in order", streams_stay_in_order},
+    {"who waits for room holds nobody up", who_waits_for_room_holds_nobody_up},
+    {"that wait ends with the last reader", waiting_for_room_ends_with_the_readers},
+    {"waiting ends with the last writer", waiting_ends_with_the_writers},
+    {"a signal ends it, and takes nothing", signals_end_the_wait},
+    {"either of two pipes may be non-blocking", either_file_may_be_nonblocking},
+    {"splicing in a circle does not lock up", circles_do_not_lock_up},
+    {"many who splice and read share a pipe", many_share_a_pipe},
 };
 
 int main(void)

@@ -51,4 +51,13 @@ int64_t pipe_make_room(struct file *file, size_t nr_bytes, bool is_nonblocking) 
 /* Writes nr_bytes, for which there is room; 0: gives up the turn. Bytes, -EFAULT, -ENOMEM. */
 int64_t pipe_fill(struct file *file, vaddr_t from, size_t nr_bytes);
 
+/*
+ * Moves up to nr_bytes from one pipe to another, or copies them (is_tee): waits until there are
+ * some, and room for them. It does not wait if either file is non-blocking, either. Bytes, 0 at the
+ * end of the file, -EAGAIN, -ERESTARTSYS, -ENOMEM, or -EPIPE, for which the caller has got its
+ * signal.
+ */
+int64_t pipe_splice(struct file *from_file, struct file *to_file, size_t nr_bytes,
+                    bool is_nonblocking, bool is_tee) MUST_CHECK;
+
 #endif
