@@ -2,8 +2,8 @@
  * Setting the calendar's clock, and who has to know.
  *
  * The kernel's timers go by clock_now_ns(), which nobody sets. What waits for a calendar time
- * waits for what that is on the kernel's clock, and is told when it is another: timers are
- * *followers*, which set themselves anew; sleepers wake and sleep on.
+ * waits for what that is on the kernel's clock, and is told when it is another: timers, and waits
+ * for futexes, are *followers*, which set themselves anew; sleepers wake and sleep on.
  *
  * A follower remembers what it has reckoned with. So it does not matter whether one that is set
  * while the clock is, has seen the old time or the new one.

@@ -14,12 +14,17 @@
  * locked then. So whoever was woken has to look where it is by now (lock_bucket_of()); that is why
  * this is no wait queue, which has one lock for ever. Of two buckets, the one at the lower address
  * is locked first.
+ *
+ * Whoever waits until a calendar time reckons with what that is on the kernel's clock; when it is
+ * set, he is woken, reckons anew and sleeps on, in his place. He reads the time with his bucket
+ * locked, and whoever sets it comes by with that locked and looks whether he sleeps. So he has
+ * either seen the new time or is found asleep.
  */
 
 #include <arch/mmu.h>
+#include <kernel/clock.h>
 #include <kernel/errno.h>
 #include <kernel/futex.h>
-#include <kernel/waitq.h>
 #include <linux/futex.h>
 #include <mm/frame.h>
 #include <mm/user_copy.h>
@@ -161,18 +166,76 @@ static void timed_out(struct timer *timer)
     sched_wake(container_of(timer, struct futex_waiter, timer)->lwp, WAKE_TIMEOUT);
 }
 
-/* The bucket is locked, and is not afterwards. */
-static enum wake_reason block(struct futex_waiter *self, struct futex_bucket *bucket,
-                              uint64_t deadline_ns)
+static uint64_t clock_ns(const struct futex_deadline *until)
+{
+    return until->is_calendar ? realtime_to_clock_ns(until->time_ns, realtime_at_boot_ns())
+                              : until->time_ns;
+}
+
+/*
+ * A waiter until a calendar time has gone on: whether it sleeps again, in *bucket, which is locked
+ * then. Otherwise nothing is.
+ */
+static bool sleeps_on(struct futex_waiter *self, struct futex_deadline *until,
+                      enum wake_reason reason, struct futex_bucket **bucket)
+{
+    *bucket = lock_bucket_of(self);
+    until->is_blocked = false;
+    if (reason == WAKE_TIMEOUT && !self->is_woken && clock_now_ns() < clock_ns(until))
+        return true;
+    spin_unlock(&(*bucket)->lock);
+    return false;
+}
+
+/* As block(). */
+static __attribute__((noinline)) enum wake_reason
+block_until(struct futex_waiter *self, struct futex_bucket *bucket, struct futex_deadline *until)
 {
     enum wake_reason reason;
 
-    if (deadline_ns != WAITQ_FOREVER)
-        timer_start(&self->timer, deadline_ns, timed_out);
-    reason = sched_block(&bucket->lock, true);
-    if (deadline_ns != WAITQ_FOREVER)
+    do {
+        until->is_blocked = true;
+        timer_start(&self->timer, clock_ns(until), timed_out);
+        reason = sched_block(&bucket->lock, true);
         timer_cancel(&self->timer);
+    } while (until->is_calendar && sleeps_on(self, until, reason, &bucket));
     return reason;
+}
+
+/* The bucket is locked, and is not afterwards. */
+static enum wake_reason block(struct futex_waiter *self, struct futex_bucket *bucket,
+                              struct futex_deadline *until)
+{
+    if (until != NULL)
+        return block_until(self, bucket, until);
+    return sched_block(&bucket->lock, true);
+}
+
+/* The calendar's clock was set. */
+static void clock_moved(struct realtime_follower *follower)
+{
+    struct futex_deadline *until = container_of(follower, struct futex_deadline, follower);
+    irq_state_t irq = irq_save();
+    struct futex_bucket *bucket = lock_bucket_of(until->waiter);
+
+    if (until->is_blocked && !until->waiter->is_woken)
+        sched_wake(until->waiter->lwp, WAKE_TIMEOUT);
+    spin_unlock_irq(&bucket->lock, irq);
+}
+
+void futex_begin_wait(struct futex_waiter *self, struct futex_deadline *until)
+{
+    if (until == NULL || !until->is_calendar)
+        return;
+    until->waiter = self;
+    until->is_blocked = false;
+    realtime_follow(&until->follower, clock_moved);
+}
+
+void futex_end_wait(struct futex_deadline *until)
+{
+    if (until != NULL && until->is_calendar)
+        realtime_unfollow(&until->follower);
 }
 
 /* After that: 0, or why it has left, which it has then. Its bucket is locked. */
@@ -187,9 +250,10 @@ static int leave(struct futex_waiter *self, enum wake_reason reason)
     return reason == WAKE_TIMEOUT ? -ETIMEDOUT : -ERESTARTSYS;
 }
 
-int futex_sleep(struct futex_waiter *self, struct futex_bucket **bucket, uint64_t deadline_ns)
+int futex_sleep(struct futex_waiter *self, struct futex_bucket **bucket,
+                struct futex_deadline *until)
 {
-    enum wake_reason reason = block(self, *bucket, deadline_ns);
+    enum wake_reason reason = block(self, *bucket, until);
 
     *bucket = lock_bucket_of(self);
     return leave(self, reason);
@@ -199,9 +263,10 @@ int futex_sleep(struct futex_waiter *self, struct futex_bucket **bucket, uint64_
  * The same for an ordinary wait, where nothing is locked afterwards. Whoever wakes such a waiter
  * has done everything else before, so one that was woken need not look at its bucket.
  */
-static int sleep(struct futex_waiter *self, struct futex_bucket *bucket, uint64_t deadline_ns)
+static int sleep(struct futex_waiter *self, struct futex_bucket *bucket,
+                 struct futex_deadline *until)
 {
-    enum wake_reason reason = block(self, bucket, deadline_ns);
+    enum wake_reason reason = block(self, bucket, until);
     int error;
 
     if (likely(reason == WAKE_EVENT))
@@ -230,7 +295,8 @@ static int lock_if_equal(struct futex_bucket *bucket, vaddr_t word_at, uint32_t 
     return error;
 }
 
-int futex_wait(struct futex futex, uint32_t expected, uint32_t bits, uint64_t deadline_ns)
+static ALWAYS_INLINE int wait(struct futex futex, uint32_t expected, uint32_t bits,
+                              struct futex_deadline *until)
 {
     struct futex_waiter self;
     struct futex_bucket *bucket;
@@ -241,14 +307,29 @@ int futex_wait(struct futex futex, uint32_t expected, uint32_t bits, uint64_t de
         return error;
     bucket = futex_bucket_of(&self.key);
     futex_waiter_init(&self, bucket, bits, NULL);
+    if (until != NULL)
+        futex_begin_wait(&self, until);
     error = lock_if_equal(bucket, futex.word_at, expected, &irq);
     if (error == 0) {
         list_push_back(&bucket->waiters, &self.link);
-        error = sleep(&self, bucket, deadline_ns);
+        error = sleep(&self, bucket, until);
         irq_restore(irq);
     }
+    if (until != NULL)
+        futex_end_wait(until);
     futex_key_put(&self.key);
     return error;
+}
+
+int futex_wait(struct futex futex, uint32_t expected, uint32_t bits)
+{
+    return wait(futex, expected, bits, NULL);
+}
+
+int futex_wait_until(struct futex futex, uint32_t expected, uint32_t bits,
+                     struct futex_deadline *until)
+{
+    return wait(futex, expected, bits, until);
 }
 
 /* ---- Waking --------------------------------------------------------------------------------- */

@@ -78,11 +78,18 @@ int futex_fault_in_to_write(vaddr_t word_at) MUST_CHECK;
 int futex_compare(vaddr_t word_at, uint32_t expected) MUST_CHECK;
 
 /*
+ * Around each wait, before and after its bucket is locked: if it is until a calendar time, it is to
+ * know when that clock is set. May sleep. `until` may be NULL here and below: for ever.
+ */
+void futex_begin_wait(struct futex_waiter *self, struct futex_deadline *until);
+void futex_end_wait(struct futex_deadline *until);
+
+/*
  * Sleeps where the waiter has been put. Called with *bucket locked, returns with the one locked
  * that the waiter is in then. 0, or it has left: -ETIMEDOUT, -ERESTARTSYS.
  */
 int futex_sleep(struct futex_waiter *self, struct futex_bucket **bucket,
-                uint64_t deadline_ns) MUST_CHECK;
+                struct futex_deadline *until) MUST_CHECK;
 
 /* It waits for its PI lock no longer. Locked. futex_pi.c */
 void futex_pi_give_up(struct futex_waiter *waiter);

@@ -36,7 +36,6 @@
 
 #include <arch/mmu.h>
 #include <kernel/errno.h>
-#include <kernel/waitq.h>
 #include <linux/futex.h>
 #include <mm/frame.h>
 #include <mm/slab.h>
@@ -259,7 +258,7 @@ static void let_go(struct user_lwp *kept)
 }
 
 /* -EAGAIN instead of waiting, unless `may_wait`. */
-static int lock(struct futex futex, bool may_wait, uint64_t deadline_ns)
+static int lock(struct futex futex, bool may_wait, struct futex_deadline *until)
 {
     struct futex_waiter self;
     struct attempt a = {.word_at = futex.word_at, .waiter = &self, .may_wait = may_wait};
@@ -273,6 +272,7 @@ static int lock(struct futex futex, bool may_wait, uint64_t deadline_ns)
     a.key = &self.key;
     a.bucket = bucket = futex_bucket_of(&self.key);
     futex_waiter_init(&self, bucket, 0, NULL);
+    futex_begin_wait(&self, until);
     do {
         result = futex_fault_in_to_write(futex.word_at);
         if (result != 0)
@@ -283,21 +283,22 @@ static int lock(struct futex futex, bool may_wait, uint64_t deadline_ns)
         result = take_or_wait(&a);
         let_go(kept);
         if (result == PI_WAITS)
-            result = futex_sleep(&self, &bucket, deadline_ns);
+            result = futex_sleep(&self, &bucket, until);
         spin_unlock_irq(&bucket->lock, irq);
     } while (result == -EFAULT || result == PI_NEEDS_OWNER);
+    futex_end_wait(until);
     futex_key_put(&self.key);
     return result;
 }
 
-int futex_lock_pi(struct futex futex, uint64_t deadline_ns)
+int futex_lock_pi(struct futex futex, struct futex_deadline *until)
 {
-    return lock(futex, true, deadline_ns);
+    return lock(futex, true, until);
 }
 
 int futex_try_lock_pi(struct futex futex)
 {
-    return lock(futex, false, WAITQ_FOREVER);
+    return lock(futex, false, NULL);
 }
 
 /* ---- Leaving -------------------------------------------------------------------------------- */
@@ -422,7 +423,7 @@ void futex_pi_leave_space(void)
 
 /* ---- Requeueing ----------------------------------------------------------------------------- */
 
-int futex_wait_requeue_pi(struct futex futex, uint32_t expected, uint64_t deadline_ns,
+int futex_wait_requeue_pi(struct futex futex, uint32_t expected, struct futex_deadline *until,
                           struct futex to)
 {
     struct futex_key to_key;
@@ -435,6 +436,7 @@ int futex_wait_requeue_pi(struct futex futex, uint32_t expected, uint64_t deadli
         return error;
     bucket = futex_bucket_of(&self.key);
     futex_waiter_init(&self, bucket, FUTEX_ANY, &to_key);
+    futex_begin_wait(&self, until);
     do {
         error = futex_key_equals(&self.key, &to_key) ? -EINVAL : futex_fault_in(futex.word_at);
         if (error != 0)
@@ -443,10 +445,11 @@ int futex_wait_requeue_pi(struct futex futex, uint32_t expected, uint64_t deadli
         error = futex_compare(futex.word_at, expected);
         if (error == 0) {
             list_push_back(&bucket->waiters, &self.link);
-            error = futex_sleep(&self, &bucket, deadline_ns);
+            error = futex_sleep(&self, &bucket, until);
         }
         spin_unlock_irq(&bucket->lock, irq);
     } while (error == -EFAULT);
+    futex_end_wait(until);
     /* Who has waited for the lock does not wait for the word again: the caller looks at that. */
     if (error == -ERESTARTSYS)
         error = self.requeue_to == NULL ? -EAGAIN : -ERESTARTNOINTR;

@@ -3,8 +3,6 @@
 #include <kernel/clock.h>
 #include <kernel/errno.h>
 #include <kernel/futex.h>
-#include <kernel/realtime.h>
-#include <kernel/waitq.h>
 #include <linux/futex.h>
 #include <mm/user_copy.h>
 #include <proc/process.h>
@@ -16,30 +14,25 @@
  * When a wait ends: FUTEX_WAIT is given how long to wait, FUTEX_LOCK_PI a time of the real-time
  * clock, the others one of the clock that is chosen by FUTEX_CLOCK_REALTIME. 0 or -errno.
  */
-static int read_deadline(vaddr_t timeout_at, int operation, uint64_t *deadline_ns)
+static int read_deadline(vaddr_t timeout_at, int operation, struct futex_deadline *until)
 {
-    uint64_t time_ns, start_ns = 0;
-    int error;
+    int command = operation & FUTEX_CMD_MASK;
+    int error = syscall_read_time(timeout_at, &until->time_ns);
 
-    *deadline_ns = WAITQ_FOREVER;
-    if (timeout_at == 0)
-        return 0;
-    error = syscall_read_time(timeout_at, &time_ns);
     if (error != 0)
         return error;
-    if ((operation & FUTEX_CMD_MASK) == FUTEX_WAIT)
-        time_ns += clock_now_ns();
-    else if (operation & FUTEX_CLOCK_REALTIME || (operation & FUTEX_CMD_MASK) == FUTEX_LOCK_PI)
-        start_ns = realtime_at_boot_ns();
-    *deadline_ns = time_ns > start_ns ? time_ns - start_ns : 0;
+    if (command == FUTEX_WAIT)
+        until->time_ns += clock_now_ns();
+    until->is_calendar = operation & FUTEX_CLOCK_REALTIME || command == FUTEX_LOCK_PI;
     return 0;
 }
 
 /* args: the futex's address and whether it is shared, what is expected, and the deadline. */
 static int64_t wait_on(const uint64_t args[RESTART_ARGS])
 {
-    int error =
-        futex_wait((struct futex){args[0], args[1] != 0}, (uint32_t)args[2], FUTEX_ANY, args[3]);
+    struct futex_deadline until = {.time_ns = args[3]};
+    int error = futex_wait_until((struct futex){args[0], args[1] != 0}, (uint32_t)args[2],
+                                 FUTEX_ANY, &until);
 
     return error == -ERESTARTSYS ? signal_restart_by(wait_on, args) : error;
 }
@@ -48,8 +41,8 @@ static int64_t wait_on(const uint64_t args[RESTART_ARGS])
 static __attribute__((noinline)) int64_t
 wait_until(struct futex futex, int operation, uint32_t expected, uint32_t bits, vaddr_t timeout_at)
 {
-    uint64_t deadline_ns;
-    int error = read_deadline(timeout_at, operation, &deadline_ns);
+    struct futex_deadline until;
+    int error = read_deadline(timeout_at, operation, &until);
 
     if (error != 0)
         return error;
@@ -57,8 +50,8 @@ wait_until(struct futex futex, int operation, uint32_t expected, uint32_t bits, 
         return -EINVAL;
     if ((operation & FUTEX_CMD_MASK) == FUTEX_WAIT)
         return wait_on(
-            (uint64_t[RESTART_ARGS]){futex.word_at, futex.is_shared, expected, deadline_ns});
-    return futex_wait(futex, expected, bits, deadline_ns);
+            (uint64_t[RESTART_ARGS]){futex.word_at, futex.is_shared, expected, until.time_ns});
+    return futex_wait_until(futex, expected, bits, &until);
 }
 
 static int64_t wait(struct futex futex, int operation, uint32_t expected, uint32_t bits,
@@ -66,7 +59,7 @@ static int64_t wait(struct futex futex, int operation, uint32_t expected, uint32
 {
     if (timeout_at != 0)
         return wait_until(futex, operation, expected, bits, timeout_at);
-    return bits != 0 ? futex_wait(futex, expected, bits, WAITQ_FOREVER) : -EINVAL;
+    return bits != 0 ? futex_wait(futex, expected, bits) : -EINVAL;
 }
 
 static int64_t requeue(struct futex from, struct futex to, uint32_t nr_wake, uint32_t nr_move,
@@ -79,25 +72,25 @@ static int64_t requeue(struct futex from, struct futex to, uint32_t nr_wake, uin
 
 static int64_t lock_pi(struct futex futex, int operation, vaddr_t timeout_at)
 {
-    uint64_t deadline_ns;
-    int error = read_deadline(timeout_at, operation, &deadline_ns);
+    struct futex_deadline until;
+    int error = timeout_at != 0 ? read_deadline(timeout_at, operation, &until) : 0;
 
     if (error == 0)
-        error = futex_lock_pi(futex, deadline_ns);
+        error = futex_lock_pi(futex, timeout_at != 0 ? &until : NULL);
     return error == -ERESTARTSYS ? -ERESTARTNOINTR : error;
 }
 
 static int64_t wait_requeue_pi(struct futex futex, int operation, uint32_t expected,
                                vaddr_t timeout_at, struct futex to)
 {
-    uint64_t deadline_ns;
-    int error = read_deadline(timeout_at, operation, &deadline_ns);
+    struct futex_deadline until;
+    int error = timeout_at != 0 ? read_deadline(timeout_at, operation, &until) : 0;
 
     if (error != 0)
         return error;
     if (to.word_at % sizeof(uint32_t) != 0)
         return -EINVAL;
-    return futex_wait_requeue_pi(futex, expected, deadline_ns, to);
+    return futex_wait_requeue_pi(futex, expected, timeout_at != 0 ? &until : NULL, to);
 }
 
 /* Linux wants nr_wake to be 1: of waiters for one lock, one can have it. */

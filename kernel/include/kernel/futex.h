@@ -11,11 +11,23 @@
  * those that are not find only each other, within their own address space.
  */
 
+#include <kernel/realtime.h>
 #include <kernel/types.h>
 
 struct futex {
     vaddr_t word_at;
     bool is_shared;
+};
+
+struct futex_waiter;
+
+/* When a wait is to end. Who waits has it; the rest is for the time of one wait. */
+struct futex_deadline {
+    uint64_t time_ns; /* clock_now_ns(), or ... */
+    bool is_calendar; /* ... a calendar time, which is another clock_now_ns() when that is set */
+    bool is_blocked;  /* with the waiter's bucket */
+    struct futex_waiter *waiter;
+    struct realtime_follower follower;
 };
 
 /* All waiters, whatever they wait for. */
@@ -25,11 +37,12 @@ struct futex {
 void futex_init(void);
 
 /*
- * Sleeps if the word is still `expected`, until a wake-up with a bit in common with `bits`, or
- * deadline_ns (clock_now_ns(); WAITQ_FOREVER). 0, -EAGAIN (it is not), -ETIMEDOUT, -ERESTARTSYS.
+ * Sleeps if the word is still `expected`, until a wake-up with a bit in common with `bits`, or that
+ * time. 0, -EAGAIN (it is not), -ETIMEDOUT, -ERESTARTSYS.
  */
-int futex_wait(struct futex futex, uint32_t expected, uint32_t bits,
-               uint64_t deadline_ns) MUST_CHECK;
+int futex_wait(struct futex futex, uint32_t expected, uint32_t bits) MUST_CHECK;
+int futex_wait_until(struct futex futex, uint32_t expected, uint32_t bits,
+                     struct futex_deadline *until) MUST_CHECK;
 
 /* Wakes up to `nr` LWPs that wait at the word for one of these bits, oldest first; how many. */
 int futex_wake(struct futex futex, uint32_t nr, uint32_t bits) MUST_CHECK;
@@ -56,9 +69,10 @@ int futex_wake_op(struct futex from, struct futex to, uint32_t nr_wake, uint32_t
  *
  * Waits for the lock, which is the caller's then. 0, -EDEADLK: the caller has it, or the owner
  * waits for the caller; -ESRCH: there is no such owner; -EPERM: it is one that cannot have it;
- * -EINVAL: the word is not what it was left as; -ENOMEM, -ETIMEDOUT, -ERESTARTSYS.
+ * -EINVAL: the word is not what it was left as; -ENOMEM, -ETIMEDOUT, -ERESTARTSYS. `until` may be
+ * NULL: for ever.
  */
-int futex_lock_pi(struct futex futex, uint64_t deadline_ns) MUST_CHECK;
+int futex_lock_pi(struct futex futex, struct futex_deadline *until) MUST_CHECK;
 
 /* The same, but -EAGAIN instead of waiting. */
 int futex_try_lock_pi(struct futex futex) MUST_CHECK;
@@ -70,9 +84,9 @@ int futex_unlock_pi(struct futex futex) MUST_CHECK;
 /*
  * Sleeps if the word is still `expected`, until futex_requeue_pi() has moved the caller to the lock
  * `to`, and that is the caller's. 0, -EAGAIN (also when a signal came after it had been moved),
- * -ETIMEDOUT, -ERESTARTNOINTR, or -EINVAL: the same word.
+ * -ETIMEDOUT, -ERESTARTNOINTR, or -EINVAL: the same word. `until` may be NULL.
  */
-int futex_wait_requeue_pi(struct futex futex, uint32_t expected, uint64_t deadline_ns,
+int futex_wait_requeue_pi(struct futex futex, uint32_t expected, struct futex_deadline *until,
                           struct futex to) MUST_CHECK;
 
 /*
