@@ -28,6 +28,7 @@
  * A FIFO is a pipe that an inode leads to while files are open on it: any number of either end, or
  * of both. Who opens one end waits for somebody at the other (POSIX); that this one may be gone
  * again by the time he sees it makes no difference, so the number of openings is what is watched.
+ * He waits apart from readers and writers, whose wake-ups are for one of them.
  */
 
 #include <arch/mmu.h>
@@ -594,6 +595,7 @@ static struct pipe *create(void)
     spin_init(&pipe->lock, "pipe", LOCK_RANK_WAIT);
     waitq_init(&pipe->reader.waiting);
     waitq_init(&pipe->writer.waiting);
+    waitq_init(&pipe->openers);
     poll_queue_init(&pipe->reader.polled, &pipe->lock);
     poll_queue_init(&pipe->writer.polled, &pipe->lock);
     poll_queue_init(&pipe->both_polled, &pipe->lock);
@@ -668,7 +670,6 @@ static void fifo_release(struct file *file)
 static int fifo_join(struct pipe *pipe, struct file *file)
 {
     bool reads = pipe_file_reads(file), writes = pipe_file_writes(file);
-    struct pipe_end *own = reads ? &pipe->reader : &pipe->writer;
     struct pipe_end *other = reads ? &pipe->writer : &pipe->reader;
     irq_state_t irq = spin_lock_irq(&pipe->lock);
     unsigned nr_opened = other->nr_opened;
@@ -681,11 +682,10 @@ static int fifo_join(struct pipe *pipe, struct file *file)
         pipe->reader.nr_opened += reads;
         pipe->writer.nr_open += writes;
         pipe->writer.nr_opened += writes;
-        waitq_wake_all(&pipe->reader.waiting);
-        waitq_wake_all(&pipe->writer.waiting);
+        waitq_wake_all(&pipe->openers);
         while (error == 0 && !(reads && writes) && !pipe_file_is_nonblocking(file) &&
                other->nr_open == 0 && other->nr_opened == nr_opened)
-            error = waitq_sleep(&own->waiting, &pipe->lock, WAITQ_FOREVER, true);
+            error = waitq_sleep(&pipe->openers, &pipe->lock, WAITQ_FOREVER, true);
         if (error != 0) {
             pipe->reader.nr_open -= reads;
             pipe->writer.nr_open -= writes;

@@ -26,6 +26,7 @@ struct pipe {
     struct poll_queue both_polled;  /* of files that are both */
     uint64_t number;                /* c  st_ino; 0: a FIFO's, whose inode has one */
     uint64_t nr_read, nr_written;   /* lock; each is moved by who has its end's turn */
+    struct waitq openers;           /* lock; of a FIFO: they wait for the other end */
     unsigned nr_files;   /* of a FIFO: its inode's lock; files that are or will be open */
     size_t least_needed; /* lock; no writer that waits can go on with less room than this */
     unsigned nr_blocked; /* lock; writers that sleep, or are woken and have not run yet */

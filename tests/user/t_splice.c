@@ -531,6 +531,74 @@ static bool many_share_a_pipe(void)
     return end() && ok;
 }
 
+#define FIFO_PATH "/tmp/splice_fifo"
+
+static int fifo, pair[2];
+
+static void *splice_from_fifo(void *arg)
+{
+    (void)arg;
+    return (void *)splice(fifo, NULL, pair[1], NULL, 3, 0);
+}
+
+static void *read_fifo(void *arg)
+{
+    char bytes[10];
+
+    (void)arg;
+    return (void *)read(fifo, bytes, sizeof(bytes));
+}
+
+static void *open_fifo(void *arg)
+{
+    (void)arg;
+    return (void *)(long)open(FIFO_PATH, O_RDONLY);
+}
+
+/* A FIFO with "abcdef" and no writer, and a socket that takes no more. */
+static bool prepare_fifo(void)
+{
+    int writer;
+
+    if (!KTAP_EQUAL(mkfifo(FIFO_PATH, 0600), 0) ||
+        !KTAP_EQUAL(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0))
+        return false;
+    fifo = open(FIFO_PATH, O_RDONLY | O_NONBLOCK);
+    writer = open(FIFO_PATH, O_WRONLY);
+    fcntl(pair[1], F_SETFL, O_NONBLOCK);
+    while (write(pair[1], text, sizeof(text)) > 0)
+        ;
+    return KTAP_EQUAL(fcntl(pair[1], F_SETFL, 0), 0) && KTAP_EQUAL(fcntl(fifo, F_SETFL, 0), 0) &&
+           KTAP_EQUAL(write(writer, "abcdef", 6), 6) && KTAP_EQUAL(close(writer), 0);
+}
+
+/*
+ * One has the reader's turn for long, for its socket is full. Behind it one opens the FIFO, which
+ * waits for a writer, and then one reads: that is who goes on.
+ */
+static bool who_opens_a_fifo_takes_no_ones_turn(void)
+{
+    void *(*const functions[])(void *) = {splice_from_fifo, open_fifo, read_fifo};
+    thread_t lwps[3];
+    void *reader = NULL;
+    bool ok = prepare_fifo();
+
+    for (int i = 0; ok && i < 3; i++)
+        ok = KTAP_EQUAL(thread_create(&lwps[i], functions[i], NULL), 0) &&
+             KTAP_TRUE(comes_to_wait(lwps[i]));
+    ok = ok && KTAP_TRUE(read(pair[0], text, sizeof(text)) > 0) && comes_back_with(lwps[0], 3) &&
+         KTAP_TRUE(comes_to_end(lwps[2])) && comes_back_with(lwps[2], 3);
+    int writer = open(FIFO_PATH, O_WRONLY | O_NONBLOCK);
+
+    ok = ok && KTAP_TRUE(writer >= 0) && KTAP_EQUAL(thread_join(lwps[1], &reader), 0) &&
+         KTAP_TRUE((long)reader >= 0) && KTAP_EQUAL(close((int)(long)reader), 0);
+    close(writer);
+    close(fifo);
+    close(pair[0]);
+    close(pair[1]);
+    return KTAP_EQUAL(unlink(FIFO_PATH), 0) && ok;
+}
+
 static const struct ktap_test tests[] = {
     {"files go into pipes", files_go_into_pipes},
     {"pipes go into files", pipes_go_into_files},
@@ -549,6 +617,7 @@ static const struct ktap_test tests[] = {
     {"either of two pipes may be non-blocking", either_file_may_be_nonblocking},
     {"splicing in a circle does not lock up", circles_do_not_lock_up},
     {"many who splice and read share a pipe", many_share_a_pipe},
+    {"who opens a FIFO takes no one's turn", who_opens_a_fifo_takes_no_ones_turn},
 };
 
 int main(void)
