@@ -28,7 +28,9 @@
  * A FIFO is a pipe that an inode leads to while files are open on it: any number of either end, or
  * of both. Who opens one end waits for somebody at the other (POSIX); that this one may be gone
  * again by the time he sees it makes no difference, so the number of openings is what is watched.
- * He waits apart from readers and writers, whose wake-ups are for one of them.
+ * He waits apart from readers and writers, whose wake-ups are for one of them. Who does not wait
+ * for a writer remembers how many there had been: poll() tells him of the end when one has come and
+ * gone.
  */
 
 #include <arch/mmu.h>
@@ -487,7 +489,7 @@ static unsigned poll_reader(struct file *file, struct poll_watcher *watcher)
     irq_state_t irq = spin_lock_irq(&pipe->lock);
     unsigned events = pipe_nr_stored(pipe) > 0 ? EPOLLIN | EPOLLRDNORM : 0;
 
-    if (pipe->writer.nr_open == 0)
+    if (pipe->writer.nr_open == 0 && pipe->writer.nr_opened != file->nr_writers_seen)
         events |= EPOLLHUP;
     poll_watch(&pipe->reader.polled, watcher);
     spin_unlock_irq(&pipe->lock, irq);
@@ -623,7 +625,7 @@ int pipe_create(unsigned flags, struct file **reader, struct file **writer)
         file_put(*reader);
         return -ENOMEM;
     }
-    pipe->writer.nr_open = 1;
+    pipe->writer.nr_open = pipe->writer.nr_opened = 1;
     return 0;
 }
 
@@ -683,6 +685,8 @@ static int fifo_join(struct pipe *pipe, struct file *file)
         pipe->writer.nr_open += writes;
         pipe->writer.nr_opened += writes;
         waitq_wake_all(&pipe->openers);
+        if (pipe->writer.nr_open == 0 && pipe_file_is_nonblocking(file))
+            file->nr_writers_seen = pipe->writer.nr_opened;
         while (error == 0 && !(reads && writes) && !pipe_file_is_nonblocking(file) &&
                other->nr_open == 0 && other->nr_opened == nr_opened)
             error = waitq_sleep(&pipe->openers, &pipe->lock, WAITQ_FOREVER, true);

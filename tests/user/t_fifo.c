@@ -131,6 +131,33 @@ static bool poll_sees_both(void)
            KTAP_EQUAL(wanted.revents, POLLIN | POLLOUT) && KTAP_EQUAL(close(fd), 0);
 }
 
+static short events_of(int fd)
+{
+    struct pollfd wanted = {.fd = fd, .events = POLLIN};
+
+    return poll(&wanted, 1, 0) < 0 ? -1 : wanted.revents;
+}
+
+/* No writer has come yet, or the last has gone: that is not the same. */
+static bool poll_waits_for_the_first_writer(void)
+{
+    int early = open(FIFO, O_RDONLY | O_NONBLOCK), late, writer;
+    bool is_right = KTAP_EQUAL(events_of(early), 0);
+
+    writer = open(FIFO, O_WRONLY);
+    is_right = is_right && KTAP_EQUAL(events_of(early), 0) &&
+               KTAP_EQUAL(write(writer, "x", 1), 1) && KTAP_EQUAL(events_of(early), POLLIN) &&
+               KTAP_EQUAL(close(writer), 0) && KTAP_EQUAL(events_of(early), POLLIN | POLLHUP);
+    late = open(FIFO, O_RDONLY | O_NONBLOCK);
+    is_right = is_right && KTAP_EQUAL(events_of(late), POLLIN) &&
+               KTAP_EQUAL(read(late, text, 3), 1) && KTAP_EQUAL(events_of(late), 0) &&
+               KTAP_EQUAL(events_of(early), POLLHUP);
+    writer = open(FIFO, O_WRONLY);
+    is_right = is_right && KTAP_EQUAL(events_of(early), 0) && KTAP_EQUAL(close(writer), 0) &&
+               KTAP_EQUAL(events_of(late), POLLHUP);
+    return KTAP_EQUAL(close(early), 0) && KTAP_EQUAL(close(late), 0) && is_right;
+}
+
 static bool unlinked_goes_on(void)
 {
     int fd = open(FIFO, O_RDWR);
@@ -183,6 +210,7 @@ static const struct ktap_test tests[] = {
     {"either end may be open several times", several_of_each},
     {"what nobody has read goes with the last file", contents_go_with_the_last},
     {"poll sees both ends", poll_sees_both},
+    {"poll knows a writer that has gone from one to come", poll_waits_for_the_first_writer},
     {"an unlinked FIFO goes on", unlinked_goes_on},
     {"opening and closing by many leaves nobody behind", storm},
 };

@@ -28,6 +28,7 @@ struct file {
     struct epoll_item *_Atomic epoll_items; /* what epolls have of it: kernel/ipc/epoll.c */
     struct mutex offset_lock; /* held during a read, write or seek that uses the offset */
     uint64_t offset;          /* offset_lock */
+    unsigned nr_writers_seen; /* constant; of a FIFO that is read: kernel/ipc/pipe.c */
 };
 
 /*
