@@ -23,7 +23,8 @@
  * a turn wakes at most one reader and one writer, the one that has waited longest, and only when it
  * can go on; who finds that somebody else was faster sleeps again, and is woken by that one's end.
  * With room for less than PIPE_BUF bytes any of the writers may be the one for which it is enough:
- * then all are woken.
+ * then all are woken. So they are, at either end, after a turn behind which somebody waits who is
+ * non-blocking: he waits for the turn only.
  *
  * A FIFO is a pipe that an inode leads to while files are open on it: any number of either end, or
  * of both. Who opens one end waits for somebody at the other (POSIX); that this one may be gone
@@ -92,6 +93,15 @@ static inline void wake(struct pipe *pipe)
         wake_writers(pipe);
 }
 
+/* A turn is over for which somebody waits who does not wait for more. Locked. */
+static void wake_hasty(struct pipe_end *end)
+{
+    if (likely(!end->has_hasty))
+        return;
+    end->has_hasty = false;
+    waitq_wake_all(&end->waiting);
+}
+
 void pipe_wake(struct pipe *pipe)
 {
     wake(pipe);
@@ -132,8 +142,11 @@ static ALWAYS_INLINE int64_t wait_to_read(struct file *file, bool never_waits)
     int error = 0;
 
     while (unlikely(pipe->reader.is_busy || !pipe_can_read(pipe))) {
-        if (!pipe_can_read(pipe) && (never_waits || pipe_file_is_nonblocking(file)))
-            return -EAGAIN;
+        if (unlikely(never_waits || pipe_file_is_nonblocking(file))) {
+            if (!pipe_can_read(pipe))
+                return -EAGAIN;
+            pipe->reader.has_hasty = true;
+        }
         error = pipe_sleep_to_read(pipe);
         if (error != 0)
             return error;
@@ -215,6 +228,7 @@ void pipe_end_read_turn(struct pipe *pipe, size_t nr_bytes)
 
     pipe->reader.is_busy = false;
     end_read(pipe, nr_bytes);
+    wake_hasty(&pipe->reader);
     spin_unlock_irq(&pipe->lock, irq);
 }
 
@@ -281,8 +295,11 @@ static ALWAYS_INLINE int64_t wait_to_write(struct file *file, size_t nr_bytes, b
     never_waits |= pipe_file_is_nonblocking(file);
     needed = never_waits && nr_bytes > PIPE_BUF ? 1 : nr_bytes;
     while (unlikely(pipe->writer.is_busy || !pipe_can_write(pipe, needed))) {
-        if (!pipe_can_write(pipe, needed) && never_waits)
-            return -EAGAIN;
+        if (never_waits) {
+            if (!pipe_can_write(pipe, needed))
+                return -EAGAIN;
+            pipe->writer.has_hasty = true;
+        }
         error = pipe_sleep_to_write(pipe, needed);
         if (error != 0)
             return error;
@@ -355,6 +372,7 @@ void pipe_end_write_turn(struct pipe *pipe, size_t nr_bytes)
 
     pipe->writer.is_busy = false;
     end_write(pipe, nr_bytes);
+    wake_hasty(&pipe->writer);
     spin_unlock_irq(&pipe->lock, irq);
 }
 

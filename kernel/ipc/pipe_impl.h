@@ -16,6 +16,7 @@ struct pipe_end {
     unsigned nr_open;   /* files; one, unless it is a FIFO */
     unsigned nr_opened; /* how often it has been opened: who waits for that sees it change */
     bool is_busy;       /* somebody has the turn */
+    bool has_hasty;     /* who waits may wait for the turn only: without it he is to be told */
     struct waitq waiting;
     struct poll_queue polled;
 };
@@ -108,7 +109,8 @@ void pipe_end_write_turn(struct pipe *pipe, size_t nr_bytes);
 
 /*
  * Sleeps until the turn may be had, for who cannot have it now; a writer with so much room. Who is
- * woken takes the turn, or passes it on by pipe_wake(). Locked. 0 or -ERESTARTSYS.
+ * woken takes the turn, or passes it on by pipe_wake(). Who is non-blocking sleeps only while
+ * somebody else has the turn, and sets has_hasty before. Locked. 0 or -ERESTARTSYS.
  */
 int pipe_sleep_to_read(struct pipe *pipe) MUST_CHECK;
 int pipe_sleep_to_write(struct pipe *pipe, size_t needed) MUST_CHECK;

@@ -94,15 +94,24 @@ static struct pipe *find_obstacle(struct pipe *from, struct pipe *to, size_t nee
 }
 
 /* Waits there. Both are locked, and are again afterwards. 0 or -ERESTARTSYS. */
-static int wait_at(const struct pipe *obstacle, struct pipe *from, struct pipe *to, size_t needed)
+static int wait_at(const struct pipe *obstacle, struct pipe *from, struct pipe *to, size_t needed,
+                   bool is_nonblocking)
 {
-    bool is_from = obstacle == from;
     int error;
 
-    pipe_wake(is_from ? to : from);
-    spin_unlock(is_from ? &to->lock : &from->lock);
-    error = is_from ? pipe_sleep_to_read(from) : pipe_sleep_to_write(to, needed);
-    spin_unlock(is_from ? &from->lock : &to->lock);
+    if (obstacle == from) {
+        pipe_wake(to);
+        spin_unlock(&to->lock);
+        from->reader.has_hasty |= is_nonblocking;
+        error = pipe_sleep_to_read(from);
+        spin_unlock(&from->lock);
+    } else {
+        pipe_wake(from);
+        spin_unlock(&from->lock);
+        to->writer.has_hasty |= is_nonblocking;
+        error = pipe_sleep_to_write(to, needed);
+        spin_unlock(&to->lock);
+    }
     lock_two(from, to);
     return error;
 }
@@ -127,7 +136,8 @@ static int64_t take_both_turns(struct pipe *from, struct pipe *to, size_t nr_byt
         if (obstacle == NULL)
             break;
         is_ready = obstacle == from ? pipe_can_read(from) : pipe_can_write(to, needed);
-        result = is_nonblocking && !is_ready ? -EAGAIN : wait_at(obstacle, from, to, needed);
+        result = is_nonblocking && !is_ready ? -EAGAIN
+                                             : wait_at(obstacle, from, to, needed, is_nonblocking);
     }
     if (result == 0 && to->reader.nr_open == 0) {
         result = -EPIPE;

@@ -599,6 +599,63 @@ static bool who_opens_a_fifo_takes_no_ones_turn(void)
     return KTAP_EQUAL(unlink(FIFO_PATH), 0) && ok;
 }
 
+static void *splice_to_socket(void *arg)
+{
+    (void)arg;
+    return (void *)splice(in[0], NULL, pair[1], NULL, 100, 0);
+}
+
+static void *splice_from_socket(void *arg)
+{
+    (void)arg;
+    return (void *)splice(pair[1], NULL, in[1], NULL, 5000, 0);
+}
+
+static void *read_from_in(void *arg)
+{
+    char byte;
+
+    (void)arg;
+    return (void *)(long)(read(in[0], &byte, 1) < 0 ? -errno : 0);
+}
+
+static void *write_to_in(void *arg)
+{
+    (void)arg;
+    return (void *)(long)(write(in[1], text, 4096) < 0 ? -errno : 0);
+}
+
+/* Who is non-blocking waits for the turn of another, not for what that one has left nothing of. */
+static bool nonblocking_ends_with_the_turn(void)
+{
+    thread_t lwps[2];
+    bool ok = begin() && KTAP_EQUAL(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+
+    fcntl(pair[1], F_SETFL, O_NONBLOCK);
+    while (write(pair[1], text, sizeof(text)) > 0)
+        ;
+    fcntl(pair[1], F_SETFL, 0);
+    fcntl(in[0], F_SETFL, O_NONBLOCK);
+    ok = ok && KTAP_EQUAL(write(in[1], "abc", 3), 3) &&
+         KTAP_EQUAL(thread_create(&lwps[0], splice_to_socket, NULL), 0) &&
+         KTAP_TRUE(comes_to_wait(lwps[0])) &&
+         KTAP_EQUAL(thread_create(&lwps[1], read_from_in, NULL), 0) &&
+         KTAP_TRUE(comes_to_wait(lwps[1])) && KTAP_TRUE(read(pair[0], text, sizeof(text)) > 0) &&
+         comes_back_with(lwps[0], 3) && KTAP_TRUE(comes_to_end(lwps[1])) &&
+         comes_back_with(lwps[1], -EAGAIN);
+    fcntl(in[1], F_SETFL, O_NONBLOCK);
+    ok = ok && KTAP_EQUAL(write(in[1], text, 60000), 60000) &&
+         KTAP_EQUAL(thread_create(&lwps[0], splice_from_socket, NULL), 0) &&
+         KTAP_TRUE(comes_to_wait(lwps[0])) &&
+         KTAP_EQUAL(thread_create(&lwps[1], write_to_in, NULL), 0) &&
+         KTAP_TRUE(comes_to_wait(lwps[1])) && KTAP_EQUAL(write(pair[0], text, 5000), 5000) &&
+         comes_back_with(lwps[0], 5000) && KTAP_TRUE(comes_to_end(lwps[1])) &&
+         comes_back_with(lwps[1], -EAGAIN);
+    close(pair[0]);
+    close(pair[1]);
+    return end() && ok;
+}
+
 static const struct ktap_test tests[] = {
     {"files go into pipes", files_go_into_pipes},
     {"pipes go into files", pipes_go_into_files},
@@ -618,6 +675,7 @@ static const struct ktap_test tests[] = {
     {"splicing in a circle does not lock up", circles_do_not_lock_up},
     {"many who splice and read share a pipe", many_share_a_pipe},
     {"who opens a FIFO takes no one's turn", who_opens_a_fifo_takes_no_ones_turn},
+    {"who is non-blocking does not wait longer than for a turn", nonblocking_ends_with_the_turn},
 };
 
 int main(void)
