@@ -39,7 +39,6 @@ static void free_message(struct message *message)
     kfree(message->files);
     for (size_t i = 0; i < message->nr_chunks; i++)
         kfree(message->chunks[i]);
-    socket_name_put(message->from);
     socket_put(message->sender);
     kfree(message);
 }
@@ -52,9 +51,6 @@ static struct message *make_message(struct socket *sender, size_t nr_bytes)
     if (message == NULL)
         return NULL;
     message->sender = socket_get(sender);
-    message->from = atomic_load(&sender->name);
-    if (message->from != NULL)
-        atomic_fetch_add(&message->from->nr_refs, 1);
     message->nr_bytes = nr_bytes;
     for (size_t done = 0; done < nr_bytes; done += CHUNK_BYTES) {
         char *chunk = kmalloc_user(MIN(nr_bytes - done, (size_t)CHUNK_BYTES));
@@ -122,10 +118,10 @@ static int book(struct socket *socket, size_t cost, uint64_t deadline_ns)
     int error = 0;
 
     while (error == 0) {
-        if (socket->no_more_out)
-            error = -EPIPE;
-        else if (socket->error != 0)
+        if (socket->error != 0 && !(socket->no_more_out && socket_is_stream(socket)))
             error = socket_take_error(socket);
+        else if (socket->no_more_out)
+            error = -EPIPE;
         else if (socket->nr_sent == 0 || socket->nr_sent + cost <= socket->send_bytes)
             break;
         else
@@ -227,22 +223,32 @@ static int send_message(struct socket *socket, struct socket *receiver,
     return error;
 }
 
+/* Whether the socket is shut down for sending. */
+static bool cannot_send(struct socket *socket)
+{
+    irq_state_t irq = spin_lock_irq(&socket->lock);
+    bool no_more_out = socket->no_more_out;
+
+    spin_unlock_irq(&socket->lock, irq);
+    return no_more_out;
+}
+
 static int64_t send_stream(struct socket *socket, struct socket *peer,
                            struct socket_transfer *transfer, uint64_t deadline_ns)
 {
     size_t done = 0, most = MIN(STREAM_BYTES_MAX, socket->send_bytes / 2);
+    int error = transfer->nr_bytes == 0 && cannot_send(socket) ? -EPIPE : 0;
 
-    while (done < transfer->nr_bytes) {
+    while (error == 0 && done < transfer->nr_bytes) {
         size_t nr = MIN(transfer->nr_bytes - done, most);
-        int error = send_message(socket, peer, transfer, nr, done == 0, deadline_ns);
 
-        if (error == -EPIPE && done == 0 && !(transfer->flags & MSG_NOSIGNAL))
-            signal_send_self(SIGPIPE);
-        if (error != 0)
-            return done > 0 ? (int64_t)done : error;
-        done += nr;
+        error = send_message(socket, peer, transfer, nr, done == 0, deadline_ns);
+        if (error == 0)
+            done += nr;
     }
-    return (int64_t)done;
+    if (error == -EPIPE && done == 0 && !(transfer->flags & MSG_NOSIGNAL))
+        signal_send_self(SIGPIPE);
+    return done > 0 ? (int64_t)done : error;
 }
 
 /* Whom a datagram is for, with a reference. */
@@ -277,7 +283,8 @@ int64_t socket_send(struct file *file, struct socket_transfer *transfer)
 
     if (transfer->flags & MSG_OOB)
         return -EOPNOTSUPP;
-    if (socket->wants_credentials)
+    if (socket->wants_credentials && !is_stream &&
+        (!socket_has_connections(socket) || socket_get_state(socket) == CONNECTED))
         result = socket_name_any(socket);
     if (result == 0)
         result = find_receiver(socket, transfer, &receiver);
@@ -297,7 +304,7 @@ int64_t socket_send(struct file *file, struct socket_transfer *transfer)
         if (result == 0)
             result = (int64_t)transfer->nr_bytes;
         else if (result == -ECONNREFUSED && transfer->address.nr_bytes == 0)
-            socket_set_peer(socket, NULL);
+            socket_change_peer(socket, NULL);
     }
     socket_put(receiver);
     return result;
@@ -372,14 +379,16 @@ static int take_files(struct socket *socket, struct message *message,
     return 0;
 }
 
-/* From whom it is: told with the first message of a call. */
+/* From whom it is, by the name that he has now: told with the first message of a call. */
 static void take_sender(struct socket *socket, const struct message *message,
                         struct socket_transfer *transfer)
 {
+    const struct socket_name *from = atomic_load(&message->sender->name);
+
     transfer->has_credentials = socket->wants_credentials;
     transfer->credentials = message->credentials;
-    if (message->from != NULL)
-        transfer->address = message->from->address;
+    if (from != NULL)
+        transfer->address = from->address;
 }
 
 static bool is_of_same(const struct message *message, const struct socket_transfer *transfer)
@@ -450,14 +459,25 @@ static int64_t read_stream(struct socket *socket, struct socket_transfer *transf
     return done > 0 || result > 0 ? (int64_t)done : result;
 }
 
-/* Reads one message; the mutex is held. */
+static int take_error(struct socket *socket)
+{
+    irq_state_t irq = spin_lock_irq(&socket->lock);
+    int error = socket_take_error(socket);
+
+    spin_unlock_irq(&socket->lock, irq);
+    return error;
+}
+
+/* Reads one message, or the socket's error, which comes first; the mutex is held. */
 static int64_t read_message(struct socket *socket, struct socket_transfer *transfer,
                             uint64_t deadline_ns)
 {
     struct message *message;
-    int64_t result;
+    int64_t result = take_error(socket);
     size_t nr;
 
+    if (result != 0)
+        return result;
     while ((message = next_message(socket, NULL)) == NULL) {
         result = wait_for_message(socket, deadline_ns);
         if (result <= 0)
@@ -510,7 +530,7 @@ int64_t socket_receive(struct file *file, struct socket_transfer *transfer)
 
 /* ---- How much there is ---------------------------------------------------------------------- */
 
-/* What the next read could get: all of a stream, or the first message. */
+/* All that there is of a connection; otherwise the first message. */
 static size_t nr_unread(struct socket *socket)
 {
     struct message *message;
@@ -521,7 +541,7 @@ static size_t nr_unread(struct socket *socket)
     irq = spin_lock_irq(&socket->lock);
     list_for_each_entry (message, &socket->received, link) {
         nr_bytes += message->nr_bytes - message->nr_read;
-        if (!socket_is_stream(socket))
+        if (!socket_has_connections(socket))
             break;
     }
     spin_unlock_irq(&socket->lock, irq);

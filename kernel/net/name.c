@@ -158,10 +158,10 @@ static int bind(struct socket *socket, const struct socket_address *address, str
     struct socket_name *name;
     int error = 0;
 
-    if (atomic_load(&socket->name) != NULL)
-        return -EINVAL;
     if (address->nr_bytes == PATH_AT)
         return bind_any(socket);
+    if (atomic_load(&socket->name) != NULL)
+        return -EINVAL;
     name = make_name(socket, address);
     if (name == NULL)
         return -ENOMEM;

@@ -221,7 +221,7 @@ struct socket *socket_get_peer(struct socket *socket)
     return peer;
 }
 
-void socket_set_peer(struct socket *socket, struct socket *peer)
+static void set_peer(struct socket *socket, struct socket *peer)
 {
     irq_state_t irq = spin_lock_irq(&socket->lock);
     struct socket *old = socket->peer;
@@ -253,6 +253,24 @@ static void shut(struct socket *socket, bool in, bool out, int error)
         socket->error = error;
     wake_all(socket);
     spin_unlock_irq(&socket->lock, irq);
+}
+
+void socket_change_peer(struct socket *socket, struct socket *peer)
+{
+    struct socket *old = socket_get_peer(socket), *back = NULL;
+    bool had_any = false;
+
+    set_peer(socket, peer);
+    if (old != NULL && old != peer) {
+        mutex_lock(&socket->reading);
+        had_any = socket_drop_messages(socket);
+        mutex_unlock(&socket->reading);
+        back = socket_get_peer(old);
+    }
+    if (had_any && back == socket)
+        shut(old, false, false, ECONNRESET);
+    socket_put(back);
+    socket_put(old);
 }
 
 int socket_shutdown(struct file *file, int how)
@@ -400,7 +418,7 @@ static int connect_to(struct socket *socket, struct socket *listener, uint64_t d
     irq = spin_lock_irq(&socket->lock);
     socket->peer_credentials = other->own;
     spin_unlock_irq(&socket->lock, irq);
-    socket_set_peer(socket, other);
+    set_peer(socket, other);
     socket_put(other);
     return 0;
 }
@@ -451,7 +469,7 @@ static int connect_datagram(struct socket *socket, const struct socket_address *
     int error;
 
     if (address->un.sun_family == AF_UNSPEC) {
-        socket_set_peer(socket, NULL);
+        socket_change_peer(socket, NULL);
         return 0;
     }
     error = socket_find(address, start, socket->type, &peer);
@@ -459,7 +477,7 @@ static int connect_datagram(struct socket *socket, const struct socket_address *
         return error;
     back = socket_get_peer(peer);
     if (back == NULL || back == socket)
-        socket_set_peer(socket, peer);
+        socket_change_peer(socket, peer);
     else
         error = -EPERM; /* it is connected to somebody else */
     socket_put(back);

@@ -66,9 +66,8 @@ struct socket {
 
 /* What is sent at once. Constant, but that a reader takes from it. */
 struct message {
-    struct list_node link;    /* the receiver's lock */
-    struct socket *sender;    /* a reference: where the cost is booked */
-    struct socket_name *from; /* a reference; NULL: the sender has no name */
+    struct list_node link; /* the receiver's lock */
+    struct socket *sender; /* a reference: where the cost is booked */
     struct ucred credentials;
     struct file **files; /* SCM_RIGHTS, with references */
     unsigned nr_files;
@@ -114,9 +113,14 @@ struct ucred socket_caller(void);
 
 enum socket_state socket_get_state(struct socket *socket);
 
-/* The peer, with a reference; NULL: none. And of a datagram socket, changing it. */
+/* The peer, with a reference; NULL: none. */
 struct socket *socket_get_peer(struct socket *socket);
-void socket_set_peer(struct socket *socket, struct socket *peer);
+
+/*
+ * A datagram socket gets another peer, or none (NULL). What it has received is dropped if it had
+ * one, which gets ECONNRESET if it sends to this one. No lock is held.
+ */
+void socket_change_peer(struct socket *socket, struct socket *peer);
 
 /* ---- name.c --------------------------------------------------------------------------------- */
 
@@ -134,7 +138,8 @@ int socket_find(const struct socket_address *address, struct inode *start, int t
 
 /* ---- message.c ------------------------------------------------------------------------------ */
 
-/* Everything that has been received is thrown away. Whether there was anything. */
+/* Everything that has been received is thrown away, and nobody reads. Whether there was anything.
+ */
 bool socket_drop_messages(struct socket *socket);
 
 /* Whether it may send: a quarter of what it may have on the way is used at most. Locked. */

@@ -51,6 +51,8 @@ static bool what_there_is_is_told(void)
 
     return is_right && make_pair(SOCK_DGRAM) && KTAP_EQUAL(write(pair[0], "abc", 3), 3) &&
            KTAP_EQUAL(write(pair[0], "de", 2), 2) && KTAP_EQUAL(bytes_to_read(pair[1]), 3) &&
+           close_pair() && make_pair(SOCK_SEQPACKET) && KTAP_EQUAL(write(pair[0], "abc", 3), 3) &&
+           KTAP_EQUAL(write(pair[0], "de", 2), 2) && KTAP_EQUAL(bytes_to_read(pair[1]), 5) &&
            close_pair() && KTAP_EQUAL(pipe(pair), 0) && KTAP_EQUAL(write(pair[1], "abc", 3), 3) &&
            KTAP_EQUAL(bytes_to_read(pair[0]), 3) && KTAP_EQUAL(bytes_to_read(pair[1]), 3) &&
            close_pair();
@@ -208,11 +210,12 @@ static bool abstract_names_are_found(void)
     int client = socket(AF_UNIX, SOCK_SEQPACKET, 0), other = socket(AF_UNIX, SOCK_STREAM, 0);
 
     un.sun_family = AF_UNIX;
-    bool is_right =
-        KTAP_TRUE(listener >= 0) && FAILS(listener_at("@t_unix", SOCK_SEQPACKET, 5), EADDRINUSE) &&
-        FAILS(connect_to(other, "@t_unix"), ECONNREFUSED) && KTAP_EQUAL(bind(client, &un, 2), 0) &&
-        KTAP_EQUAL(getsockname(client, &un, &nr_bytes), 0) && KTAP_EQUAL(nr_bytes, 8) &&
-        KTAP_EQUAL(un.sun_path[0], 0) && KTAP_EQUAL(connect_to(client, "@t_unix"), 0);
+    bool is_right = KTAP_TRUE(listener >= 0) &&
+                    FAILS(listener_at("@t_unix", SOCK_SEQPACKET, 5), EADDRINUSE) &&
+                    FAILS(connect_to(other, "@t_unix"), ECONNREFUSED) &&
+                    KTAP_EQUAL(bind(client, &un, 2), 0) && KTAP_EQUAL(bind(client, &un, 2), 0) &&
+                    KTAP_EQUAL(getsockname(client, &un, &nr_bytes), 0) && KTAP_EQUAL(nr_bytes, 8) &&
+                    KTAP_EQUAL(un.sun_path[0], 0) && KTAP_EQUAL(connect_to(client, "@t_unix"), 0);
     int server = accept4(listener, &un, &nr_bytes, SOCK_CLOEXEC | SOCK_NONBLOCK);
     is_right = KTAP_EQUAL(nr_bytes, 8) && KTAP_EQUAL(fcntl(server, F_GETFD, 0l), FD_CLOEXEC) &&
                FAILS((int)read(server, buffer, 1), EAGAIN) &&
@@ -251,6 +254,43 @@ static bool datagrams_have_senders(void)
     return KTAP_EQUAL(close(b), 0) && is_right;
 }
 
+static bool who_is_left_loses_what_was_sent(void)
+{
+    struct sockaddr_un none = {.sun_family = AF_UNSPEC};
+    int a = socket(AF_UNIX, SOCK_DGRAM, 0), b = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+    bool is_right = KTAP_EQUAL(bind_to(a, "@a"), 0) && KTAP_EQUAL(bind_to(b, "@b"), 0) &&
+                    KTAP_EQUAL(connect_to(a, "@b"), 0) && KTAP_EQUAL(connect_to(b, "@a"), 0) &&
+                    KTAP_EQUAL(send(b, "x", 1, 0), 1) && KTAP_EQUAL(send(a, "y", 1, 0), 1) &&
+                    KTAP_EQUAL(connect(a, &none, 2), 0) && KTAP_EQUAL(events_of(a), POLLOUT) &&
+                    KTAP_EQUAL(events_of(b), POLLIN | POLLOUT | POLLERR) &&
+                    FAILS((int)read(b, buffer, 9), ECONNRESET) && KTAP_EQUAL(read(b, buffer, 9), 1);
+    close(a);
+    close(b);
+    /* The same when the peer is gone, which the sender learns when it sends. */
+    is_right = make_pair(SOCK_DGRAM) && KTAP_EQUAL(write(pair[1], "x", 1), 1) && is_right;
+    close(pair[1]);
+    is_right = KTAP_EQUAL(events_of(pair[0]), POLLIN | POLLOUT) &&
+               FAILS((int)write(pair[0], "y", 1), ECONNREFUSED) &&
+               KTAP_EQUAL(events_of(pair[0]), POLLOUT) && is_right;
+    close(pair[0]);
+    return is_right;
+}
+
+static bool the_sender_is_called_what_he_is_now(void)
+{
+    struct sockaddr_un un;
+    socklen_t nr_bytes = sizeof(un);
+
+    bool is_right = make_pair(SOCK_DGRAM) && KTAP_EQUAL(write(pair[0], "x", 1), 1) &&
+                    KTAP_EQUAL(bind_to(pair[0], "@late"), 0) && KTAP_EQUAL(close(pair[0]), 0) &&
+                    KTAP_EQUAL(recvfrom(pair[1], buffer, 9, 0, &un, &nr_bytes), 1) &&
+                    KTAP_EQUAL(nr_bytes, 7) && KTAP_EQUAL(un.sun_path[1], 'l');
+
+    close(pair[1]);
+    return is_right;
+}
+
 /* ---- Ends ----------------------------------------------------------------------------------- */
 
 static bool closing_is_seen(void)
@@ -261,7 +301,8 @@ static bool closing_is_seen(void)
     bool is_right = KTAP_EQUAL(events_of(pair[1]), POLLIN | POLLOUT | POLLHUP | POLLRDHUP) &&
                     KTAP_EQUAL(read(pair[1], buffer, 9), 2) &&
                     KTAP_EQUAL(read(pair[1], buffer, 9), 0) &&
-                    FAILS((int)send(pair[1], "x", 1, MSG_NOSIGNAL), EPIPE);
+                    FAILS((int)send(pair[1], "x", 1, MSG_NOSIGNAL), EPIPE) &&
+                    FAILS((int)send(pair[1], "", 0, MSG_NOSIGNAL), EPIPE);
     close(pair[1]);
     /* What was not read is lost, which the other side is told. */
     make_pair(SOCK_STREAM);
@@ -272,8 +313,12 @@ static bool closing_is_seen(void)
                KTAP_EQUAL(read(pair[0], buffer, 1), 0) && is_right;
     close(pair[0]);
     make_pair(SOCK_SEQPACKET);
+    write(pair[0], "ab", 2);
+    write(pair[1], "cd", 2);
     close(pair[1]);
-    is_right = FAILS((int)send(pair[0], "x", 1, 0), EPIPE) &&
+    is_right = FAILS((int)send(pair[0], "x", 1, 0), ECONNRESET) &&
+               FAILS((int)send(pair[0], "x", 1, 0), EPIPE) &&
+               KTAP_EQUAL(recv(pair[0], buffer, 2, 0), 2) &&
                KTAP_EQUAL(recv(pair[0], buffer, 1, 0), 0) && is_right;
     return KTAP_EQUAL(close(pair[0]), 0) && is_right;
 }
@@ -389,6 +434,8 @@ static const struct ktap_test tests[] = {
     {"a path can be a socket's name", paths_are_names},
     {"abstract names are found", abstract_names_are_found},
     {"datagrams tell who has sent them", datagrams_have_senders},
+    {"who gets another peer loses what was sent before", who_is_left_loses_what_was_sent},
+    {"a sender is called what he is now", the_sender_is_called_what_he_is_now},
     {"closing is seen at the other side", closing_is_seen},
     {"who writes to a closed stream gets SIGPIPE", writing_to_nobody_is_sigpipe},
     {"each direction can be shut down", directions_can_be_shut},
