@@ -122,7 +122,9 @@ static int post(struct process *process, struct user_lwp *lwp, const siginfo_t *
         handler = signal_get_action(process, signal).handler;
         if (is_ignored(process, signal, handler))
             return DROPPED;
-        if (handler == (vaddr_t)SIG_DFL && signal_default(signal) == SIGNAL_ENDS) {
+        /* Only SIGKILL is taken while the process is stopped. */
+        if (handler == (vaddr_t)SIG_DFL && signal_default(signal) == SIGNAL_ENDS &&
+            (process->signals.stop_signal == 0 || signal == SIGKILL)) {
             process_end_locked(process, status_of_signal(signal));
             return DEADLY;
         }

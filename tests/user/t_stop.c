@@ -237,6 +237,18 @@ static bool signals_wait_until_it_goes_on(void)
     return ends(child, SIGKILL) && is_right;
 }
 
+static bool deadly_signals_wait_too(void)
+{
+    reset();
+    pid_t child = start_ready(count_with_all, NULL);
+    kill(child, SIGSTOP);
+    bool is_right = reports(child, WUNTRACED, STOPPED(SIGSTOP));
+    kill(child, SIGTERM);
+    is_right &= KTAP_EQUAL(waitpid(child, NULL, WNOHANG), 0);
+    kill(child, SIGCONT);
+    return reports(child, 0, SIGTERM) && is_right;
+}
+
 static void block_both(void *arg)
 {
     sigset_t set = signal_bit(SIGCONT) | signal_bit(SIGTSTP);
@@ -670,6 +682,7 @@ static const struct ktap_test tests[] = {
     {"the parent gets SIGCHLD for that, unless it has SA_NOCLDSTOP", parent_hears},
     {"a stopped process can be killed", stopped_process_can_be_killed},
     {"signals wait until a stopped process goes on", signals_wait_until_it_goes_on},
+    {"so do those that end it", deadly_signals_wait_too},
     {"SIGCONT works though it is blocked", cont_works_though_blocked},
     {"stop signals and SIGCONT cancel each other", stop_and_cont_cancel_each_other},
     {"a sleep that was stopped goes on with the time that is left", sleep_goes_on},
