@@ -393,7 +393,6 @@ void process_has_gone(struct process *process)
     bool is_first = process->pid == FIRST_PID, is_unwanted;
 
     process->is_zombie = true;
-    process->has_started_anew = true;
     let_creator_go(process);
     is_unwanted = signal_parent_of_end(process);
     if (is_unwanted)

@@ -355,6 +355,19 @@ static bool play_child_after_exec(void)
     return dies(child, SIGKILL) && is_right;
 }
 
+/* As in a pipeline whose first program has ended before the shell makes the group. */
+static bool play_zombie_leads_a_group(void)
+{
+    pid_t first = start_child(kill_self, (void *)SIGTERM), second = start_sleeper();
+    siginfo_t info;
+    bool is_right =
+        KTAP_EQUAL(syscall(__NR_waitid, P_PID, first, &info, WEXITED | WNOWAIT, NULL), 0) &&
+        KTAP_EQUAL(raw_setpgid(first, 0), 0) && KTAP_EQUAL(raw_setpgid(second, first), 0) &&
+        dies(first, SIGTERM) && KTAP_EQUAL(raw_kill(-first, SIGKILL), 0);
+
+    return dies(second, SIGKILL) && is_right;
+}
+
 /* Three children: two are in a group, the third is not. */
 static bool play_kill_of_a_group(void)
 {
@@ -482,6 +495,7 @@ static const struct session_test session_tests[] = {
     {"setpgid refuses what is no number, nobody, a stranger and a leader", play_setpgid_errors},
     {"a child cannot join a group of another session, or of nobody", play_child_in_group_of_nobody},
     {"after its exec a child cannot be moved", play_child_after_exec},
+    {"a child that has ended can still lead a group", play_zombie_leads_a_group},
     {"kill of a group ends its members only", play_kill_of_a_group},
     {"wait takes a group, and 0 is the own one", play_wait_for_a_group},
     {"a group outlives its leader", play_group_outlives_its_leader},

@@ -98,7 +98,7 @@ struct process {
     atomic_bool has_left_terminal; /* the session's controlling terminal is not its own */
     atomic_int hung_up_group;      /* a  foreground of the terminal that its session has lost */
     struct list_node all_link;     /* f  on the list of all processes */
-    bool has_started_anew;         /* f  it has called exec since it was forked, or has ended */
+    bool has_started_anew;         /* f  it has called exec since it was forked */
     struct process *parent;        /* f  NULL: the kernel */
     struct list children;          /* f */
     struct list_node sibling_link; /* f  on parent->children */
