@@ -143,7 +143,7 @@ static int walk_on(struct path_last *walk, const char *path)
             path++;
         walk->name = path;
         rest = split(path, &walk->length);
-        error = check_search(walk);
+        error = walk->length > 0 ? check_search(walk) : 0; /* "/" names nothing in its folder */
         if (error == 0 && walk->length > NAME_BYTES_MAX)
             error = -ENAMETOOLONG;
         if (error != 0)

@@ -135,21 +135,30 @@ int inode_change_mode(struct inode *inode, uint32_t mode)
     return 0;
 }
 
-/* What a file's mode loses when it gets another owner or other contents. */
-static uint32_t without_privileges(uint32_t mode)
+/* What is left of a file's mode when the caller gives it another owner or other contents. */
+static uint32_t without_privileges(const struct inode *inode)
 {
+    struct credentials *caller = credentials_current();
+    uint32_t mode = inode->mode;
+
     if (S_ISDIR(mode))
         return mode;
-    mode &= ~(uint32_t)S_ISUID;
-    return mode & S_IXGRP ? mode & ~(uint32_t)S_ISGID : mode;
+    if ((mode & S_IXGRP) ||
+        !(credentials_are_files_root(caller) || credentials_have_group(caller, inode->gid)))
+        mode &= ~(uint32_t)S_ISGID;
+    return mode & ~(uint32_t)S_ISUID;
 }
 
-/* The owner may give a file to another group that he is in; the rest is root's. Locked. */
+/*
+ * The owner may give a file to another group that he is in; the rest is root's. Who changes
+ * nothing, not even the mode, may. Locked.
+ */
 static bool may_change_owner(const struct inode *inode, uint32_t uid, uint32_t gid)
 {
     struct credentials *caller = credentials_current();
 
-    if (credentials_are_files_root(caller))
+    if (credentials_are_files_root(caller) ||
+        (uid == UINT32_MAX && gid == UINT32_MAX && without_privileges(inode) == inode->mode))
         return true;
     if (caller->fsuid != inode->uid || (uid != UINT32_MAX && uid != inode->uid))
         return false;
@@ -170,7 +179,7 @@ int inode_change_owner(struct inode *inode, uint32_t uid, uint32_t gid)
             inode->uid = uid;
         if (gid != UINT32_MAX)
             inode->gid = gid;
-        inode->mode = without_privileges(inode->mode);
+        inode->mode = without_privileges(inode);
         keep_change(inode, true);
     }
     mutex_unlock(&inode->lock);
@@ -208,7 +217,7 @@ void inode_drop_privileges(struct inode *inode)
         credentials_are_files_root(credentials_current()))
         return;
     mutex_lock(&inode->lock);
-    inode->mode = without_privileges(inode->mode);
+    inode->mode = without_privileges(inode);
     mutex_unlock(&inode->lock);
 }
 

@@ -423,6 +423,57 @@ static bool reading_folders_and_links_sets_times(void)
            KTAP_EQUAL(unlink(DIR "/l"), 0) && KTAP_EQUAL(rmdir(DIR "/d"), 0);
 }
 
+/* "/" names nothing in a folder, so nobody has to search one for it. */
+static bool root_is_found(void)
+{
+    bool is_ok = KTAP_EQUAL(stat("/", &st), 0) && FAILS(stat("/.", &st), EACCES) &&
+                 FAILS(stat("/x", &st), EACCES);
+
+    return is_ok && KTAP_EQUAL(chdir("/"), -1);
+}
+
+static bool root_needs_no_search(void)
+{
+    bool is_ok = KTAP_EQUAL(chmod("/", 0700), 0) && is_true_for(ALICE, ALICE, STAFF, root_is_found);
+
+    return KTAP_EQUAL(chmod("/", 0755), 0) && is_ok;
+}
+
+/* S_ISGID goes with a write by who is not in the group, whether or not x is set. */
+static bool writes(void)
+{
+    int fd = open(DIR "/file", O_WRONLY);
+
+    return KTAP_TRUE(fd >= 0) && KTAP_EQUAL(write(fd, "x", 1), 1) && KTAP_EQUAL(close(fd), 0);
+}
+
+static bool mode_is_after_write(unsigned group, unsigned mode)
+{
+    return KTAP_EQUAL(chmod(DIR "/file", 02666), 0) && is_true_for(ALICE, ALICE, group, writes) &&
+           KTAP_EQUAL(stat(DIR "/file", &st), 0) && KTAP_EQUAL(st.st_mode & 07777, mode);
+}
+
+static bool a_write_drops_a_strange_group(void)
+{
+    bool is_ok = new_file(DIR "/file", 0666) && KTAP_EQUAL(chown(DIR "/file", 0, STAFF), 0) &&
+                 mode_is_after_write(STAFF, 02666) && mode_is_after_write(ALICE, 0666);
+
+    return KTAP_EQUAL(unlink(DIR "/file"), 0) && is_ok;
+}
+
+/* chown() that changes nothing. */
+static bool may_keep_owner(void)
+{
+    return KTAP_EQUAL(chown(DIR "/file", -1, -1), 0) && FAILS(chown(DIR "/file", 0, -1), EPERM);
+}
+
+static bool keeping_the_owner_is_for_all(void)
+{
+    bool is_ok = new_file(DIR "/file", 0666) && is_true_for(ALICE, ALICE, STAFF, may_keep_owner);
+
+    return KTAP_EQUAL(unlink(DIR "/file"), 0) && is_ok;
+}
+
 static const struct ktap_test tests[] = {
     {"setreuid, setresuid and setuid change what POSIX says", numbers_change_as_posix_says},
     {"a user stays the user that it is", user_has_no_way_up},
@@ -436,6 +487,9 @@ static const struct ktap_test tests[] = {
     {"only the owner changes mode, owner and times", owners_change_attributes},
     {"a write by another takes set-user-ID away", writing_drops_set_bits},
     {"umask takes permissions away", umask_takes_away},
+    {"the root folder is found by who may not search it", root_needs_no_search},
+    {"a write by who is not in the group takes set-group-ID away", a_write_drops_a_strange_group},
+    {"chown that changes nothing is for everybody", keeping_the_owner_is_for_all},
     {"a folder with S_ISGID hands its group on", group_is_the_folders},
     {"set-user-ID and set-group-ID count on exec, and x is needed", set_bits_count_on_exec},
     {"chroot is where paths begin and .. ends", chroot_holds},
