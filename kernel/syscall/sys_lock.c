@@ -50,11 +50,16 @@ static int find_request(struct file *file, const struct flock *lock, bool is_ofd
                         struct file_lock_request *request)
 {
     struct process *process = process_current();
+    struct file_lock_range range;
+    int error = find_range(file, lock, &range);
 
+    if (error != 0)
+        return error;
     *request = (struct file_lock_request){
         .kind = is_ofd ? FILE_LOCK_OPEN : FILE_LOCK_PROCESS,
         .owner = is_ofd ? (const void *)file : process->files,
         .pid = is_ofd ? -1 : process->pid,
+        .range = range,
     };
     switch (lock->l_type) {
     case F_RDLCK:
@@ -69,9 +74,7 @@ static int find_request(struct file *file, const struct flock *lock, bool is_ofd
     default:
         return -EINVAL;
     }
-    if (is_ofd && lock->l_pid != 0)
-        return -EINVAL;
-    return find_range(file, lock, &request->range);
+    return 0;
 }
 
 /* What is in the way, as F_GETLK tells it; F_UNLCK, and the rest as it was: nothing is. */
@@ -116,7 +119,7 @@ static void drop_if_closed(struct file *file, int fd)
 int64_t syscall_lock(struct file *file, int fd, int command, vaddr_t lock_at)
 {
     bool is_ofd = command == F_OFD_GETLK || command == F_OFD_SETLK || command == F_OFD_SETLKW;
-    bool waits = command == F_SETLKW || command == F_OFD_SETLKW;
+    bool waits = command == F_SETLKW || command == F_OFD_SETLKW, is_question;
     struct file_lock_request request;
     struct flock lock;
     int error;
@@ -125,18 +128,21 @@ int64_t syscall_lock(struct file *file, int fd, int command, vaddr_t lock_at)
         return -EFAULT;
     if (file->inode == NULL)
         return -EINVAL;
+    is_question = command == F_GETLK || command == F_OFD_GETLK;
+    if (is_question && lock.l_type != F_RDLCK && lock.l_type != F_WRLCK)
+        return -EINVAL;
     error = find_request(file, &lock, is_ofd, &request);
     if (error != 0)
         return error;
-    if (command == F_GETLK || command == F_OFD_GETLK) {
-        if (request.type == FILE_UNLOCK)
-            return -EINVAL;
+    if (!is_question && !is_open_for(file, request.type))
+        return -EBADF;
+    if (is_ofd && lock.l_pid != 0)
+        return -EINVAL;
+    if (is_question) {
         file_lock_test(file->inode, &request);
         tell(&lock, &request);
         return user_copy_to(lock_at, &lock, sizeof(lock));
     }
-    if (!is_open_for(file, request.type))
-        return -EBADF;
     error = file_lock_set(file->inode, &request, waits);
     if (error == 0 && !is_ofd && request.type != FILE_UNLOCK)
         drop_if_closed(file, fd);
