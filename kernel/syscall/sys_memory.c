@@ -114,8 +114,9 @@ static int64_t map_file(struct file *file, struct request *r)
 
     if (atomic_load(&file->flags) & O_PATH)
         return -EBADF;
-    if (inode == NULL || (!inode_is_regular(inode) && inode->device != DEV_ZERO))
-        return -ENODEV;
+    if (inode != NULL && inode_is_regular(inode) &&
+        r->nr_bytes > INT64_MAX - MIN(r->offset, (uint64_t)INT64_MAX))
+        return -EOVERFLOW; /* no file is so large */
     if (access == O_WRONLY)
         return -EACCES;
     if (r->prot & AREA_SHARED && access != O_RDWR) {
@@ -123,10 +124,20 @@ static int64_t map_file(struct file *file, struct request *r)
             return -EACCES;
         r->prot |= AREA_NEVER_WRITE;
     }
+    if (inode == NULL || (!inode_is_regular(inode) && inode->device != DEV_ZERO))
+        return -ENODEV;
     if (!inode_is_regular(inode))
         return map_anonymous(r);
     return inode_map(inode, process_current()->space, r->va, r->nr_bytes, r->prot, r->flags,
                      r->offset);
+}
+
+static bool is_open(int fd)
+{
+    struct file *file = fd_get(process_current()->files, fd);
+
+    file_put(file);
+    return file != NULL;
 }
 
 static int64_t map_fd(int fd, struct request *r)
@@ -141,6 +152,21 @@ static int64_t map_fd(int fd, struct request *r)
     return result;
 }
 
+/* 0, -EINVAL or -EOPNOTSUPP. */
+static int check_flags(size_t nr_bytes, int prot, int flags, uint64_t offset)
+{
+    int type = flags & MAP_TYPE;
+
+    if ((type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE) ||
+        nr_bytes == 0 || !is_valid_prot(prot) || !IS_ALIGNED(offset, PAGE_SIZE))
+        return -EINVAL;
+    if (flags & ~KNOWN_FLAGS)
+        return type == MAP_SHARED_VALIDATE ? -EOPNOTSUPP : -EINVAL;
+    if ((flags & MAP_GROWSDOWN) && (type != MAP_PRIVATE || !(flags & MAP_ANONYMOUS)))
+        return -EINVAL;
+    return 0;
+}
+
 int64_t sys_mmap(vaddr_t va, size_t nr_bytes, int prot, int flags, int fd, uint64_t offset)
 {
     struct request r = {.va = va, .nr_bytes = nr_bytes, .prot = area_prot(prot), .offset = offset};
@@ -148,18 +174,14 @@ int64_t sys_mmap(vaddr_t va, size_t nr_bytes, int prot, int flags, int fd, uint6
     int64_t result;
     int error;
 
-    if ((type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE) ||
-        !is_valid_prot(prot) || !IS_ALIGNED(offset, PAGE_SIZE))
-        return -EINVAL;
-    if (flags & ~KNOWN_FLAGS)
-        return type == MAP_SHARED_VALIDATE ? -EOPNOTSUPP : -EINVAL;
+    result = check_flags(nr_bytes, prot, flags, offset);
+    if (result != 0)
+        return (flags & MAP_ANONYMOUS) || !IS_ALIGNED(offset, PAGE_SIZE) || is_open(fd) ? result
+                                                                                        : -EBADF;
     if (type != MAP_PRIVATE)
         r.prot |= AREA_SHARED;
-    if (flags & MAP_GROWSDOWN) {
-        if (type != MAP_PRIVATE || !(flags & MAP_ANONYMOUS))
-            return -EINVAL;
+    if (flags & MAP_GROWSDOWN)
         r.prot |= AREA_GROWS;
-    }
     error = check_lock(nr_bytes, flags & MAP_LOCKED);
     if (error != 0)
         return error;
