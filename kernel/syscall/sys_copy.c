@@ -95,13 +95,22 @@ static bool is_open_for(const struct file *file, unsigned wrong_access)
     return (atomic_load(&file->flags) & O_ACCMODE) != wrong_access;
 }
 
+/* Either file is NULL if there is none. */
 static int64_t send(struct file *to_file, struct file *from_file, vaddr_t offset_at,
                     size_t nr_bytes)
 {
     struct place from = {.file = from_file}, to = {.file = to_file};
     int64_t result;
 
-    if (!is_open_for(from_file, O_WRONLY) || !is_open_for(to_file, O_RDONLY))
+    if (offset_at != 0 && user_copy_from(&from.offset, offset_at, sizeof(from.offset)) != 0)
+        return -EFAULT;
+    if (from_file == NULL || !is_open_for(from_file, O_WRONLY))
+        return -EBADF;
+    if (offset_at != 0 && !from_file->ops->is_seekable)
+        return -ESPIPE;
+    if (from.offset < 0 || nr_bytes > (uint64_t)(INT64_MAX - from.offset))
+        return -EINVAL;
+    if (to_file == NULL || !is_open_for(to_file, O_RDONLY))
         return -EBADF;
     if (!from_file->ops->is_seekable || from_file->ops->read == NULL ||
         (atomic_load(&to_file->flags) & O_APPEND))
@@ -117,10 +126,8 @@ static int64_t send(struct file *to_file, struct file *from_file, vaddr_t offset
 int64_t sys_sendfile(int to_fd, int from_fd, vaddr_t offset_at, size_t nr_bytes)
 {
     struct file *from = fd_get(files(), from_fd), *to = fd_get(files(), to_fd);
-    int64_t result = -EBADF;
+    int64_t result = send(to, from, offset_at, nr_bytes);
 
-    if (from != NULL && to != NULL)
-        result = send(to, from, offset_at, nr_bytes);
     file_put(from);
     file_put(to);
     return result;
@@ -129,29 +136,41 @@ int64_t sys_sendfile(int to_fd, int from_fd, vaddr_t offset_at, size_t nr_bytes)
 /* Whether both may be copied between. 0 or -errno. */
 static int check_regular(const struct file *from, const struct file *to)
 {
-    if (!is_open_for(from, O_WRONLY) || !is_open_for(to, O_RDONLY) ||
-        (atomic_load(&to->flags) & O_APPEND))
-        return -EBADF;
     if (from->ops->getdents != NULL || to->ops->getdents != NULL)
         return -EISDIR;
     if (from->inode == NULL || !inode_is_regular(from->inode) || to->inode == NULL ||
         !inode_is_regular(to->inode))
         return -EINVAL;
+    if (!is_open_for(from, O_WRONLY) || !is_open_for(to, O_RDONLY) ||
+        (atomic_load(&to->flags) & O_APPEND))
+        return -EBADF;
     return 0;
 }
 
 static int64_t copy_range(struct place *from, vaddr_t from_at, struct place *to, vaddr_t to_at,
-                          size_t nr_bytes)
+                          size_t nr_bytes, unsigned flags)
 {
-    int64_t result = check_regular(from->file, to->file);
+    int64_t result = get_offset(from, from_at), size;
 
+    if (result != -EFAULT)
+        result = get_offset(to, to_at) == -EFAULT ? -EFAULT : 0;
+    if (result == 0 && flags != 0)
+        result = -EINVAL;
     if (result == 0)
-        result = get_offset(from, from_at);
-    if (result == 0)
-        result = get_offset(to, to_at);
+        result = check_regular(from->file, to->file);
     if (result != 0)
         return result;
+    if ((uint64_t)from->offset > UINT64_MAX - nr_bytes ||
+        (uint64_t)to->offset > UINT64_MAX - nr_bytes)
+        return -EOVERFLOW;
+    if (from->offset < 0 || to->offset < 0)
+        return -EINVAL;
+    if ((uint64_t)to->offset >= FILE_BYTES_MAX)
+        return -EFBIG;
     nr_bytes = MIN(nr_bytes, (size_t)INT32_MAX & ~(PAGE_SIZE - 1));
+    /* What is not there to be copied cannot overlap. */
+    size = (int64_t)inode_size(from->file->inode);
+    nr_bytes = MIN(nr_bytes, (size_t)(from->offset < size ? size - from->offset : 0));
     if (from->file->inode == to->file->inode && from->offset < to->offset + (int64_t)nr_bytes &&
         to->offset < from->offset + (int64_t)nr_bytes)
         return -EINVAL;
@@ -168,10 +187,8 @@ int64_t sys_copy_file_range(int from_fd, vaddr_t from_offset_at, int to_fd, vadd
     struct place from = {.file = fd_get(files(), from_fd)}, to = {.file = fd_get(files(), to_fd)};
     int64_t result = -EBADF;
 
-    if (flags != 0)
-        result = -EINVAL;
-    else if (from.file != NULL && to.file != NULL)
-        result = copy_range(&from, from_offset_at, &to, to_offset_at, nr_bytes);
+    if (from.file != NULL && to.file != NULL)
+        result = copy_range(&from, from_offset_at, &to, to_offset_at, nr_bytes, flags);
     file_put(from.file);
     file_put(to.file);
     return result;
@@ -179,8 +196,15 @@ int64_t sys_copy_file_range(int from_fd, vaddr_t from_offset_at, int to_fd, vadd
 
 /* ---- Room ----------------------------------------------------------------------------------- */
 
-static int64_t allocate(struct file *file, int mode, uint64_t offset, uint64_t nr_bytes)
+static int64_t allocate(struct file *file, int mode, int64_t offset, int64_t nr_bytes)
 {
+    int64_t end;
+
+    if (offset < 0 || nr_bytes <= 0)
+        return -EINVAL;
+    if (mode != 0 && mode != FALLOC_FL_KEEP_SIZE &&
+        mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
+        return -EOPNOTSUPP;
     if (!is_open_for(file, O_RDONLY))
         return -EBADF;
     if (file->inode == NULL || S_ISFIFO(file->inode->mode))
@@ -189,33 +213,24 @@ static int64_t allocate(struct file *file, int mode, uint64_t offset, uint64_t n
         return -EISDIR;
     if (!inode_is_regular(file->inode))
         return -ENODEV;
+    if (__builtin_add_overflow(offset, nr_bytes, &end))
+        return -EFBIG;
     if (file->inode->ops->punch == NULL)
         return -EOPNOTSUPP;
-    switch (mode) {
-    case 0:
-    case FALLOC_FL_KEEP_SIZE:
-        return inode_allocate(file->inode, offset, nr_bytes, mode != 0);
-    case FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE:
-        inode_punch(file->inode, offset, nr_bytes);
-        return 0;
-    default:
-        return -EOPNOTSUPP;
-    }
+    if (!(mode & FALLOC_FL_PUNCH_HOLE))
+        return inode_allocate(file->inode, (uint64_t)offset, (uint64_t)nr_bytes, mode != 0);
+    inode_punch(file->inode, (uint64_t)offset, (uint64_t)nr_bytes);
+    return 0;
 }
 
 int64_t sys_fallocate(int fd, int mode, int64_t offset, int64_t nr_bytes)
 {
-    struct file *file;
-    int64_t result, end;
+    struct file *file = fd_get(files(), fd);
+    int64_t result;
 
-    if (offset < 0 || nr_bytes <= 0)
-        return -EINVAL;
-    if (__builtin_add_overflow(offset, nr_bytes, &end))
-        return -EFBIG;
-    file = fd_get(files(), fd);
     if (file == NULL)
         return -EBADF;
-    result = allocate(file, mode, (uint64_t)offset, (uint64_t)nr_bytes);
+    result = allocate(file, mode, offset, nr_bytes);
     if (result == 0)
         inotify_happened(file->inode, IN_MODIFY);
     file_put(file);
@@ -259,13 +274,14 @@ int64_t sys_syncfs(int fd)
 
 int64_t sys_sync_file_range(int fd, int64_t offset, int64_t nr_bytes, unsigned flags)
 {
-    int64_t end;
+    int64_t result = check_file(fd, -ESPIPE), end;
 
-    if ((flags & ~(unsigned)(SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-                             SYNC_FILE_RANGE_WAIT_AFTER)) ||
-        offset < 0 || nr_bytes < 0 || __builtin_add_overflow(offset, nr_bytes, &end))
-        return -EINVAL;
-    return check_file(fd, -ESPIPE);
+    if (result != -EBADF &&
+        ((flags & ~(unsigned)(SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                              SYNC_FILE_RANGE_WAIT_AFTER)) ||
+         offset < 0 || nr_bytes < 0 || __builtin_add_overflow(offset, nr_bytes, &end)))
+        result = -EINVAL;
+    return result;
 }
 
 #define ADVICE_MAX 5 /* POSIX_FADV_NOREUSE */

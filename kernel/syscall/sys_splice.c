@@ -87,20 +87,15 @@ static bool is_open_for(const struct file *file, unsigned wrong_access)
     return (atomic_load(&file->flags) & O_ACCMODE) != wrong_access;
 }
 
-/* The offset of an end that is no pipe. 0 or -errno. */
-static int read_offset(const struct file *file, bool is_pipe, vaddr_t at, int64_t *offset,
-                       bool *has_offset)
+/* The offset of an end that is no pipe, as it is given. 0 or -errno. */
+static int read_offset(const struct file *file, vaddr_t at, int64_t *offset, bool *has_offset)
 {
     *has_offset = at != 0;
     if (at == 0)
         return 0;
-    if (is_pipe)
+    if (pipe_is_reader(file) || pipe_is_writer(file))
         return -ESPIPE;
-    if (!file->ops->is_seekable)
-        return -EINVAL;
-    if (user_copy_from(offset, at, sizeof(*offset)) != 0)
-        return -EFAULT;
-    return *offset < 0 ? -EINVAL : 0;
+    return user_copy_from(offset, at, sizeof(*offset)) != 0 ? -EFAULT : 0;
 }
 
 /* Whether what is to be read can be, and what is to be written. 0 or -errno. */
@@ -112,6 +107,9 @@ static int check(const struct splice *s)
         return -EBADF;
     if ((!from_pipe && !to_pipe) || pipe_is_same(s->from, s->to))
         return -EINVAL;
+    if ((s->has_from_offset && (s->from_offset < 0 || !s->from->ops->is_seekable)) ||
+        (s->has_to_offset && (s->to_offset < 0 || !s->to->ops->is_seekable)))
+        return -EINVAL;
     if (!to_pipe && ((atomic_load(&s->to->flags) & O_APPEND) || s->to->ops->write == NULL))
         return -EINVAL;
     return from_pipe || s->from->ops->read != NULL ? 0 : -EINVAL;
@@ -119,14 +117,12 @@ static int check(const struct splice *s)
 
 static int64_t splice(struct splice *s, vaddr_t from_offset_at, vaddr_t to_offset_at)
 {
-    int64_t result = check(s);
+    int64_t result = read_offset(s->from, from_offset_at, &s->from_offset, &s->has_from_offset);
 
     if (result == 0)
-        result = read_offset(s->from, pipe_is_reader(s->from), from_offset_at, &s->from_offset,
-                             &s->has_from_offset);
+        result = read_offset(s->to, to_offset_at, &s->to_offset, &s->has_to_offset);
     if (result == 0)
-        result = read_offset(s->to, pipe_is_writer(s->to), to_offset_at, &s->to_offset,
-                             &s->has_to_offset);
+        result = check(s);
     if (result == 0 && pipe_is_reader(s->from) && pipe_is_writer(s->to))
         result = pipe_splice(s->from, s->to, s->nr_bytes, s->is_nonblocking, false);
     else if (result == 0)

@@ -215,6 +215,8 @@ static bool ranges_are_copied(void)
     at = 0;
     is_ok = is_ok && FAILS(syscall(__NR_copy_file_range, to, &at, to, &at, 1l, 0), EINVAL) &&
             FAILS(syscall(__NR_copy_file_range, to, &at, from, NULL, 1l, 1), EINVAL);
+    at = PAGE; /* the end: nothing that is copied overlaps */
+    is_ok = is_ok && KTAP_EQUAL(syscall(__NR_copy_file_range, to, &at, to, NULL, PAGE, 0), 0);
     return KTAP_EQUAL(close(from), 0) && KTAP_EQUAL(close(to), 0) &&
            KTAP_EQUAL(unlink("/tmp/sparse2"), 0) && is_ok;
 }
