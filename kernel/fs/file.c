@@ -125,6 +125,13 @@ static int check_write(const struct file *file)
     return file->ops->write != NULL ? 0 : -EINVAL;
 }
 
+int file_may(const struct file *file, bool is_write)
+{
+    int error = is_write ? check_write(file) : check_read(file);
+
+    return error == -EISDIR ? 0 : error;
+}
+
 int64_t file_read(struct file *file, vaddr_t to, size_t nr_bytes)
 {
     int64_t result = check_read(file);
@@ -177,6 +184,12 @@ static int check_offset(const struct file *file, int64_t offset)
     return file->ops->is_seekable ? 0 : -ESPIPE;
 }
 
+/* No byte is behind the last that an offset can name. */
+static bool is_beyond(int64_t offset, size_t nr_bytes)
+{
+    return nr_bytes > (uint64_t)(INT64_MAX - offset);
+}
+
 int64_t file_read_at(struct file *file, vaddr_t to, size_t nr_bytes, int64_t offset)
 {
     uint64_t at = (uint64_t)offset;
@@ -184,6 +197,8 @@ int64_t file_read_at(struct file *file, vaddr_t to, size_t nr_bytes, int64_t off
 
     if (error == 0)
         error = check_read(file);
+    if (error == 0 && is_beyond(offset, nr_bytes))
+        error = -EINVAL;
     return error != 0 ? error : file->ops->read(file, to, MIN(nr_bytes, TRANSFER_BYTES_MAX), &at);
 }
 
@@ -194,6 +209,8 @@ int64_t file_write_at(struct file *file, vaddr_t from, size_t nr_bytes, int64_t 
 
     if (error == 0)
         error = check_write(file);
+    if (error == 0 && is_beyond(offset, nr_bytes))
+        error = -EINVAL;
     return error != 0 ? error
                       : file->ops->write(file, from, MIN(nr_bytes, TRANSFER_BYTES_MAX), &at);
 }
@@ -250,6 +267,8 @@ int64_t file_getdents(struct file *file, vaddr_t to, size_t nr_bytes)
 
     if (file->ops->getdents == NULL)
         return -ENOTDIR;
+    if (file->inode->nr_links == 0)
+        return -ENOENT; /* it has been removed */
     mutex_lock(&file->offset_lock);
     result = file->ops->getdents(file, to, nr_bytes, &file->offset);
     mutex_unlock(&file->offset_lock);
@@ -300,20 +319,44 @@ static int64_t regular_read(struct file *file, vaddr_t to, size_t nr_bytes, uint
     return result;
 }
 
+/* Who writes nothing stays where he is, also at the end of the file. */
+static int64_t write_regular(struct file *file, const struct io_piece *pieces, unsigned nr,
+                             uint64_t *offset, bool is_append)
+{
+    uint64_t at = *offset;
+    int64_t result = inode_write_pieces(file->inode, pieces, nr, &at, is_append);
+
+    if (result > 0)
+        *offset = at + (uint64_t)result;
+    return result;
+}
+
 static int64_t regular_write_pieces(struct file *file, const struct io_piece *pieces, unsigned nr,
                                     uint64_t *offset)
 {
-    bool is_append = atomic_load(&file->flags) & O_APPEND;
-    int64_t result = inode_write_pieces(file->inode, pieces, nr, offset, is_append);
-
-    if (result > 0)
-        *offset += (uint64_t)result;
-    return result;
+    return write_regular(file, pieces, nr, offset, atomic_load(&file->flags) & O_APPEND);
 }
 
 static int64_t regular_write(struct file *file, vaddr_t from, size_t nr_bytes, uint64_t *offset)
 {
     return regular_write_pieces(file, &(struct io_piece){from, nr_bytes}, 1, offset);
+}
+
+int64_t file_append_pieces(struct file *file, const struct io_piece *pieces, unsigned nr,
+                           uint64_t *at)
+{
+    int64_t result = check_write(file);
+
+    if (result != 0)
+        return result;
+    if (file->ops != &regular_file_ops)
+        return file_write_pieces(file, pieces, nr, at);
+    if (at != NULL)
+        return write_regular(file, pieces, nr, at, true);
+    mutex_lock(&file->offset_lock);
+    result = write_regular(file, pieces, nr, &file->offset, true);
+    mutex_unlock(&file->offset_lock);
+    return result;
 }
 
 /* Linux's struct linux_dirent64, with room for the longest name. */

@@ -234,6 +234,15 @@ static int read_piece(struct inode *inode, struct place to, size_t done, uint64_
     return error;
 }
 
+/*
+ * How many of the nr bytes of a piece are in the page of user memory where they begin: what can be
+ * copied where the next page cannot be touched.
+ */
+static size_t first_user_page_bytes(struct place other, size_t done, size_t nr)
+{
+    return other.kernel != NULL ? nr : piece_bytes(nr, other.user + done);
+}
+
 /* What follows the first `done` bytes, however long it takes. All bytes, or -errno for none. */
 static __attribute__((noinline)) int64_t read_rest(struct inode *inode, struct place to,
                                                    size_t nr_bytes, uint64_t offset, size_t done)
@@ -242,6 +251,10 @@ static __attribute__((noinline)) int64_t read_rest(struct inode *inode, struct p
         size_t nr = piece_bytes(nr_bytes - done, offset + done);
         int error = read_piece(inode, to, done, offset + done, nr);
 
+        if (error == -EFAULT && first_user_page_bytes(to, done, nr) < nr) {
+            nr = first_user_page_bytes(to, done, nr);
+            error = read_piece(inode, to, done, offset + done, nr);
+        }
         if (error != 0)
             return done > 0 ? (int64_t)done : error;
         done += nr;
@@ -308,6 +321,10 @@ static __attribute__((noinline)) int64_t write_rest(struct inode *inode, struct 
         size_t nr = piece_bytes(nr_bytes - done, offset + done);
         int error = write_piece(inode, from, done, offset + done, nr);
 
+        if (error == -EFAULT && first_user_page_bytes(from, done, nr) < nr) {
+            nr = first_user_page_bytes(from, done, nr);
+            error = write_piece(inode, from, done, offset + done, nr);
+        }
         if (error != 0)
             return done > 0 ? (int64_t)done : error;
         done += nr;

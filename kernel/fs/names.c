@@ -7,6 +7,7 @@
  * as well have done it after.
  */
 
+#include <kernel/credentials.h>
 #include <kernel/errno.h>
 #include <kernel/inotify.h>
 #include <kernel/mount.h>
@@ -14,9 +15,11 @@
 #include <linux/fs.h>
 #include <linux/stat.h>
 
-/* Whether names in `dir` may be made, removed and changed. */
+/* Whether names in `dir` may be made, removed and changed; in one that is removed nobody can. */
 static int check_dir(struct inode *dir)
 {
+    if (dir->nr_links == 0)
+        return -ENOENT;
     return inode_may(dir, MAY_WRITE | MAY_EXEC);
 }
 
@@ -66,7 +69,8 @@ int path_make(struct inode *start, const char *path, uint32_t mode, uint32_t dev
 
     if (error != 0)
         return error;
-    if (last.dir->ops->create == NULL)
+    if (last.dir->ops->create == NULL ||
+        ((S_ISCHR(mode) || S_ISBLK(mode)) && !credentials_are_root(credentials_current())))
         error = -EPERM;
     else
         error = last.dir->ops->create(last.dir, last.name, last.length, mode & ~path_umask(),
@@ -200,21 +204,39 @@ int path_remove(struct inode *start, const char *path, bool is_dir)
 
 /* ---- Renaming ------------------------------------------------------------------------------- */
 
-/* Slashes may follow a folder's name only, and a folder that goes elsewhere has its ".." changed,
- * for which it must be writable. */
-static int check_moved(const struct path_last *last, bool has_slash, bool goes_elsewhere)
+/* What a name stands for, or NULL. */
+static struct inode *find_or_null(const struct path_last *last)
 {
-    struct inode *inode;
-    int error = find_itself(last, &inode);
+    struct inode *found;
 
-    if (error != 0)
-        return error;
-    if (!inode_is_dir(inode))
-        error = has_slash ? -ENOTDIR : 0;
-    else if (goes_elsewhere)
-        error = inode_may(inode, MAY_WRITE);
-    inode_put(inode);
-    return error;
+    return find_itself(last, &found) == 0 ? found : NULL;
+}
+
+/*
+ * Whether `moved` may get the name of `other` (NULL: nobody's), and, if they are exchanged, the
+ * other way round. 0, -errno; 1: they are the same file, and nothing is to be done.
+ */
+static int check_rename(const struct path_last *from, const struct inode *moved,
+                        const struct path_last *to, const struct inode *other, unsigned flags)
+{
+    bool is_exchange = flags & RENAME_EXCHANGE;
+
+    if (moved == NULL || (other == NULL && is_exchange))
+        return -ENOENT;
+    if (other != NULL && (flags & RENAME_NOREPLACE))
+        return -EEXIST;
+    /* Slashes may follow a folder's name only. */
+    if (is_exchange && to->has_slash && !inode_is_dir(other))
+        return -ENOTDIR;
+    if (!inode_is_dir(moved) && (from->has_slash || (to->has_slash && !is_exchange)))
+        return -ENOTDIR;
+    return moved == other;
+}
+
+/* A folder that goes elsewhere has its ".." changed, for which it must be writable. */
+static int check_moved(struct inode *inode)
+{
+    return inode != NULL && inode_is_dir(inode) ? inode_may(inode, MAY_WRITE) : 0;
 }
 
 static int rename_names(const struct dir_name *old, const struct dir_name *new, unsigned flags)
@@ -229,37 +251,47 @@ static int rename_names(const struct dir_name *old, const struct dir_name *new, 
     return error;
 }
 
-/* The same, and those who watch are told. */
-static __attribute__((noinline)) int rename_and_tell(const struct path_last *from,
-                                                     const struct path_last *to, unsigned flags)
+/* Those who watch are told. */
+static RARELY_CALLED void tell_renamed(const struct dir_name *old, struct inode *moved,
+                                       const struct dir_name *new, struct inode *other,
+                                       unsigned flags)
+{
+    inotify_moved(moved, old, new);
+    if (other != NULL && (flags & RENAME_EXCHANGE))
+        inotify_moved(other, new, old);
+    else if (other != NULL && !inode_is_dir(other))
+        inotify_happened_to(other, IN_ATTRIB);
+}
+
+/* As rename_last(), for what stands at both names. */
+static int rename_found(const struct path_last *from, struct inode *moved,
+                        const struct path_last *to, struct inode *other, unsigned flags)
 {
     const struct dir_name old = {from->dir, from->name, from->length};
     const struct dir_name new = {to->dir, to->name, to->length};
-    struct inode *moved, *other = NULL;
-    int error = find_itself(from, &moved);
+    int error = check_rename(from, moved, to, other, flags);
 
     if (error != 0)
-        return error;
-    if (find_itself(to, &other) != 0)
-        other = NULL;
-    error = rename_names(&old, &new, flags);
-    if (error == 0 && moved != other) {
-        inotify_moved(moved, &old, &new);
-        if (other != NULL && (flags & RENAME_EXCHANGE))
-            inotify_moved(other, &new, &old);
-        else if (other != NULL && !inode_is_dir(other))
-            inotify_happened_to(other, IN_ATTRIB);
-    }
-    inode_put(moved);
-    inode_put(other);
+        return MIN(error, 0);
+    error = check_dir(from->dir);
+    if (error == 0)
+        error = check_dir(to->dir);
+    if (error == 0 && from->dir != to->dir)
+        error = check_moved(moved);
+    if (error == 0 && from->dir != to->dir && (flags & RENAME_EXCHANGE))
+        error = check_moved(other);
+    if (error == 0 && from->dir->ops->rename == NULL)
+        error = -EPERM;
+    if (error == 0)
+        error = rename_names(&old, &new, flags);
+    if (error == 0 && inotify_is_used())
+        tell_renamed(&old, moved, &new, other, flags);
     return error;
 }
 
 static int rename_last(const struct path_last *from, const struct path_last *to, unsigned flags)
 {
-    const struct dir_name old = {from->dir, from->name, from->length};
-    const struct dir_name new = {to->dir, to->name, to->length};
-    bool is_within = from->dir == to->dir, is_exchange = flags & RENAME_EXCHANGE;
+    struct inode *moved, *other;
     int error;
 
     if (from->dir->mount != to->dir->mount)
@@ -268,18 +300,12 @@ static int rename_last(const struct path_last *from, const struct path_last *to,
         return -EBUSY;
     if (path_is_dots(to))
         return flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
-    error = check_moved(from, from->has_slash || (to->has_slash && !is_exchange), !is_within);
-    if (error == 0 && is_exchange)
-        error = check_moved(to, to->has_slash, !is_within);
-    if (error == 0)
-        error = check_dir(from->dir);
-    if (error == 0)
-        error = check_dir(to->dir);
-    if (error == 0 && from->dir->ops->rename == NULL)
-        error = -EPERM;
-    if (error != 0)
-        return error;
-    return inotify_is_used() ? rename_and_tell(from, to, flags) : rename_names(&old, &new, flags);
+    moved = find_or_null(from);
+    other = find_or_null(to);
+    error = rename_found(from, moved, to, other, flags);
+    inode_put(moved);
+    inode_put(other);
+    return error;
 }
 
 int path_rename(struct inode *from_start, const char *from, struct inode *to_start, const char *to,
@@ -288,9 +314,6 @@ int path_rename(struct inode *from_start, const char *from, struct inode *to_sta
     struct path_last old, new;
     int error;
 
-    if ((flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE)) ||
-        flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
-        return -EINVAL;
     error = path_find_parent(from_start, from, PATH_NO_FOLLOW, &old);
     if (error != 0)
         return error;

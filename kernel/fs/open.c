@@ -17,7 +17,9 @@
 #include <linux/stat.h>
 
 /* What fcntl() can see later, beside the access mode. O_SYNC has O_DSYNC in it. */
-#define FLAGS_KEPT (O_ACCMODE | O_APPEND | O_NONBLOCK | O_SYNC | O_NOATIME | O_DIRECTORY | O_PATH)
+#define FLAGS_KEPT                                                                                 \
+    (O_ACCMODE | O_APPEND | O_NONBLOCK | O_SYNC | O_NOATIME | O_DIRECTORY | O_NOFOLLOW | O_PATH |  \
+     O_LARGEFILE | __O_TMPFILE)
 
 /* With O_PATH nothing else counts. */
 #define FLAGS_WITH_PATH (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -42,6 +44,8 @@ static int create(const struct path_last *last, uint32_t mode, struct inode **in
 
     if (last->has_slash)
         return -EISDIR;
+    if (dir->nr_links == 0)
+        return -ENOENT; /* it has been removed */
     error = inode_may(dir, MAY_WRITE | MAY_EXEC);
     if (error == 0 && dir->ops->create == NULL)
         error = -EPERM;
@@ -58,11 +62,15 @@ static int find_or_create(struct path_last *last, unsigned flags, uint32_t mode,
     int error;
 
     do {
+        if ((flags & O_CREAT) && last->has_slash && !path_is_dots(last))
+            return -EISDIR;
         error = path_find_last(last, inode);
         if (error == 0 && last->has_slash && !inode_is_dir(*inode)) {
             inode_put(*inode);
-            return -ENOTDIR;
+            return flags & O_CREAT ? -EISDIR : -ENOTDIR;
         }
+        if (error == -ELOOP && (flags & O_CREAT) && last->has_slash)
+            return -EISDIR;
         if (error != -ENOENT || !(flags & O_CREAT) || last->name == NULL)
             return error;
         error = create(last, mode, inode);
@@ -74,6 +82,7 @@ static int find_or_create(struct path_last *last, unsigned flags, uint32_t mode,
 static int check_open(struct inode *inode, unsigned flags)
 {
     unsigned access = (flags & O_ACCMODE) == O_WRONLY ? 0 : MAY_READ;
+    int error;
 
     if ((flags & O_CREAT) && (flags & O_EXCL))
         return -EEXIST;
@@ -87,9 +96,10 @@ static int check_open(struct inode *inode, unsigned flags)
         return -EISDIR;
     if (wants_write(flags) || (flags & O_TRUNC))
         access |= MAY_WRITE;
-    if ((flags & O_NOATIME) && inode_may_own(inode) == -EPERM)
-        return -EPERM;
-    return inode_may(inode, access);
+    error = inode_may(inode, access);
+    if (error == 0 && (flags & O_NOATIME) && inode_may_own(inode) == -EPERM)
+        error = -EPERM;
+    return error;
 }
 
 /* What a file of this inode does; NULL with *error set: it cannot be opened. */
@@ -160,7 +170,7 @@ int file_open_inode(struct inode *inode, unsigned flags, struct file **file)
 static int open_unnamed(struct path_last *last, unsigned flags, uint32_t mode, struct file **file)
 {
     struct inode *dir, *inode;
-    int error = wants_write(flags) ? path_find_last(last, &dir) : -EINVAL;
+    int error = path_find_last(last, &dir);
 
     if (error != 0)
         return error;
@@ -176,7 +186,7 @@ static int open_unnamed(struct path_last *last, unsigned flags, uint32_t mode, s
     inode_put(dir);
     if (error != 0)
         return error;
-    return open_inode(inode, flags & ~(unsigned)O_DIRECTORY, file);
+    return open_inode(inode, flags, file);
 }
 
 static RARELY_CALLED void tell_opened(const struct path_last *last, struct file *file, bool is_new)
@@ -215,6 +225,18 @@ static int open_last(struct path_last *last, unsigned flags, uint32_t mode, stru
     return error;
 }
 
+int file_check_flags(unsigned flags)
+{
+    if (flags & O_PATH)
+        flags &= FLAGS_WITH_PATH;
+    if ((flags & O_ACCMODE) == O_ACCMODE || (flags & O_DIRECT) ||
+        (flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
+        return -EINVAL;
+    if ((flags & __O_TMPFILE) && (!(flags & O_DIRECTORY) || !wants_write(flags)))
+        return -EINVAL;
+    return 0;
+}
+
 int file_open(struct inode *start, const char *path, unsigned flags, uint32_t mode,
               struct file **file)
 {
@@ -224,11 +246,8 @@ int file_open(struct inode *start, const char *path, unsigned flags, uint32_t mo
 
     if (flags & O_PATH)
         flags &= FLAGS_WITH_PATH;
-    if ((flags & O_ACCMODE) == O_ACCMODE || (flags & O_DIRECT) ||
-        (flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
-        return -EINVAL;
-    if ((flags & __O_TMPFILE) && !(flags & O_DIRECTORY))
-        return -EINVAL;
+    else
+        flags |= O_LARGEFILE; /* as F_GETFL tells it where all files may be large */
     walk = (flags & O_NOFOLLOW) || ((flags & O_CREAT) && (flags & O_EXCL)) ? PATH_NO_FOLLOW : 0;
     error = path_find_parent(start, path, walk, &last);
     if (error != 0)

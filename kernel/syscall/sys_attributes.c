@@ -37,13 +37,6 @@ int64_t sys_fstat(int fd, vaddr_t stat_at)
     return user_copy_to(stat_at, &stat, sizeof(stat));
 }
 
-static bool is_empty_path(vaddr_t path_at)
-{
-    char first;
-
-    return user_copy_from(&first, path_at, 1) == 0 && first == '\0';
-}
-
 /* As newfstatat(), whose flags have been checked. */
 static int find_stat(int dir_fd, vaddr_t path_at, unsigned flags, struct stat *stat)
 {
@@ -51,7 +44,7 @@ static int find_stat(int dir_fd, vaddr_t path_at, unsigned flags, struct stat *s
     struct file *file;
     int error;
 
-    if ((flags & AT_EMPTY_PATH) && dir_fd != AT_FDCWD && is_empty_path(path_at)) {
+    if ((flags & AT_EMPTY_PATH) && dir_fd != AT_FDCWD && user_path_is_empty(path_at)) {
         file = fd_get_any(files(), dir_fd);
         if (file == NULL)
             return -EBADF;
@@ -286,6 +279,7 @@ int64_t sys_lchown(vaddr_t path_at, uint32_t uid, uint32_t gid)
 
 /* What is to be set: inode_change_times(). */
 struct times {
+    int error; /* -EINVAL: they are no times; told when the file has been found */
     unsigned which;
     uint64_t ns[2];
 };
@@ -300,52 +294,64 @@ static uint64_t to_ns(const struct timespec *time)
     return (uint64_t)time->tv_sec * NSEC_PER_SEC + (uint64_t)time->tv_nsec;
 }
 
-/* `given`: access and modification; NULL: both are now. 0 or -EINVAL. */
-static int find_times(const struct timespec given[2], struct times *times)
+/* `given`: access and modification; NULL: both are now. */
+static struct times find_times(const struct timespec given[2])
 {
     static const struct timespec now[2] = {{0, UTIME_NOW}, {0, UTIME_NOW}};
+    struct times times = {0};
     bool are_all_now = true;
 
-    times->which = 0;
     if (given == NULL)
         given = now;
     for (unsigned i = 0; i < 2; i++) {
         long ns = given[i].tv_nsec;
 
         if (ns != UTIME_NOW && ns != UTIME_OMIT && (ns < 0 || ns >= (long)NSEC_PER_SEC))
-            return -EINVAL;
+            times.error = -EINVAL;
         if (ns != UTIME_OMIT)
-            times->which |= i == 0 ? SET_ACCESSED : SET_MODIFIED;
+            times.which |= i == 0 ? SET_ACCESSED : SET_MODIFIED;
         are_all_now = are_all_now && ns == UTIME_NOW;
-        times->ns[i] = ns == UTIME_NOW ? inode_time_ns() : to_ns(&given[i]);
+        times.ns[i] = ns == UTIME_NOW ? inode_time_ns() : to_ns(&given[i]);
     }
     if (are_all_now)
-        times->which |= SET_TO_NOW;
-    return 0;
+        times.which |= SET_TO_NOW;
+    return times;
 }
 
+static int set_times_of(struct inode *inode, const struct times *times)
+{
+    if (times->error != 0)
+        return times->error;
+    return inode_change_times(inode, times->which, times->ns[0], times->ns[1]);
+}
+
+/* Where nothing is to be set, nothing is looked for: as on Linux. */
 static int set_times(int dir_fd, vaddr_t path_at, const struct times *times, unsigned flags)
 {
     struct inode *inode;
     struct file *file;
     int error = 0;
 
-    if (path_at == 0) {
+    if (times->which == 0)
+        return 0;
+    if (flags & ~(unsigned)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+        return -EINVAL;
+
+    if (path_at == 0 && dir_fd != AT_FDCWD) {
         if (flags != 0)
             return -EINVAL;
         file = fd_get(files(), dir_fd);
         if (file == NULL)
-            return dir_fd == AT_FDCWD ? -EFAULT : -EBADF;
-        if (file->inode != NULL && times->which != 0)
-            error = inode_change_times(file->inode, times->which, times->ns[0], times->ns[1]);
+            return -EBADF;
+        if (file->inode != NULL)
+            error = set_times_of(file->inode, times);
         file_put(file);
         return error;
     }
     error = user_path_find(dir_fd, path_at, flags, &inode);
     if (error != 0)
         return error;
-    if (times->which != 0)
-        error = inode_change_times(inode, times->which, times->ns[0], times->ns[1]);
+    error = set_times_of(inode, times);
     inode_put(inode);
     return error;
 }
@@ -354,14 +360,11 @@ int64_t sys_utimensat(int dir_fd, vaddr_t path_at, vaddr_t times_at, int flags)
 {
     struct timespec given[2];
     struct times times;
-    int error;
 
-    if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
-        return -EINVAL;
     if (times_at != 0 && user_copy_from(given, times_at, sizeof(given)) != 0)
         return -EFAULT;
-    error = find_times(times_at != 0 ? given : NULL, &times);
-    return error != 0 ? error : set_times(dir_fd, path_at, &times, (unsigned)flags);
+    times = find_times(times_at != 0 ? given : NULL);
+    return set_times(dir_fd, path_at, &times, (unsigned)flags);
 }
 
 int64_t sys_futimesat(int dir_fd, vaddr_t path_at, vaddr_t times_at)
@@ -369,7 +372,6 @@ int64_t sys_futimesat(int dir_fd, vaddr_t path_at, vaddr_t times_at)
     struct timeval in_us[2];
     struct timespec given[2];
     struct times times;
-    int error;
 
     if (times_at != 0 && user_copy_from(in_us, times_at, sizeof(in_us)) != 0)
         return -EFAULT;
@@ -378,8 +380,8 @@ int64_t sys_futimesat(int dir_fd, vaddr_t path_at, vaddr_t times_at)
             return -EINVAL;
         given[i] = (struct timespec){in_us[i].tv_sec, in_us[i].tv_usec * 1000};
     }
-    error = find_times(times_at != 0 ? given : NULL, &times);
-    return error != 0 ? error : set_times(dir_fd, path_at, &times, 0);
+    times = find_times(times_at != 0 ? given : NULL);
+    return set_times(dir_fd, path_at, &times, 0);
 }
 
 int64_t sys_utimes(vaddr_t path_at, vaddr_t times_at)
@@ -392,7 +394,6 @@ int64_t sys_utime(vaddr_t path_at, vaddr_t times_at)
     struct utimbuf seconds;
     struct timespec given[2];
     struct times times;
-    int error;
 
     if (path_at == 0 || (times_at != 0 && user_copy_from(&seconds, times_at, sizeof(seconds)) != 0))
         return -EFAULT;
@@ -400,8 +401,8 @@ int64_t sys_utime(vaddr_t path_at, vaddr_t times_at)
         given[0] = (struct timespec){seconds.actime, 0};
         given[1] = (struct timespec){seconds.modtime, 0};
     }
-    error = find_times(times_at != 0 ? given : NULL, &times);
-    return error != 0 ? error : set_times(AT_FDCWD, path_at, &times, 0);
+    times = find_times(times_at != 0 ? given : NULL);
+    return set_times(AT_FDCWD, path_at, &times, 0);
 }
 
 /* ---- Sizes ---------------------------------------------------------------------------------- */
@@ -418,6 +419,8 @@ int64_t sys_truncate(vaddr_t path_at, int64_t nr_bytes)
         return error;
     if (inode_is_dir(inode))
         error = -EISDIR;
+    else if (!inode_is_regular(inode))
+        error = -EINVAL;
     else
         error = inode_may(inode, MAY_WRITE);
     if (error == 0)

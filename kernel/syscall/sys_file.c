@@ -92,9 +92,12 @@ int64_t sys_write(int fd, vaddr_t from, size_t nr_bytes)
 
 int64_t sys_pread64(int fd, vaddr_t to, size_t nr_bytes, int64_t offset)
 {
-    struct held_file held = hold(fd);
+    struct held_file held;
     int64_t result;
 
+    if (offset < 0)
+        return -EINVAL;
+    held = hold(fd);
     if (held.file == NULL)
         return -EBADF;
     result = file_read_at(held.file, to, nr_bytes, offset);
@@ -104,9 +107,12 @@ int64_t sys_pread64(int fd, vaddr_t to, size_t nr_bytes, int64_t offset)
 
 int64_t sys_pwrite64(int fd, vaddr_t from, size_t nr_bytes, int64_t offset)
 {
-    struct held_file held = hold(fd);
+    struct held_file held;
     int64_t result;
 
+    if (offset < 0)
+        return -EINVAL;
+    held = hold(fd);
     if (held.file == NULL)
         return -EBADF;
     result = file_write_at(held.file, from, nr_bytes, offset);
@@ -121,6 +127,7 @@ struct pieces {
     struct io_piece few[PIECES_AT_ONCE];
     struct io_piece *all; /* `few`, or memory of their own */
     unsigned nr;
+    size_t nr_bytes; /* together */
 };
 
 _Static_assert(sizeof(struct io_piece) == sizeof(struct iovec) &&
@@ -136,7 +143,8 @@ static void put_pieces(struct pieces *pieces)
 /* Together they are cut to what one call moves. 0 or -errno; then nothing is held. */
 static int get_pieces(vaddr_t at, int nr, struct pieces *pieces)
 {
-    size_t left = (size_t)INT32_MAX & ~(PAGE_SIZE - 1);
+    const size_t most = (size_t)INT32_MAX & ~(PAGE_SIZE - 1);
+    size_t left = most;
     int error = 0;
 
     if (nr < 0 || nr > UIO_MAXIOV)
@@ -155,6 +163,7 @@ static int get_pieces(vaddr_t at, int nr, struct pieces *pieces)
         pieces->all[i].nr_bytes = MIN(pieces->all[i].nr_bytes, left);
         left -= pieces->all[i].nr_bytes;
     }
+    pieces->nr_bytes = most - left;
     if (error != 0)
         put_pieces(pieces);
     return error;
@@ -181,10 +190,12 @@ static bool has_no_more(struct file *file)
  * One piece after the other, until one is not done whole, or there is nothing more to read now.
  */
 static int64_t transfer_pieces(struct file *file, const struct pieces *pieces, bool is_write,
-                               uint64_t *at)
+                               int flags, uint64_t *at)
 {
     int64_t done = 0, result = 0;
 
+    if (is_write && (flags & RWF_APPEND) && file->ops->write_pieces != NULL)
+        return file_append_pieces(file, pieces->all, pieces->nr, at);
     if (is_write && file->ops->write_pieces != NULL)
         return file_write_pieces(file, pieces->all, pieces->nr, at);
     if (!is_write && file->ops->read_pieces != NULL && at == NULL)
@@ -204,24 +215,45 @@ static int64_t transfer_pieces(struct file *file, const struct pieces *pieces, b
     return done > 0 || result >= 0 ? done : result;
 }
 
+/* Flags that change nothing where no data is on its way to anywhere. */
+#define RWF_WITHOUT_EFFECT (RWF_HIPRI | RWF_DSYNC | RWF_SYNC)
+
+/* As transfer(), without the pieces. Where there is nothing to be moved, no flag is looked at. */
+static int64_t transfer_between(struct file *file, const struct pieces *pieces, bool is_write,
+                                int flags, const int64_t *offset)
+{
+    uint64_t at = offset != NULL ? (uint64_t)*offset : 0;
+
+    if (pieces->nr_bytes == 0)
+        return 0;
+    if (offset != NULL && pieces->nr_bytes > INT64_MAX - at)
+        return -EINVAL;
+    if (flags & ~(RWF_WITHOUT_EFFECT | (is_write ? RWF_APPEND : 0)))
+        return -EOPNOTSUPP;
+    return transfer_pieces(file, pieces, is_write, flags, offset != NULL ? &at : NULL);
+}
+
 /* `offset`: where, or NULL: where the file is. */
-static int64_t transfer(int fd, vaddr_t pieces_at, int nr_pieces, bool is_write,
+static int64_t transfer(int fd, vaddr_t pieces_at, int nr_pieces, bool is_write, int flags,
                         const int64_t *offset)
 {
-    struct held_file held = hold(fd);
-    struct file *file = held.file;
-    uint64_t at = offset != NULL ? (uint64_t)*offset : 0;
+    struct held_file held;
     struct pieces pieces;
-    int64_t result = 0;
+    int64_t result;
 
-    if (file == NULL)
+    if (offset != NULL && *offset < 0)
+        return -EINVAL;
+    held = hold(fd);
+    if (held.file == NULL)
         return -EBADF;
-    if (offset != NULL)
-        result = *offset < 0 ? -EINVAL : file->ops->is_seekable ? 0 : -ESPIPE;
+    if (offset != NULL && !held.file->ops->is_seekable)
+        result = -ESPIPE;
+    else
+        result = file_may(held.file, is_write);
     if (result == 0)
         result = get_pieces(pieces_at, nr_pieces, &pieces);
     if (result == 0) {
-        result = transfer_pieces(file, &pieces, is_write, offset != NULL ? &at : NULL);
+        result = transfer_between(held.file, &pieces, is_write, flags, offset);
         put_pieces(&pieces);
     }
     let_go(held);
@@ -230,46 +262,39 @@ static int64_t transfer(int fd, vaddr_t pieces_at, int nr_pieces, bool is_write,
 
 int64_t sys_readv(int fd, vaddr_t pieces_at, int nr_pieces)
 {
-    return transfer(fd, pieces_at, nr_pieces, false, NULL);
+    return transfer(fd, pieces_at, nr_pieces, false, 0, NULL);
 }
 
 int64_t sys_writev(int fd, vaddr_t pieces_at, int nr_pieces)
 {
-    return transfer(fd, pieces_at, nr_pieces, true, NULL);
+    return transfer(fd, pieces_at, nr_pieces, true, 0, NULL);
 }
 
 /* The high half of the offset is for machines where it has two registers. */
 int64_t sys_preadv(int fd, vaddr_t pieces_at, int nr_pieces, int64_t offset, uint64_t unused)
 {
     (void)unused;
-    return transfer(fd, pieces_at, nr_pieces, false, &offset);
+    return transfer(fd, pieces_at, nr_pieces, false, 0, &offset);
 }
 
 int64_t sys_pwritev(int fd, vaddr_t pieces_at, int nr_pieces, int64_t offset, uint64_t unused)
 {
     (void)unused;
-    return transfer(fd, pieces_at, nr_pieces, true, &offset);
+    return transfer(fd, pieces_at, nr_pieces, true, 0, &offset);
 }
-
-/* Flags that change nothing where no data is on its way to anywhere. */
-#define RWF_WITHOUT_EFFECT (RWF_HIPRI | RWF_DSYNC | RWF_SYNC)
 
 int64_t sys_preadv2(int fd, vaddr_t pieces_at, int nr_pieces, int64_t offset, uint64_t unused,
                     int flags)
 {
     (void)unused;
-    if (flags & ~RWF_WITHOUT_EFFECT)
-        return -EOPNOTSUPP;
-    return transfer(fd, pieces_at, nr_pieces, false, offset != -1 ? &offset : NULL);
+    return transfer(fd, pieces_at, nr_pieces, false, flags, offset != -1 ? &offset : NULL);
 }
 
 int64_t sys_pwritev2(int fd, vaddr_t pieces_at, int nr_pieces, int64_t offset, uint64_t unused,
                      int flags)
 {
     (void)unused;
-    if (flags & ~RWF_WITHOUT_EFFECT)
-        return -EOPNOTSUPP;
-    return transfer(fd, pieces_at, nr_pieces, true, offset != -1 ? &offset : NULL);
+    return transfer(fd, pieces_at, nr_pieces, true, flags, offset != -1 ? &offset : NULL);
 }
 
 int64_t sys_lseek(int fd, int64_t offset, int whence)
@@ -358,12 +383,15 @@ int64_t sys_dup2(int fd, int new_fd)
     return file != NULL ? fd : -EBADF;
 }
 
-#define CHANGEABLE_FLAGS ((unsigned)(O_APPEND | O_NONBLOCK))
+#define CHANGEABLE_FLAGS ((unsigned)(O_APPEND | O_NONBLOCK | O_NOATIME))
 
 static int64_t set_flags(struct file *file, unsigned flags)
 {
     unsigned old = atomic_load(&file->flags);
 
+    if ((flags & O_NOATIME) && !(old & O_NOATIME) && file->inode != NULL &&
+        inode_may_own(file->inode) == -EPERM)
+        return -EPERM;
     while (!atomic_compare_exchange_weak(&file->flags, &old,
                                          (old & ~CHANGEABLE_FLAGS) | (flags & CHANGEABLE_FLAGS)))
         ;

@@ -4,6 +4,7 @@
 #include <kernel/errno.h>
 #include <kernel/file.h>
 #include <linux/fcntl.h>
+#include <linux/fs.h>
 #include <linux/limits.h>
 #include <linux/stat.h>
 #include <mm/slab.h>
@@ -83,6 +84,13 @@ void user_path_put(struct user_path *path)
     free_text(path);
 }
 
+bool user_path_is_empty(vaddr_t path_at)
+{
+    char first;
+
+    return user_copy_from(&first, path_at, 1) == 0 && first == '\0';
+}
+
 int user_path_find(int dir_fd, vaddr_t path_at, unsigned flags, struct inode **found)
 {
     unsigned walk = (flags & AT_SYMLINK_NOFOLLOW ? PATH_NO_FOLLOW : 0) |
@@ -103,8 +111,10 @@ int64_t sys_openat(int dir_fd, vaddr_t path_at, unsigned flags, uint32_t mode)
 {
     struct user_path path;
     struct file *file;
-    int fd, error = user_path_get(dir_fd, path_at, &path);
+    int fd, error = file_check_flags(flags);
 
+    if (error == 0)
+        error = user_path_get(dir_fd, path_at, &path);
     if (error != 0)
         return error;
     fd = fd_reserve(files(), 0, flags & O_CLOEXEC);
@@ -148,7 +158,7 @@ int64_t sys_mkdir(vaddr_t path_at, uint32_t mode)
     return sys_mkdirat(AT_FDCWD, path_at, mode);
 }
 
-/* What mknod() may make, and who. Devices are root's to make. */
+/* What mknod() may make. */
 static int check_node(uint32_t mode)
 {
     switch (mode & S_IFMT) {
@@ -156,10 +166,9 @@ static int check_node(uint32_t mode)
     case S_IFREG:
     case S_IFIFO:
     case S_IFSOCK:
-        return 0;
     case S_IFCHR:
     case S_IFBLK:
-        return credentials_are_root(credentials_current()) ? 0 : -EPERM;
+        return 0;
     case S_IFDIR:
         return -EPERM;
     default:
@@ -252,7 +261,7 @@ int64_t sys_readlinkat(int dir_fd, vaddr_t path_at, vaddr_t to, int nr_bytes)
     if (target == NULL)
         result = -ENOMEM;
     else if (!inode_is_link(link))
-        result = -EINVAL;
+        result = user_path_is_empty(path_at) ? -ENOENT : -EINVAL;
     else
         result = link->ops->readlink(link, target, MIN((size_t)nr_bytes, (size_t)PATH_MAX));
     if (result > 0)
@@ -299,17 +308,36 @@ int64_t sys_link(vaddr_t from_at, vaddr_t to_at)
     return sys_linkat(AT_FDCWD, from_at, AT_FDCWD, to_at, 0);
 }
 
+/* Whether the folder that the last part of a path is in can be found. */
+static int check_parent(const struct user_path *path)
+{
+    struct path_last last;
+    int error = path_find_parent(path->start, path->text, PATH_NO_FOLLOW, &last);
+
+    if (error == 0)
+        path_put_last(&last);
+    return error;
+}
+
 int64_t sys_renameat2(int from_fd, vaddr_t from_at, int to_fd, vaddr_t to_at, unsigned flags)
 {
     struct user_path from, to;
-    int error = user_path_get(from_fd, from_at, &from);
+    int error;
 
+    if ((flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE)) ||
+        flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+        return -EINVAL;
+    error = user_path_get(from_fd, from_at, &from);
     if (error != 0)
         return error;
     error = user_path_get(to_fd, to_at, &to);
     if (error == 0) {
         error = path_rename(from.start, from.text, to.start, to.text, flags);
         user_path_put(&to);
+    } else {
+        int from_error = check_parent(&from); /* what is wrong with the first path is told first */
+
+        error = from_error != 0 ? from_error : error;
     }
     user_path_put(&from);
     return error;

@@ -20,6 +20,9 @@ int user_path_get(int dir_fd, vaddr_t path_at, struct user_path *path) MUST_CHEC
 int user_path_get_or_empty(int dir_fd, vaddr_t path_at, bool may_be_empty,
                            struct user_path *path) MUST_CHECK;
 
+/* Whether there is a path of no characters. */
+bool user_path_is_empty(vaddr_t path_at);
+
 void user_path_put(struct user_path *path);
 
 /*

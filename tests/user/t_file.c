@@ -18,6 +18,7 @@
 #include "ktap.h"
 
 #define PAGE         4096l
+#define RWF_APPEND   0x10
 #define KERNEL_IMAGE 0xffffffff80000000ul
 #define BAD_POINTER  ((void *)KERNEL_IMAGE)
 #define NR_FILES     500
@@ -309,15 +310,32 @@ static bool table_has_an_end(void)
 static bool flags_can_be_read_and_set(void)
 {
     int fd = open("/tmp/a", O_RDWR | O_CLOEXEC | O_APPEND);
-    bool is_ok = KTAP_EQUAL(fcntl(fd, F_GETFD, 0l), FD_CLOEXEC) &&
-                 KTAP_EQUAL(fcntl(fd, F_SETFD, 0l), 0) && KTAP_EQUAL(fcntl(fd, F_GETFD, 0l), 0) &&
-                 KTAP_EQUAL(fcntl(fd, F_GETFL, 0l), O_RDWR | O_APPEND) &&
-                 KTAP_EQUAL(fcntl(fd, F_SETFL, (long)O_NONBLOCK), 0) &&
-                 KTAP_EQUAL(fcntl(fd, F_GETFL, 0l), O_RDWR | O_NONBLOCK) &&
-                 FAILS(fcntl(fd, 9999, 0l), EINVAL);
+    bool is_ok =
+        KTAP_EQUAL(fcntl(fd, F_GETFD, 0l), FD_CLOEXEC) && KTAP_EQUAL(fcntl(fd, F_SETFD, 0l), 0) &&
+        KTAP_EQUAL(fcntl(fd, F_GETFD, 0l), 0) &&
+        KTAP_EQUAL(fcntl(fd, F_GETFL, 0l), O_RDWR | O_APPEND | O_LARGEFILE) &&
+        KTAP_EQUAL(fcntl(fd, F_SETFL, (long)(O_NONBLOCK | O_NOATIME | O_TRUNC)), 0) &&
+        KTAP_EQUAL(fcntl(fd, F_GETFL, 0l), O_RDWR | O_NONBLOCK | O_NOATIME | O_LARGEFILE) &&
+        FAILS(fcntl(fd, 9999, 0l), EINVAL);
 
     close(fd);
     return is_ok;
+}
+
+/* Who appends nothing stays where he is; RWF_APPEND appends whatever the offset. */
+static bool appending_moves_what_it_should(void)
+{
+    struct iovec piece = {"cd", 2};
+    int fd = open("/tmp/a", O_CREAT | O_TRUNC | O_RDWR | O_APPEND, 0600);
+    bool is_ok = KTAP_EQUAL(write(fd, "ab", 2), 2) && KTAP_EQUAL(lseek(fd, 1, SEEK_SET), 1) &&
+                 KTAP_EQUAL(write(fd, "", 0), 0) && FAILS(write(fd, BAD_POINTER, 1), EFAULT) &&
+                 KTAP_EQUAL(lseek(fd, 0, SEEK_CUR), 1) && KTAP_EQUAL(fcntl(fd, F_SETFL, 0l), 0) &&
+                 KTAP_EQUAL(syscall(__NR_pwritev2, fd, &piece, 1, 0l, 0l, RWF_APPEND), 2) &&
+                 KTAP_EQUAL(lseek(fd, 0, SEEK_CUR), 1) &&
+                 KTAP_EQUAL(syscall(__NR_pwritev2, fd, &piece, 1, -1l, 0l, RWF_APPEND), 2) &&
+                 KTAP_EQUAL(lseek(fd, 0, SEEK_CUR), 6) && KTAP_EQUAL(close(fd), 0);
+
+    return file_is("/tmp/a", "abcdcd") && is_ok;
 }
 
 static bool pieces_are_read_and_written(void)
@@ -463,6 +481,7 @@ static const struct ktap_test tests[] = {
     {"a file keeps what is written to it", file_keeps_contents},
     {"O_TRUNC empties a file", truncation_empties},
     {"O_APPEND writes to the end", append_goes_to_the_end},
+    {"appending nothing moves nothing, and RWF_APPEND appends", appending_moves_what_it_should},
     {"reads, writes and lseek move the offset, pread and pwrite do not", offset_is_moved},
     {"a hole is zeroes and costs nothing", hole_is_zeroes},
     {"what was cut off comes back as zeroes", cut_bytes_come_back_as_zeroes},

@@ -77,8 +77,12 @@ void file_init(void);
 struct file *file_create(const struct file_ops *ops, unsigned flags, struct inode *inode,
                          void *private);
 
+/* -EINVAL: flags that open() does not take together. */
+int file_check_flags(unsigned flags) MUST_CHECK;
+
 /*
- * open(): `flags` and `mode` as there, the path seen from folder `start`. 0 or -errno.
+ * open(): `flags`, which file_check_flags() takes, and `mode` as there, the path seen from folder
+ * `start`. 0 or -errno.
  */
 int file_open(struct inode *start, const char *path, unsigned flags, uint32_t mode,
               struct file **file) MUST_CHECK;
@@ -108,12 +112,20 @@ void file_free(struct file *file);
 int64_t file_read(struct file *file, vaddr_t to, size_t nr_bytes) MUST_CHECK;
 int64_t file_write(struct file *file, vaddr_t from, size_t nr_bytes) MUST_CHECK;
 
+/* Whether it is open for reading or writing, as a file of its kind can be, or a folder: 0, -EBADF,
+ * -EINVAL. */
+int file_may(const struct file *file, bool is_write) MUST_CHECK;
+
 /*
  * Writes several pieces, together below 2 GiB, in one step: at *at, or, if that is NULL, where the
  * file is. Only if ops->write_pieces is not NULL.
  */
 int64_t file_write_pieces(struct file *file, const struct io_piece *pieces, unsigned nr,
                           uint64_t *at) MUST_CHECK;
+
+/* The same, at the end of a regular file; then *at, or where the file is, is behind the pieces. */
+int64_t file_append_pieces(struct file *file, const struct io_piece *pieces, unsigned nr,
+                           uint64_t *at) MUST_CHECK;
 
 int64_t file_read_at(struct file *file, vaddr_t to, size_t nr_bytes, int64_t offset) MUST_CHECK;
 int64_t file_write_at(struct file *file, vaddr_t from, size_t nr_bytes, int64_t offset) MUST_CHECK;
