@@ -24,6 +24,11 @@ foreach(suite IN LISTS suites)
   thrum_suite(guest.${suite} EXEC /test/${suite})
 endforeach()
 
+# The same calls here and on the machine that tests.
+if(THRUM_LINUX)
+  thrum_suite(guest.as_linux ADD ${AS_LINUX}:/as_linux.txt EXEC "/test/as_linux check /as_linux.txt")
+endif()
+
 # Priorities that waiters lend show only where a class goes by them.
 thrum_suite(guest.t_futex_pi.prio EXEC /test/t_futex_pi CMDLINE sched=prio)
 
