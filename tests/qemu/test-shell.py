@@ -149,7 +149,7 @@ def jobs(shell):
 
 
 def pipes_and_redirection(shell):
-    output = shell.run("echo 'c\nb\na' | sort | tr abc xyz | head -n 2 | wc -l")
+    output = shell.run("printf 'c\\nb\\na\\n' | sort | tr abc xyz | head -n 2 | wc -l")
     check(output.strip().endswith("2"), f"the pipe printed {output!r}")
     shell.run("cd /tmp; echo one > f; echo two >> f; cat < f > g; ls nowhere 2> err")
     output = shell.run("cat g; wc -l < err; cd")
