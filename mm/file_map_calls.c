@@ -142,21 +142,24 @@ static int64_t remap_fixed(struct space *space, vaddr_t va, size_t old_bytes, si
 static int64_t remap(struct space *space, vaddr_t va, size_t old_bytes, size_t new_bytes,
                      unsigned flags, vaddr_t new_va)
 {
-    struct area *area = whole_area(space, va, old_bytes);
+    struct area *area = whole_area(space, va, 0);
     int64_t to;
     int error;
 
     if (area == NULL)
         return -EFAULT;
-    if (old_bytes == 0 && !(area->prot & AREA_SHARED))
-        return -EINVAL;
-    if (flags & SPACE_FIXED)
-        return remap_fixed(space, va, old_bytes, new_bytes, new_va);
-    if (new_bytes <= old_bytes && old_bytes != 0) {
+    /* Where nothing moves or grows, several areas, and holes, may follow. */
+    if (new_bytes <= old_bytes && !(flags & SPACE_FIXED)) {
         error =
             new_bytes < old_bytes ? area_remove_range(space, va + new_bytes, va + old_bytes) : 0;
         return error != 0 ? error : (int64_t)va;
     }
+    if (whole_area(space, va, old_bytes) == NULL)
+        return -EFAULT;
+    if (old_bytes == 0 && !(area->prot & AREA_SHARED))
+        return -EINVAL;
+    if (flags & SPACE_FIXED)
+        return remap_fixed(space, va, old_bytes, new_bytes, new_va);
     if (old_bytes != 0 && grow_in_place(space, area, va + old_bytes, va + new_bytes) == 0)
         return (int64_t)va;
     if (!(flags & SPACE_MOVE))
@@ -255,21 +258,19 @@ int area_grow_down(struct space *space, struct area *area, vaddr_t va)
 /* ---- Contents ------------------------------------------------------------------------------- */
 
 /*
- * Whether areas cover all of [va, end), without a source if must_be_anonymous, and none of them has
- * a flag of `without`. Locked. 0, -ENOMEM, -EINVAL.
+ * 0; -EINVAL: an area of [va, end) has a source, if must_be_anonymous, or a flag of `without`;
+ * -ENOMEM: areas do not cover all of it. Locked.
  */
 static int check_range(const struct space *space, vaddr_t va, vaddr_t end, bool must_be_anonymous,
                        unsigned without)
 {
     struct area *area;
 
-    if (!area_is_covered(space, va, end))
-        return -ENOMEM;
     for (area = area_find(space, va); area != NULL && area->start < end; area = area_next(area)) {
         if ((must_be_anonymous && area->source != NULL) || area->prot & without)
             return -EINVAL;
     }
-    return 0;
+    return area_is_covered(space, va, end) ? 0 : -ENOMEM;
 }
 
 int space_discard(struct space *space, vaddr_t va, vaddr_t end, bool is_anonymous_only,
@@ -285,7 +286,7 @@ int space_discard(struct space *space, vaddr_t va, vaddr_t end, bool is_anonymou
     return error;
 }
 
-/* Clears and sets flags of [va, end), which is covered. Locked. 0 or -ENOMEM. */
+/* Clears and sets flags of what is mapped of [va, end). Locked. 0 or -ENOMEM. */
 static int change_flags(struct space *space, vaddr_t va, vaddr_t end, unsigned clear, unsigned set)
 {
     struct area *area;
@@ -297,20 +298,19 @@ static int change_flags(struct space *space, vaddr_t va, vaddr_t end, unsigned c
         return error;
     for (area = area_find(space, va); area != NULL && area->start < end; area = area_next(area))
         area->prot = (area->prot & ~clear) | set;
-    area_merge_range(space, va, end);
+    area_merge_range(space, MAX(va, SPACE_LOWEST), end);
     return 0;
 }
 
 int space_set_fork(struct space *space, vaddr_t va, vaddr_t end, unsigned set, unsigned clear)
 {
-    int error;
+    int error, result;
 
     mutex_lock(&space->lock);
-    error = check_range(space, va, end, set == AREA_WIPE_ON_FORK, 0);
-    if (error == 0)
-        error = change_flags(space, va, end, clear, set);
+    result = check_range(space, va, end, set == AREA_WIPE_ON_FORK, 0);
+    error = result == -EINVAL ? result : change_flags(space, va, end, clear, set);
     mutex_unlock(&space->lock);
-    return error;
+    return error != 0 ? error : result;
 }
 
 int space_lock(struct space *space, vaddr_t va, vaddr_t end, unsigned locks, uint64_t nr_bytes_max)
@@ -348,7 +348,7 @@ int space_lock_all(struct space *space, bool is_current, unsigned locks, unsigne
     return 0;
 }
 
-int space_populate(struct space *space, vaddr_t va, vaddr_t end)
+int space_populate(struct space *space, vaddr_t va, vaddr_t end, unsigned needed)
 {
     int error = 0;
 
@@ -367,12 +367,27 @@ int space_populate(struct space *space, vaddr_t va, vaddr_t end)
         mutex_unlock(&space->lock);
         if (area_end == 0)
             return -ENOMEM;
-        if (!(prot & AREA_ACCESS))
-            return -ENOMEM;
+        if (!(prot & needed))
+            return -EACCES;
         for (; va < area_end && error == 0; va += PAGE_SIZE)
-            error = space_fault(space, va, prot & AREA_WRITE ? TRAP_ACCESS_WRITE : 0);
+            error = space_fault(space, va, prot & needed & AREA_WRITE ? TRAP_ACCESS_WRITE : 0);
     }
     return error;
+}
+
+/* Whether the page is mapped, or is in the source that the area shows. Locked. */
+static bool is_present(const struct space *space, const struct area *area, vaddr_t va)
+{
+    paddr_t frame = mmu_walk(space->mmu.root, va).frame;
+    uint64_t index;
+
+    if (frame != PADDR_NONE || area->source == NULL)
+        return frame != PADDR_NONE;
+    index = (area->offset + (va - area->start)) / PAGE_SIZE;
+    if (area->source->ops->page(area->source, index, false, &frame) != 0 || frame == PADDR_NONE)
+        return false;
+    frame_unref(frame);
+    return true;
 }
 
 int space_find_present(struct space *space, vaddr_t va, unsigned char present[], size_t nr_pages)
@@ -384,7 +399,7 @@ int space_find_present(struct space *space, vaddr_t va, unsigned char present[],
     mutex_lock(&space->lock);
     error = area_is_covered(space, va, end) ? 0 : -ENOMEM;
     for (size_t i = 0; i < nr_pages && error == 0; i++)
-        present[i] = mmu_walk(space->mmu.root, va + i * PAGE_SIZE).frame != PADDR_NONE;
+        present[i] = is_present(space, area_find(space, va + i * PAGE_SIZE), va + i * PAGE_SIZE);
     mutex_unlock(&space->lock);
     return error;
 }

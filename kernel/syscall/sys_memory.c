@@ -12,11 +12,16 @@
 
 #include "sys.h"
 
-/* Flags of mmap() that mean something here, or that may be given and mean nothing. */
+/*
+ * Flags of mmap() that mean something here, or that may be given and mean nothing. Others are
+ * refused with MAP_SHARED_VALIDATE, and mean nothing without, but for those that change what is
+ * mapped.
+ */
 #define KNOWN_FLAGS                                                                                \
     (MAP_TYPE | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK |      \
      MAP_POPULATE | MAP_NONBLOCK | MAP_GROWSDOWN | MAP_LOCKED | MAP_DENYWRITE | MAP_EXECUTABLE |   \
      MAP_UNINITIALIZED)
+#define REFUSED_FLAGS (MAP_32BIT | MAP_HUGETLB)
 
 #define DEV_ZERO (1u << 8 | 5) /* as Linux numbers /dev/zero */
 
@@ -69,7 +74,8 @@ static int check_lock(size_t nr_bytes, bool is_wanted)
 /* Makes present what is new; what is not there by now comes when it is touched. */
 static void populate(vaddr_t va, size_t nr_bytes)
 {
-    int error = space_populate(process_current()->space, va, ROUND_UP(va + nr_bytes, PAGE_SIZE));
+    int error = space_populate(process_current()->space, va, ROUND_UP(va + nr_bytes, PAGE_SIZE),
+                               AREA_ACCESS);
 
     (void)error;
 }
@@ -160,8 +166,12 @@ static int check_flags(size_t nr_bytes, int prot, int flags, uint64_t offset)
     if ((type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE) ||
         nr_bytes == 0 || !is_valid_prot(prot) || !IS_ALIGNED(offset, PAGE_SIZE))
         return -EINVAL;
-    if (flags & ~KNOWN_FLAGS)
-        return type == MAP_SHARED_VALIDATE ? -EOPNOTSUPP : -EINVAL;
+    if (type == MAP_SHARED_VALIDATE && flags & MAP_ANONYMOUS)
+        return -EINVAL;
+    if (type == MAP_SHARED_VALIDATE && flags & ~KNOWN_FLAGS)
+        return -EOPNOTSUPP;
+    if (flags & REFUSED_FLAGS)
+        return -EINVAL;
     if ((flags & MAP_GROWSDOWN) && (type != MAP_PRIVATE || !(flags & MAP_ANONYMOUS)))
         return -EINVAL;
     return 0;

@@ -53,10 +53,12 @@ int64_t sys_msync(vaddr_t va, size_t nr_bytes, int flags)
     return space_is_covered(own_space(), va, end) ? 0 : -ENOMEM;
 }
 
-static int populate(vaddr_t va, vaddr_t end)
+static int populate(vaddr_t va, vaddr_t end, unsigned needed)
 {
-    int error = space_populate(own_space(), va, end);
+    int error = space_populate(own_space(), va, end, needed);
 
+    if (error == -EACCES)
+        return -EINVAL;
     return error == -EIO ? -EFAULT : error;
 }
 
@@ -140,8 +142,9 @@ int64_t sys_madvise(vaddr_t va, size_t nr_bytes, int advice)
     case MADV_KEEPONFORK:
         return space_set_fork(own_space(), va, end, 0, AREA_WIPE_ON_FORK);
     case MADV_POPULATE_READ:
+        return populate(va, end, AREA_READ);
     case MADV_POPULATE_WRITE:
-        return populate(va, end);
+        return populate(va, end, AREA_WRITE);
     default:
         return -EINVAL;
     }
@@ -201,8 +204,8 @@ static int lock_range(vaddr_t va, size_t nr_bytes, unsigned locks)
         return error;
     error = space_lock(own_space(), start, end, locks, lock_limit());
     if (error == 0 && locks == AREA_LOCKED)
-        error = space_populate(own_space(), start, end);
-    return error == -EIO ? -ENOMEM : error;
+        error = space_populate(own_space(), start, end, AREA_ACCESS);
+    return error == -EIO || error == -EACCES ? -ENOMEM : error;
 }
 
 int64_t sys_mlock(vaddr_t va, size_t nr_bytes)
@@ -237,7 +240,7 @@ static void populate_all(void)
         is_there = space_next_area(space, area.end, &area);
         mutex_unlock(&space->lock);
         if (is_there) {
-            int error = space_populate(space, area.start, area.end);
+            int error = space_populate(space, area.start, area.end, AREA_ACCESS);
 
             (void)error;
         }

@@ -328,6 +328,16 @@ static bool access_modes_are_kept(void)
     return ok;
 }
 
+static bool flags_of_no_meaning_are_ignored(void)
+{
+    char *m = map(1, READ_WRITE, ANONYMOUS | 0x80, -1);
+    bool ok = KTAP_TRUE(m != MAP_FAILED) &&
+              KTAP_TRUE(map(1, READ_WRITE, ANONYMOUS | MAP_HUGETLB, -1) == MAP_FAILED);
+
+    munmap(m, PAGE);
+    return ok;
+}
+
 static bool what_is_no_file_is_refused(void)
 {
     int fds[2], dir = open("/tmp", O_RDONLY), fd = make_file(1);
@@ -342,7 +352,9 @@ static bool what_is_no_file_is_refused(void)
         KTAP_TRUE(mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, fd, -(off_t)PAGE) == MAP_FAILED &&
                   errno == EOVERFLOW) &&
         KTAP_TRUE(map(1, PROT_READ, MAP_SHARED_VALIDATE | MAP_SYNC, fd) == MAP_FAILED &&
-                  errno == EOPNOTSUPP);
+                  errno == EOPNOTSUPP) &&
+        KTAP_TRUE(map(1, PROT_READ, MAP_SHARED_VALIDATE | MAP_ANONYMOUS, -1) == MAP_FAILED &&
+                  errno == EINVAL);
     close(dir);
     close(fd);
     close(fds[0]);
@@ -466,6 +478,21 @@ static bool shared_memory_grows_as_its_file(void)
     return ok;
 }
 
+/* Linux looks at the first page only. */
+static bool mremap_shortens_across_areas(void)
+{
+    char *m = map(4, READ_WRITE, ANONYMOUS, -1);
+    bool ok = KTAP_EQUAL(mprotect(m + PAGE, PAGE, PROT_READ), 0) &&
+              KTAP_TRUE(remap(m, 4, 4, 0, NULL) == m) &&
+              KTAP_EQUAL(munmap(m + 2 * PAGE, PAGE), 0) &&
+              KTAP_TRUE(remap(m, 4, 1, 0, NULL) == m) && child_dies(touch, m + PAGE, SIGSEGV) &&
+              child_dies(touch, m + 3 * PAGE, SIGSEGV);
+
+    m[0] = 'x';
+    munmap(m, PAGE);
+    return ok;
+}
+
 static bool mremap_checks_its_arguments(void)
 {
     char *m = map(3, READ_WRITE, ANONYMOUS, -1);
@@ -477,7 +504,8 @@ static bool mremap_checks_its_arguments(void)
               FAILS((long)remap(m, 1, 1, MREMAP_FIXED, m), EINVAL) &&
               FAILS((long)remap(m, 2, 2, MREMAP_MAYMOVE | MREMAP_FIXED, m + PAGE), EINVAL) &&
               FAILS((long)remap(m, 1, 1, MREMAP_MAYMOVE | MREMAP_FIXED, m + 7), EINVAL) &&
-              FAILS((long)remap(m, 3, 3, MREMAP_MAYMOVE, NULL), EFAULT) &&
+              FAILS((long)remap(m, 3, 4, MREMAP_MAYMOVE, NULL), EFAULT) &&
+              FAILS((long)remap(m + 2 * PAGE, 1, 1, 0, NULL), EFAULT) &&
               FAILS((long)remap(m, 0, 1, MREMAP_MAYMOVE, NULL), EINVAL) &&
               FAILS((long)remap(m, 1, 1ul << 36, MREMAP_MAYMOVE, NULL), ENOMEM);
     munmap(m, 2 * PAGE);
@@ -564,6 +592,25 @@ static bool fork_can_leave_memory_out(void)
     return ok;
 }
 
+static bool advice_skips_holes(void)
+{
+    int fd = make_file(1);
+    char *m = map(4, READ_WRITE, ANONYMOUS, -1);
+
+    m[0] = m[2 * PAGE] = 'x';
+    munmap(m + PAGE, PAGE);
+    bool ok = FAILS(advise(m, 4 * PAGE, MADV_DONTFORK), ENOMEM) && child_dies(touch, m, SIGSEGV) &&
+              child_dies(touch, m + 2 * PAGE, SIGSEGV) &&
+              FAILS(advise(m, 4 * PAGE, MADV_DOFORK), ENOMEM) &&
+              KTAP_TRUE(mmap(m + 3 * PAGE, PAGE, READ_WRITE, MAP_PRIVATE | MAP_FIXED, fd, 0) ==
+                        m + 3 * PAGE) &&
+              FAILS(advise(m, 4 * PAGE, MADV_WIPEONFORK), EINVAL);
+
+    munmap(m, 4 * PAGE);
+    close(fd);
+    return ok;
+}
+
 static long nr_present(char *m, size_t nr_pages)
 {
     unsigned char present[64] = {0};
@@ -574,6 +621,43 @@ static long nr_present(char *m, size_t nr_pages)
     for (size_t i = 0; i < nr_pages; i++)
         nr += present[i];
     return nr;
+}
+
+static bool pages_of_files_are_present(void)
+{
+    int fd = make_file(2);
+    char *p = map(3, READ_WRITE, MAP_PRIVATE, fd), *s = map(3, READ_WRITE, MAP_SHARED, fd);
+    bool ok = KTAP_EQUAL(nr_present(p, 3), 2) && KTAP_EQUAL(nr_present(s, 3), 2) &&
+              KTAP_EQUAL(ftruncate(fd, 3 * PAGE), 0) && KTAP_EQUAL(nr_present(s, 3), 2);
+
+    s[2 * PAGE] = 'x';
+    ok = ok && KTAP_EQUAL(nr_present(s, 3), 3) && KTAP_EQUAL(nr_present(p, 3), 3);
+    munmap(p, 3 * PAGE);
+    munmap(s, 3 * PAGE);
+    close(fd);
+    return ok;
+}
+
+static bool populating_needs_the_right(void)
+{
+    int fd = make_file(1);
+    char *m = map(2, READ_WRITE, MAP_PRIVATE, fd), *r = map(1, PROT_READ, ANONYMOUS, -1),
+         *n = map(1, PROT_NONE, ANONYMOUS, -1);
+    bool ok = KTAP_EQUAL(advise(m, PAGE, MADV_POPULATE_READ), 0) &&
+              KTAP_EQUAL(pwrite(fd, "x", 1, 0), 1) && KTAP_EQUAL(m[0], 'x') &&
+              KTAP_EQUAL(advise(m, PAGE, MADV_POPULATE_WRITE), 0) &&
+              KTAP_EQUAL(pwrite(fd, "y", 1, 0), 1) && KTAP_EQUAL(m[0], 'x') &&
+              FAILS(advise(m, 2 * PAGE, MADV_POPULATE_READ), EFAULT) &&
+              KTAP_EQUAL(advise(r, PAGE, MADV_POPULATE_READ), 0) &&
+              FAILS(advise(r, PAGE, MADV_POPULATE_WRITE), EINVAL) &&
+              FAILS(advise(n, PAGE, MADV_POPULATE_READ), EINVAL) &&
+              FAILS(syscall(__NR_mlock, n, PAGE), ENOMEM);
+
+    munmap(m, 2 * PAGE);
+    munmap(r, PAGE);
+    munmap(n, PAGE);
+    close(fd);
+    return ok;
 }
 
 static bool pages_become_present(void)
@@ -907,6 +991,7 @@ static const struct ktap_test tests[] = {
     {"parts can be unmapped and protected", parts_can_be_unmapped_and_protected},
     {"a file can be written from its own mapping", write_from_a_mapping_of_the_same_file},
     {"the descriptor's access mode bounds the mapping's", access_modes_are_kept},
+    {"flags of mmap that mean nothing are ignored", flags_of_no_meaning_are_ignored},
     {"what is no file is ENODEV, what is no page EINVAL", what_is_no_file_is_refused},
     {"/dev/zero is memory", zero_device_is_memory},
     {"memfd_create makes a file", memory_file_is_a_file},
@@ -916,11 +1001,15 @@ static const struct ktap_test tests[] = {
     {"memory moves to a place, in place of what is there", memory_moves_to_a_place},
     {"a mapping of a file that moves shows the same", moved_file_stays_itself},
     {"shared memory that grows has SIGBUS behind its end", shared_memory_grows_as_its_file},
+    {"mremap makes shorter what is several areas", mremap_shortens_across_areas},
     {"mremap refuses what makes no sense", mremap_checks_its_arguments},
     {"contents can be given up", contents_can_be_given_up},
     {"contents of a file can be removed through a mapping", contents_of_a_file_can_be_removed},
     {"fork can leave memory out", fork_can_leave_memory_out},
+    {"advice is taken by what is mapped between holes", advice_skips_holes},
     {"pages become present when asked", pages_become_present},
+    {"pages of files are present", pages_of_files_are_present},
+    {"populating needs the right to read or write", populating_needs_the_right},
     {"msync refuses what makes no sense", msync_checks_its_arguments},
     {"a mapping with MAP_GROWSDOWN grows downward", area_grows_downward},
     {"a protection reaches every page", protection_reaches_every_page},

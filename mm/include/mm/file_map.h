@@ -69,26 +69,30 @@ int64_t space_remap(struct space *space, vaddr_t va, size_t old_bytes, size_t ne
                     unsigned flags, vaddr_t new_va) MUST_CHECK;
 
 /*
- * Forgets the contents of [va, end): fresh ones come. 0; -ENOMEM when not all is mapped; -EINVAL
- * where it shows a source, or is locked, if that may not be.
+ * Forgets the contents of [va, end): fresh ones come. 0; -ENOMEM when not all is mapped, done for
+ * the rest; -EINVAL where it shows a source, or is locked, if that may not be.
  */
 int space_discard(struct space *space, vaddr_t va, vaddr_t end, bool is_anonymous_only,
                   bool may_be_locked) MUST_CHECK;
 
 /*
  * What a copy of the space has of [va, end): sets and clears AREA_NO_FORK and AREA_WIPE_ON_FORK. 0;
- * -ENOMEM; -EINVAL: AREA_WIPE_ON_FORK where it shows a source.
+ * -ENOMEM, as above; -EINVAL: AREA_WIPE_ON_FORK where it shows a source.
  */
 int space_set_fork(struct space *space, vaddr_t va, vaddr_t end, unsigned set,
                    unsigned clear) MUST_CHECK;
 
 /*
- * Makes all pages of [va, end) present that the program may access. 0, -ENOMEM (or not all is
- * mapped), -EIO.
+ * Makes all pages of [va, end) present, to be written to where that is both allowed and `needed`
+ * (AREA_WRITE and others). 0; -ENOMEM (or not all is mapped); -EACCES: nothing that is needed is
+ * allowed; -EIO.
  */
-int space_populate(struct space *space, vaddr_t va, vaddr_t end) MUST_CHECK;
+int space_populate(struct space *space, vaddr_t va, vaddr_t end, unsigned needed) MUST_CHECK;
 
-/* Sets a byte for each page from `va` on: 1, it is present. 0; -ENOMEM when not all is mapped. */
+/*
+ * Sets a byte for each page from `va` on: 1, it is present, if only in the file that is shown. 0;
+ * -ENOMEM when not all is mapped.
+ */
 int space_find_present(struct space *space, vaddr_t va, unsigned char present[],
                        size_t nr_pages) MUST_CHECK;
 
