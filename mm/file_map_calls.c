@@ -264,9 +264,9 @@ int area_grow_down(struct space *space, struct area *area, vaddr_t va)
 static int check_range(const struct space *space, vaddr_t va, vaddr_t end, bool must_be_anonymous,
                        unsigned without)
 {
-    struct area *area;
+    struct area *area = va < end ? area_find(space, va) : NULL;
 
-    for (area = area_find(space, va); area != NULL && area->start < end; area = area_next(area)) {
+    for (; area != NULL && area->start < end; area = area_next(area)) {
         if ((must_be_anonymous && area->source != NULL) || area->prot & without)
             return -EINVAL;
     }

@@ -604,7 +604,8 @@ static bool advice_skips_holes(void)
               FAILS(advise(m, 4 * PAGE, MADV_DOFORK), ENOMEM) &&
               KTAP_TRUE(mmap(m + 3 * PAGE, PAGE, READ_WRITE, MAP_PRIVATE | MAP_FIXED, fd, 0) ==
                         m + 3 * PAGE) &&
-              FAILS(advise(m, 4 * PAGE, MADV_WIPEONFORK), EINVAL);
+              FAILS(advise(m, 4 * PAGE, MADV_WIPEONFORK), EINVAL) &&
+              KTAP_EQUAL(advise(m + 3 * PAGE, 0, MADV_WIPEONFORK), 0);
 
     munmap(m, 4 * PAGE);
     close(fd);
