@@ -53,6 +53,9 @@ int64_t syscall_install_pair(struct file *pair[2], vaddr_t fds_at, bool close_on
 bool syscall_may_lock(size_t nr_bytes);
 bool syscall_may_lock_any(void);
 
+/* Whether something of [va, end) of the caller's memory is locked. */
+bool syscall_is_locked(vaddr_t va, vaddr_t end);
+
 /* After trace_set_events(): dispatch.c looks whether calls are to be recorded. */
 void syscall_trace_changed(void);
 

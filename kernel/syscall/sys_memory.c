@@ -236,19 +236,6 @@ int64_t sys_brk(vaddr_t end)
     return (int64_t)end;
 }
 
-/* Whether the area at `va` is locked. */
-static bool is_locked(vaddr_t va)
-{
-    struct space *space = process_current()->space;
-    struct space_area area;
-    bool result;
-
-    mutex_lock(&space->lock);
-    result = space_next_area(space, va, &area) && area.start <= va && area.prot & AREA_LOCKED;
-    mutex_unlock(&space->lock);
-    return result;
-}
-
 int64_t sys_mremap(vaddr_t va, size_t old_bytes, size_t new_bytes, unsigned flags, vaddr_t new_va)
 {
     bool grows_locked = false;
@@ -258,7 +245,7 @@ int64_t sys_mremap(vaddr_t va, size_t old_bytes, size_t new_bytes, unsigned flag
         (flags & (MREMAP_MAYMOVE | MREMAP_FIXED)) == MREMAP_FIXED)
         return -EINVAL;
     if (new_bytes > old_bytes) {
-        grows_locked = is_locked(va);
+        grows_locked = syscall_is_locked(va, va + 1);
         if (grows_locked && new_bytes <= USER_END &&
             !syscall_may_lock(ROUND_UP(new_bytes, PAGE_SIZE) - ROUND_UP(old_bytes, PAGE_SIZE)))
             return -EAGAIN;

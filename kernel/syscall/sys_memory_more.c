@@ -39,6 +39,21 @@ static int page_range(vaddr_t va, size_t nr_bytes, vaddr_t *end)
     return 0;
 }
 
+bool syscall_is_locked(vaddr_t va, vaddr_t end)
+{
+    struct space *space = own_space();
+    struct space_area area;
+    bool result = false;
+
+    mutex_lock(&space->lock);
+    while (!result && va < end && space_next_area(space, va, &area) && area.start < end) {
+        result = area.prot & AREA_LOCKED;
+        va = area.end;
+    }
+    mutex_unlock(&space->lock);
+    return result;
+}
+
 /* A file's pages are its memory: what was written there is in the file already. */
 int64_t sys_msync(vaddr_t va, size_t nr_bytes, int flags)
 {
@@ -50,6 +65,8 @@ int64_t sys_msync(vaddr_t va, size_t nr_bytes, int flags)
         return -EINVAL;
     if (error != 0)
         return error;
+    if (flags & MS_INVALIDATE && syscall_is_locked(va, end))
+        return -EBUSY;
     return space_is_covered(own_space(), va, end) ? 0 : -ENOMEM;
 }
 

@@ -703,6 +703,30 @@ static bool msync_checks_its_arguments(void)
     return ok;
 }
 
+/* Linux comes upon a locked area before it tells of the holes that it has passed. */
+static bool msync_does_not_invalidate_what_is_locked(void)
+{
+    int fd = make_file(4);
+    char *m = map(4, READ_WRITE, MAP_SHARED, fd);
+    bool ok = KTAP_EQUAL(syscall(__NR_msync, m, 4 * PAGE, MS_INVALIDATE), 0) &&
+              KTAP_EQUAL(syscall(__NR_mlock, m + 2 * PAGE, PAGE), 0) &&
+              FAILS(syscall(__NR_msync, m, 4 * PAGE, MS_INVALIDATE), EBUSY) &&
+              FAILS(syscall(__NR_msync, m + 2 * PAGE, 1, MS_INVALIDATE | MS_SYNC), EBUSY) &&
+              KTAP_EQUAL(syscall(__NR_msync, m + 2 * PAGE, 0, MS_INVALIDATE), 0) &&
+              KTAP_EQUAL(syscall(__NR_msync, m, 2 * PAGE, MS_INVALIDATE), 0) &&
+              KTAP_EQUAL(syscall(__NR_msync, m + 3 * PAGE, PAGE, MS_INVALIDATE), 0) &&
+              KTAP_EQUAL(syscall(__NR_msync, m, 4 * PAGE, MS_SYNC), 0) &&
+              KTAP_EQUAL(munmap(m + PAGE, PAGE), 0) &&
+              FAILS(syscall(__NR_msync, m, 2 * PAGE, MS_INVALIDATE), ENOMEM) &&
+              FAILS(syscall(__NR_msync, m, 4 * PAGE, MS_INVALIDATE), EBUSY) &&
+              KTAP_EQUAL(syscall(__NR_munlock, m + 2 * PAGE, PAGE), 0) &&
+              KTAP_EQUAL(syscall(__NR_msync, m + 2 * PAGE, 2 * PAGE, MS_INVALIDATE), 0);
+
+    munmap(m, 4 * PAGE);
+    close(fd);
+    return ok;
+}
+
 static bool area_grows_downward(void)
 {
     char *base = map(1024, PROT_NONE, ANONYMOUS | MAP_NORESERVE, -1);
@@ -1012,6 +1036,7 @@ static const struct ktap_test tests[] = {
     {"pages of files are present", pages_of_files_are_present},
     {"populating needs the right to read or write", populating_needs_the_right},
     {"msync refuses what makes no sense", msync_checks_its_arguments},
+    {"msync does not invalidate what is locked", msync_does_not_invalidate_what_is_locked},
     {"a mapping with MAP_GROWSDOWN grows downward", area_grows_downward},
     {"a protection reaches every page", protection_reaches_every_page},
     {"code that was written can be run", written_code_can_be_run},
