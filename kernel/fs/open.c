@@ -96,6 +96,9 @@ static int check_open(struct inode *inode, unsigned flags)
         return -EISDIR;
     if (wants_write(flags) || (flags & O_TRUNC))
         access |= MAY_WRITE;
+    /* O_PATH may have kept an inode of what is somebody else's by now. */
+    if (inode->ops->keep_attributes != NULL)
+        inode->ops->refresh(inode);
     error = inode_may(inode, access);
     if (error == 0 && (flags & O_NOATIME) && inode_may_own(inode) == -EPERM)
         error = -EPERM;

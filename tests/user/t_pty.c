@@ -155,6 +155,42 @@ static bool check_slave_of_root(void)
            FAILS(syscall(__NR_fchown, pty.slave, USER, -1), EPERM);
 }
 
+static int path_fd; /* O_PATH, of when the slave was the user's */
+
+static bool check_slave_is_users_no_more(void)
+{
+    char path[32];
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+    return KTAP_EQUAL(syscall(__NR_setresuid, USER, USER, USER), 0) &&
+           FAILS(open(path, O_RDWR | O_NOCTTY), EACCES) && FAILS(chmod(path, 0666), EPERM);
+}
+
+/* What a user may do with a file that he kept depends on whose the slave is now. */
+static bool a_slave_can_be_taken_away(void)
+{
+    const char *path;
+    int number;
+    bool is_ok;
+
+    if (!pty_open(&pty))
+        return false;
+    path = pty_path(number = pty.number);
+    is_ok = KTAP_EQUAL(chown(path, USER, 5), 0) && KTAP_EQUAL(chmod(path, 0600), 0);
+    path_fd = open(path, O_PATH);
+    is_ok = KTAP_EQUAL(chown(path, 0, 0), 0) && holds_in_child(check_slave_is_users_no_more) &&
+            KTAP_EQUAL(chown(path, USER, 5), 0) && is_ok;
+    close(path_fd);
+    path_fd = open(path, O_PATH);
+    pty_close(&pty);
+    /* Nor is another one his that has the same number. */
+    is_ok = pty_open(&pty) && KTAP_EQUAL(pty.number, number) &&
+            holds_in_child(check_slave_is_users_no_more) && is_ok;
+    pty_close(&pty);
+    close(path_fd);
+    return is_ok;
+}
+
 static bool a_slave_can_be_given_away(void)
 {
     const char *path;
@@ -468,6 +504,7 @@ int main(void)
         {"/dev/pts has a ptmx of its own", it_has_a_ptmx_of_its_own},
         {"devpts can be mounted elsewhere", it_can_be_mounted_elsewhere},
         {"a slave can be given away", a_slave_can_be_given_away},
+        {"and be taken away again", a_slave_can_be_taken_away},
         {"the master can open the slave", the_master_can_open_the_slave},
         {"which can be looked at, though it is in no path",
          a_slave_without_a_path_can_be_looked_at},

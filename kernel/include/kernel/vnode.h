@@ -143,13 +143,13 @@ struct inode_ops {
     const struct file_ops *file_ops;
     /* Prepares such a file, which has its ops and its inode. 0 or -errno. NULL: nothing to do. */
     int (*open)(struct file *file);
-    /* Brings the fields up to date before stat() looks at them. NULL: they are. */
+    /* Brings the fields up to date before stat() looks at them; NULL: they are. See also below. */
     void (*refresh)(struct inode *inode);
     bool has_fixed_attributes; /* chmod(), chown() and utimensat(): -EPERM */
     /*
      * The mode, or with is_owner also the owner, has been changed: keeps them, because they outlive
      * the inode; locked. NULL: the inode keeps them. With it, chmod() and chown() are allowed in
-     * any case, and others may have changed them since refresh().
+     * any case, others may have changed them since refresh(), and who opens it is judged after one.
      */
     void (*keep_attributes)(struct inode *inode, bool is_owner);
 
