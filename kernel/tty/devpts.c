@@ -37,12 +37,23 @@ struct devpts {
     uint32_t mode, ptmx_mode, gid; /* constant */
 };
 
+/* The inode of a pseudo-terminal, or of ptmx. */
+struct node {
+    struct inode inode;
+    uint64_t id; /* constant; as in struct pty_attributes; of ptmx 0 */
+};
+
 static const struct inode_ops node_ops, ptmx_ops, root_ops;
 static struct file_system devpts_file_system;
 
 /* Shown to nobody: what TIOCGPTPEER opens is of this one. */
 static struct devpts hidden = {.mode = 0600, .gid = GID_OF_OPENER};
 static struct mount hidden_mount = {.type = &devpts_file_system, .private = &hidden};
+
+static struct node *node_of(const struct inode *inode)
+{
+    return container_of(inode, struct node, inode);
+}
 
 static uint32_t node_mode(const struct devpts *devpts, bool is_ptmx)
 {
@@ -67,11 +78,14 @@ static struct inode *make_node(struct mount *mount, int number,
                                const struct pty_attributes *attributes)
 {
     struct devpts *devpts = mount->private;
-    struct inode *inode = kmalloc_user(sizeof(*inode));
+    struct node *node = kmalloc_user(sizeof(*node));
     bool is_ptmx = attributes == NULL;
+    struct inode *inode;
 
-    if (inode == NULL)
+    if (node == NULL)
         return NULL;
+    node->id = is_ptmx ? 0 : attributes->id;
+    inode = &node->inode;
     inode_init(inode, is_ptmx ? &ptmx_ops : &node_ops, mount, node_mode(devpts, is_ptmx), NULL);
     inode->number = (uint64_t)(is_ptmx ? INODE_PTMX : INODE_FIRST + number);
     inode->device = is_ptmx ? DEVICE(PTMX_MAJOR, PTMX_MINOR) : DEVICE(SLAVE_MAJOR, number);
@@ -85,7 +99,7 @@ static struct inode *free_node(struct inode *inode)
 {
     struct devpts *devpts = inode->mount->private;
 
-    kfree(inode);
+    kfree(node_of(inode));
     atomic_fetch_sub(&devpts->nr_inodes, 1);
     return NULL;
 }
@@ -168,19 +182,22 @@ static int number_of(const struct inode *inode)
 
 static void keep_attributes(struct inode *inode, bool is_owner)
 {
-    pty_set_attributes(
-        number_of(inode),
-        &(struct pty_attributes){
-            .uid = inode->uid, .gid = inode->gid, .has_own_gid = true, .mode = inode->mode},
-        is_owner);
+    pty_set_attributes(number_of(inode),
+                       &(struct pty_attributes){.id = node_of(inode)->id,
+                                                .uid = inode->uid,
+                                                .gid = inode->gid,
+                                                .has_own_gid = true,
+                                                .mode = inode->mode},
+                       is_owner);
 }
 
-/* Another inode of the terminal may have been changed. */
+/* Another inode of the terminal may have been changed. Once that is gone there is nobody to ask. */
 static void refresh(struct inode *inode)
 {
     struct pty_attributes attributes;
 
-    if (pty_next(number_of(inode), &attributes) == number_of(inode))
+    if (pty_next(number_of(inode), &attributes) == number_of(inode) &&
+        attributes.id == node_of(inode)->id)
         set_attributes(inode, &attributes);
 }
 
@@ -274,6 +291,11 @@ static struct file_system devpts_file_system = {
 void devpts_init(void)
 {
     file_system_register(&devpts_file_system);
+}
+
+bool devpts_is_of(const struct inode *inode, uint64_t id)
+{
+    return inode->ops != &node_ops || node_of(inode)->id == id;
 }
 
 int devpts_open(int number, unsigned flags, struct file **file)

@@ -40,7 +40,7 @@
 struct pty {
     struct tty tty;                   /* the slave */
     int number;                       /* c */
-    struct pty_attributes attributes; /* b */
+    struct pty_attributes attributes; /* b; but for `id`, which is c */
     bool is_open;                     /* b  the master is */
 
     struct tty_file master;         /* c */
@@ -54,6 +54,7 @@ struct pty {
 
 static struct spinlock table_lock = SPINLOCK_INIT("pty table", LOCK_RANK_TTY_CONTROL);
 static struct pty *table[PTYS_MAX]; /* table_lock */
+static uint64_t last_id;            /* table_lock */
 
 static struct pty *pty_of(const struct file *master)
 {
@@ -126,11 +127,11 @@ static int find_slave(unsigned number, struct pty **found)
     return error;
 }
 
-/* Takes over the reference if it works. */
+/* Takes over the reference if it works. The file's inode may be of one that is gone. */
 static int open_slave_of(struct pty *pty, struct file *file)
 {
     irq_state_t irq = spin_lock_irq(&pty->tty.lock);
-    int error = pty->is_locked ? -EIO : 0;
+    int error = pty->is_locked || !devpts_is_of(file->inode, pty->attributes.id) ? -EIO : 0;
 
     spin_unlock_irq(&pty->tty.lock, irq);
     if (error == 0)
@@ -172,7 +173,7 @@ void pty_set_attributes(int number, const struct pty_attributes *attributes, boo
 {
     irq_state_t irq = spin_lock_irq(&table_lock);
 
-    if (table[number] != NULL && table[number]->is_open) {
+    if (table[number] != NULL && table[number]->attributes.id == attributes->id) {
         table[number]->attributes.mode = attributes->mode;
         if (is_owner)
             table[number]->attributes = *attributes;
@@ -328,6 +329,7 @@ static int give_number(struct pty *pty)
         number++;
     if (number < PTYS_MAX) {
         pty->number = number;
+        pty->attributes.id = ++last_id;
         pty->tty.device = DEVICE(SLAVE_MAJOR, number);
         pty->is_open = true;
         table[number] = pty;

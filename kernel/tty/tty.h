@@ -165,8 +165,9 @@ int64_t pty_master_ioctl(struct file *file, unsigned request, uint64_t arg);
 #define SLAVE_MAJOR 136
 #define PTYS_MAX    256
 
-/* Whose a pseudo-terminal is, as chown() and chmod() have said last. */
+/* Which pseudo-terminal it is, and whose, as chown() and chmod() have said last. */
 struct pty_attributes {
+    uint64_t id;       /* its own: others may have its number later */
     uint32_t uid, gid; /* of who opened the master, until it is changed */
     bool has_own_gid;  /* it was */
     uint32_t mode;     /* with the type; 0: has not been changed */
@@ -176,12 +177,15 @@ struct pty_attributes {
  * And whose that is. Any context. */
 int pty_next(int number, struct pty_attributes *attributes);
 
-/* It has that mode now, and with is_owner that owner, if its master is open. Any context. */
+/* The one with that id has that mode now, and with is_owner that owner. Any context. */
 void pty_set_attributes(int number, const struct pty_attributes *attributes, bool is_owner);
 
 /* ---- devpts.c ------------------------------------------------------------------------------- */
 
 void devpts_init(void);
+
+/* Whether the inode, if it is of devpts, is of the pseudo-terminal with that id. */
+bool devpts_is_of(const struct inode *inode, uint64_t id);
 
 /* As open() of /dev/pts/NUMBER, wherever that is mounted. 0 or -errno. */
 int devpts_open(int number, unsigned flags, struct file **file) MUST_CHECK;

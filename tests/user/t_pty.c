@@ -157,18 +157,31 @@ static bool check_slave_of_root(void)
 
 static int path_fd; /* O_PATH, of when the slave was the user's */
 
-static bool check_slave_is_users_no_more(void)
+static bool check_path_fd(int open_error, int chmod_error)
 {
     char path[32];
 
     snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
     return KTAP_EQUAL(syscall(__NR_setresuid, USER, USER, USER), 0) &&
-           FAILS(open(path, O_RDWR | O_NOCTTY), EACCES) && FAILS(chmod(path, 0666), EPERM);
+           FAILS(open(path, O_RDWR | O_NOCTTY), open_error) &&
+           KTAP_EQUAL(chmod(path, 0666) == 0 ? 0 : errno, chmod_error);
+}
+
+static bool check_slave_is_users_no_more(void)
+{
+    return check_path_fd(EACCES, EPERM);
+}
+
+/* What is his is the inode of one that is gone, and nothing else. */
+static bool check_slave_is_gone(void)
+{
+    return check_path_fd(EIO, 0);
 }
 
 /* What a user may do with a file that he kept depends on whose the slave is now. */
 static bool a_slave_can_be_taken_away(void)
 {
+    struct stat status = {0};
     const char *path;
     int number;
     bool is_ok;
@@ -184,8 +197,10 @@ static bool a_slave_can_be_taken_away(void)
     path_fd = open(path, O_PATH);
     pty_close(&pty);
     /* Nor is another one his that has the same number. */
-    is_ok = pty_open(&pty) && KTAP_EQUAL(pty.number, number) &&
-            holds_in_child(check_slave_is_users_no_more) && is_ok;
+    is_ok = holds_in_child(check_slave_is_gone) && pty_open(&pty) &&
+            KTAP_EQUAL(pty.number, number) && holds_in_child(check_slave_is_gone) &&
+            KTAP_EQUAL(stat(path, &status), 0) && KTAP_EQUAL(status.st_uid, 0) &&
+            KTAP_EQUAL(status.st_mode & 0006, 0) && is_ok;
     pty_close(&pty);
     close(path_fd);
     return is_ok;
