@@ -77,6 +77,13 @@ int ktap_finish(void)
     return nr_failed == 0 && nr_run == nr_planned ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+int ktap_main(const struct ktap_test *tests, size_t nr_tests)
+{
+    ktap_start(nr_tests);
+    ktap_run(tests, nr_tests);
+    return ktap_finish();
+}
+
 void ktap_diag(const char *fmt, ...)
 {
     char text[SENTENCE_BYTES];

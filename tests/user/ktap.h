@@ -16,9 +16,7 @@
  *     {
  *         if (argc > 1)
  *             return ktap_play_role(roles, KTAP_LEN(roles), argc, argv);
- *         ktap_start(KTAP_LEN(tests));
- *         ktap_run(tests, KTAP_LEN(tests));
- *         return ktap_finish();
+ *         return ktap_main(tests, KTAP_LEN(tests));
  *     }
  *
  * What would end the process is done in a child: the suite starts itself with the name of a *role*.
@@ -48,7 +46,10 @@ struct ktap_role {
     int (*run)(int argc, char **argv); /* argv[1] is the name; returns the exit status */
 };
 
-/* Prints the header and the plan: how many tests there will be. */
+/* A whole suite of these tests. Its exit status. */
+int ktap_main(const struct ktap_test *tests, size_t nr_tests);
+
+/* A suite in pieces. Prints the header and the plan: how many tests there will be. */
 void ktap_start(size_t nr_tests);
 
 /* Stops the suite unless it runs on Thrum. */

@@ -163,7 +163,5 @@ int main(int argc, char **argv)
         nr_periods = strtoul(argv[1], NULL, 10);
     if (argc > 2)
         nr_late_allowed = strtoul(argv[2], NULL, 10);
-    ktap_start(KTAP_LEN(tests));
-    ktap_run(tests, KTAP_LEN(tests));
-    return ktap_finish();
+    return ktap_main(tests, KTAP_LEN(tests));
 }

@@ -514,7 +514,5 @@ int main(int argc, char **argv)
     if (argc > 1)
         return ktap_play_role(roles, KTAP_LEN(roles), argc, argv);
     ktap_need_thrum();
-    ktap_start(KTAP_LEN(tests));
-    ktap_run(tests, KTAP_LEN(tests));
-    return ktap_finish();
+    return ktap_main(tests, KTAP_LEN(tests));
 }

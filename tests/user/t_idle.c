@@ -178,7 +178,5 @@ int main(int argc, char **argv)
         duration_ns = strtoul(argv[1], NULL, 10) * NSEC_PER_MSEC;
     if (argc > 2)
         limit_ns = strtoul(argv[2], NULL, 10) * NSEC_PER_USEC;
-    ktap_start(KTAP_LEN(tests));
-    ktap_run(tests, KTAP_LEN(tests));
-    return ktap_finish();
+    return ktap_main(tests, KTAP_LEN(tests));
 }

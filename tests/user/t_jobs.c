@@ -645,7 +645,5 @@ int main(void)
         {"a line is hung up with its session", a_line_is_hung_up_with_its_session},
     };
 
-    ktap_start(KTAP_LEN(tests));
-    ktap_run(tests, KTAP_LEN(tests));
-    return ktap_finish();
+    return ktap_main(tests, KTAP_LEN(tests));
 }

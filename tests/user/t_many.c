@@ -150,7 +150,5 @@ int main(int argc, char **argv)
         nr_children = number(argv[2], NR_CHILD_MAX);
     if (argc > 3)
         nr_lwps = number(argv[3], NR_LWPS_MAX);
-    ktap_start(KTAP_LEN(tests));
-    ktap_run(tests, KTAP_LEN(tests));
-    return ktap_finish();
+    return ktap_main(tests, KTAP_LEN(tests));
 }

@@ -534,7 +534,5 @@ int main(void)
         {"memory comes back", memory_comes_back},
     };
 
-    ktap_start(KTAP_LEN(tests));
-    ktap_run(tests, KTAP_LEN(tests));
-    return ktap_finish();
+    return ktap_main(tests, KTAP_LEN(tests));
 }

@@ -291,7 +291,5 @@ int main(int argc, char **argv)
     ktap_need_thrum();
     shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     thrum_stat(&at_start.wanted);
-    ktap_start(KTAP_LEN(tests));
-    ktap_run(tests, KTAP_LEN(tests));
-    return ktap_finish();
+    return ktap_main(tests, KTAP_LEN(tests));
 }

@@ -246,7 +246,5 @@ static const struct ktap_test tests[] = {
 
 int main(void)
 {
-    ktap_start(KTAP_LEN(tests));
-    ktap_run(tests, KTAP_LEN(tests));
-    return ktap_finish();
+    return ktap_main(tests, KTAP_LEN(tests));
 }
