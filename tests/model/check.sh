@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 #
 # check.sh MODEL DIR holds|fails|sampled [OPTION...]: checks the model with these spin options, in
-# DIR. Succeeds if the result is the one that was named.
+# DIR. Succeeds if the result is the one that was named. DEPTH: how many steps a path may have at most;
+# a million take 53 MiB.
 
 set -euo pipefail
 
@@ -17,7 +18,7 @@ done
 
 # -DSAFETY: assertions and dead ends, no cycles. States are stored compressed, or as bits in 256 MiB.
 checker_flags=(-DSAFETY -DCOLLAPSE -DMEMLIM=2500)
-checker_options=(-m8000000 -n -w22)
+checker_options=("-m${DEPTH:-1000000}" -n -w22)
 if [[ $want == sampled ]]; then
     checker_flags=(-DSAFETY -DBITSTATE -DMEMLIM=2500)
     checker_options=(-m2000000 -n -w31 -k3 -Q2) # stops after two minutes

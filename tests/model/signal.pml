@@ -4,7 +4,7 @@
  *
  * One process with NR_LWPS places for LWPs, and a sender outside of it, which posts at any time and
  * as often as it likes: a signal with a handler, which LWPs may block; one that stops; SIGCONT; and
- * with -DKILL one that ends the process. In user mode an LWP may block the first, let it through,
+ * with -DKILL SIGKILL. In user mode an LWP may block the first, let it through,
  * make another LWP, end, or sleep in a system call. So the search sees every order of the steps of
  * every program that there is for so many LWPs. With -DSTOPS nobody sends the first signal or sleeps,
  * which makes the search of more LWPs possible.
@@ -23,8 +23,9 @@
  * anybody's, and an IPI that comes there later is not seen by it. Which CPU has it next is no
  * matter: switch_to() sets return_work there, if it has to.
  *
- * Left out: what a handler does, signals to one LWP, and whether one that can go on does so in the
- * end.
+ * Left out: what a handler does; signals to one LWP, by an LWP of the process itself, or by an
+ * interrupt on its own CPU; signalfd and sigtimedwait; deadly signals that wait for SIGCONT; orphaned
+ * groups; exec and lwp_cancel (lwp.pml has these); and whether one that can go on does so in the end.
  *
  * What has to be so:
  *   - whoever does not run the last instructions of the way to user mode and has been asked
@@ -33,10 +34,11 @@
  *   - a signal that is pending, and that not every LWP blocks, has been seen by one of those that
  *     do not, or one of them has been asked (monitor);
  *   - a system call that was interrupted does not end before its LWP has looked (has_given_up);
- *   - when the last LWP has come to its stop, none is in user mode (stopped_is_stopped);
+ *   - while a process is stopped, no LWP is in user mode (stopped_is_stopped, monitor);
  *   - nr_to_stop is the number of LWPs that have to come there (locked);
- *   - the parent hears of a stop and of a going on: while there is something to tell, an LWP is
- *     about to; and nobody sleeps for SIGCONT where it has come, or the process ends (monitor).
+ *   - while there is news of a stop or of a going on, an LWP is about to tell the parent (news that
+ *     is replaced before is not told); and nobody sleeps for SIGCONT where it has come, or the process
+ *     ends (monitor).
  *
  * -DMUTANT=n leaves one essential step out. The search has to find something wrong with each.
  */
@@ -97,6 +99,7 @@ inline sched_wake(who, only_interruptible, was_woken)
     if
     :: state[who] == BLOCKED && (!only_interruptible || is_interruptible[who]) ->
         state[who] = OFF;
+        is_interruptible[who] = false;
         has_given_up[who] = only_interruptible;
         was_woken = true
     :: else
@@ -198,19 +201,21 @@ inline signal_interrupt(who, was_set)
     }
 }
 
-/* An LWP that takes it; NOBODY: there is none. It need not be the first one. */
+/* An LWP that takes it, any of them; NOBODY: there is none. */
 inline choose(but, signal_may_be_blocked, taker)
 {
-    d_step {
-        taker = NOBODY;
-        for (i : 0 .. NR_LWPS - 1) {
+    taker = NOBODY;
+    for (i : 0 .. NR_LWPS - 1) {
+        if
+        :: i != but && life[i] == ALIVE && !(signal_may_be_blocked && blocks[i]) ->
             if
-            :: i != but && life[i] == ALIVE && !(signal_may_be_blocked && blocks[i]) -> taker = i
-            :: else
+            :: taker = i
+            :: taker != NOBODY /* the one before it stays */
             fi
-        }
-        i = 0
+        :: else
+        fi
     }
+    i = 0
 }
 
 /* stopped() */
@@ -492,7 +497,6 @@ sleep: /* in a system call; what it waits for may come, or not, but where that c
         :: true -> sched_block(self, false)
         fi
     };
-    atomic { ON_CPU(self) -> is_interruptible[self] = false };
     goto on_the_way;
 
 leave: /* user_lwp_exit(), signal_lwp_leaves() */
@@ -503,7 +507,7 @@ leave: /* user_lwp_exit(), signal_lwp_leaves() */
         is_looking[self] = false;
         settle(self);
         if
-        :: is_pending && MUTANT != 3 -> choose(self, true, other)
+        :: is_pending && !blocks[self] && MUTANT != 3 -> choose(self, true, other)
         :: else
         fi
     };
@@ -522,7 +526,18 @@ leave: /* user_lwp_exit(), signal_lwp_leaves() */
     :: other != NOBODY -> signal_interrupt(other, was_set)
     :: else
     fi;
-    atomic { other = NOBODY; life[self] = GONE; release() };
+    atomic {
+        life[self] = GONE;
+        release();
+        other = NOBODY; /* what nobody looks at any more makes no states */
+        state[self] = OFF;
+        interrupt[self] = false;
+        return_work[self] = false;
+        has_ipi[self] = false;
+        has_given_up[self] = false;
+        blocks[self] = false;
+        irqs_are_off[self] = false
+    };
 end_gone:
     false
 }
@@ -571,7 +586,7 @@ end_interrupts:
            state[who] = OFF; has_ipi[who] = false; return_work[who] = false }
     :: atomic { state[who] == OFF && life[who] == ALIVE -> switch_to(who) }
     :: atomic { state[who] == BLOCKED && !sleeps_for_resumed[who] && life[who] == ALIVE ->
-           state[who] = OFF } /* what it waits for has come */
+           state[who] = OFF; is_interruptible[who] = false } /* what it waits for has come */
     od
 }
 
@@ -593,6 +608,7 @@ end_interrupts:
 #define WILL_TAKE(who) (SEES(who) && !blocks[who])
 #define STAYS(who)     sleeps_for_resumed[who]
 #define TELLS(who)     (SEES(who) && !sleeps_for_resumed[who])
+#define USES_CPU(who)  in_user_mode[who]
 
 proctype monitor()
 {
@@ -605,6 +621,8 @@ end_monitor:
            assert(false) }
     :: atomic { lock == NOBODY && !is_ending && tell_parent != NOTHING && SOME(LIVES) &&
            !SOME(TELLS) -> assert(false) }
+    :: atomic { lock == NOBODY && is_stopping && nr_to_stop == 0 && SOME(USES_CPU) ->
+           assert(false) }
     :: atomic { lock == NOBODY && (is_ending || !is_stopping) && SOME(STAYS) ->
            assert(false) }
     fi

@@ -44,7 +44,7 @@ class Shell(Terminal):
         return re.sub(PROMPT, "", self.new_text().split("\n", 1)[1]).rstrip("\n")
 
     def begin(self, command):
-        """Begins a command line that prints a line `begun` once the terminal is its own."""
+        """Begins a command line that prints a line `begun`; the shell has let go of the terminal by then."""
         self.type(command + "\r")
         self.wait_for(r"\nbegun\n")
 
@@ -119,7 +119,7 @@ def control_c(shell):
     shell.type("\x03")
     shell.wait_for_prompt()
     shell.begin("echo begun; read line")
-    time.sleep(1)
+    time.sleep(1)  # else it may strike within echo
     shell.type("\x03")
     shell.wait_for_prompt()
     shell.begin(LOOP)
@@ -219,10 +219,10 @@ def flushed_input(shell):
     """What nobody reads fills the terminal and the port behind it; tcflush() throws away both."""
     shell.type("/test/t_tty flush\r")
     shell.wait_for(r"type\n")
-    for _ in range(45):
+    for _ in range(44):
         shell.child.send("x" * 91)
         shell.pump(0.001)
-    shell.child.send("y" * 12)
+    shell.child.send("x" * 91 + "y" * 12)
     shell.wait_for(r"flushed\n")
     shell.type("end.")
     shell.wait_for(r"got ")

@@ -139,7 +139,7 @@ void *fork_for_ever(void *arg)
     return arg;
 }
 
-static bool is_in_state(pid_t tid, unsigned state)
+bool is_in_state(pid_t tid, unsigned state)
 {
     struct thrum_sched_lwp lwp;
 

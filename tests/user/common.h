@@ -44,6 +44,9 @@ thread_t start_lwp(void *(*function)(void *arg), void *arg);
 /* Waits until the LWP is blocked, in whatever it does; whether it has come to that in time. */
 bool comes_to_wait(pid_t tid);
 
+/* Whether the LWP is in that THRUM_LWP_STATE_* now. */
+bool is_in_state(pid_t tid, unsigned state);
+
 /* The same for its end: it is there to be joined. */
 bool comes_to_end(pid_t tid);
 

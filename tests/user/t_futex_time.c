@@ -87,19 +87,30 @@ static bool has_requeued(void *arg)
     return futex((void *)&condition_word, FUTEX_CMP_REQUEUE_PI, 1, NULL, (void *)&word, 0) == 1;
 }
 
-/* One that waits for `word`, which is the caller's. */
+static bool is_over(void *sleeper)
+{
+    return atomic_load(&((struct sleeper *)sleeper)->is_over);
+}
+
+static bool waits_or_is_over(void *sleeper)
+{
+    return is_over(sleeper) ||
+           is_in_state(((struct sleeper *)sleeper)->lwp, THRUM_LWP_STATE_BLOCKED);
+}
+
+static bool is_requeued_or_over(void *sleeper)
+{
+    return is_over(sleeper) || has_requeued(NULL);
+}
+
+/* One that waits for `word`, which is the caller's; unless its time comes before. */
 static bool start_sleeper(struct sleeper *s)
 {
     atomic_store(&word, tid());
     atomic_store(&s->is_over, false);
     return KTAP_EQUAL(thread_create(&s->lwp, run_sleeper, s), 0) &&
-           KTAP_TRUE(comes_to_wait(s->lwp)) &&
-           (s->way != REQUEUED_PI || KTAP_TRUE(ktap_wait_for(has_requeued, NULL)));
-}
-
-static bool is_over(void *sleeper)
-{
-    return atomic_load(&((struct sleeper *)sleeper)->is_over);
+           KTAP_TRUE(ktap_wait_for(waits_or_is_over, s)) &&
+           (s->way != REQUEUED_PI || KTAP_TRUE(ktap_wait_for(is_requeued_or_over, s)));
 }
 
 /* It ends by itself. What is left of the lock is for the next to overwrite. */
@@ -151,28 +162,29 @@ static bool set_on_ends_the_wait(void)
     return for_all_ways(ends_when_it_is_set_on);
 }
 
-#define SOON_NS (100 * MSEC_NS)
-
-/* When the machine is slow, the time may come before the clock is set: then once more. */
+/* When the machine is slow, the time may come before the clock is set: then once more, with twice
+ * the time. */
 static bool goes_on_when_it_is_set_back(struct sleeper *s)
 {
+    long soon_ns = 50 * MSEC_NS;
     bool is_right, is_late;
 
     do {
         long since = now_of(CLOCK_MONOTONIC);
-        struct timespec pause = time_of(2 * SOON_NS);
 
-        s->until = time_of(now_of(CLOCK_REALTIME) + SOON_NS);
+        soon_ns *= 2;
+        struct timespec pause = time_of(2 * soon_ns);
+        s->until = time_of(now_of(CLOCK_REALTIME) + soon_ns);
         is_right = start_sleeper(s);
         shift_calendar(-1000);
-        is_late = now_of(CLOCK_MONOTONIC) - since >= SOON_NS;
+        is_late = now_of(CLOCK_MONOTONIC) - since >= soon_ns;
         if (!is_late) {
             nanosleep(&pause, NULL);
             is_right = is_right && KTAP_TRUE(!s->is_over);
         }
         shift_calendar(1000);
         is_right = is_right && ends_with(s, -ETIMEDOUT) &&
-                   KTAP_TRUE(now_of(CLOCK_MONOTONIC) - since >= SOON_NS);
+                   KTAP_TRUE(now_of(CLOCK_MONOTONIC) - since >= soon_ns);
     } while (is_late && is_right);
     return is_right;
 }

@@ -331,8 +331,7 @@ static bool access_modes_are_kept(void)
 static bool flags_of_no_meaning_are_ignored(void)
 {
     char *m = map(1, READ_WRITE, ANONYMOUS | 0x80, -1);
-    bool ok = KTAP_TRUE(m != MAP_FAILED) &&
-              KTAP_TRUE(map(1, READ_WRITE, ANONYMOUS | MAP_HUGETLB, -1) == MAP_FAILED);
+    bool ok = KTAP_TRUE(m != MAP_FAILED);
 
     munmap(m, PAGE);
     return ok;

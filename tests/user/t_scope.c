@@ -128,9 +128,9 @@ static int percent_of_first(const uint64_t start_ns[2])
 }
 
 /*
- * Whether the first of two teams gets that much. A virtual CPU whose host is busy stands still for
- * more than a slice at times, which counts for whoever has it: that evens out if one looks for
- * longer, and a share that is wrong does not.
+ * Whether the first of two teams gets that much of what both get. A virtual CPU whose host is busy
+ * stands still for more than a slice at times, which counts for whoever has it: that evens out if
+ * one looks for longer, and a share that is wrong does not.
  */
 static bool first_gets(int percent)
 {

@@ -19,6 +19,7 @@
 
 #include "common.h"
 #include "ktap.h"
+#include "proc_text.h"
 
 #define STOPPED(signal) ((signal) << 8 | 0x7f)
 #define CONTINUED       0xffff
@@ -244,7 +245,9 @@ static bool deadly_signals_wait_too(void)
     kill(child, SIGSTOP);
     bool is_right = reports(child, WUNTRACED, STOPPED(SIGSTOP));
     kill(child, SIGTERM);
-    is_right &= KTAP_EQUAL(waitpid(child, NULL, WNOHANG), 0);
+    const char *status = proc_read_of(child, "status");
+    is_right &= KTAP_TRUE(status != NULL && strstr(status, "State:\tT") != NULL) &&
+                KTAP_TRUE(strstr(status, "ShdPnd:\t0000000000004000") != NULL);
     kill(child, SIGCONT);
     return reports(child, 0, SIGTERM) && is_right;
 }
