@@ -143,9 +143,8 @@ void do_fcntl(void)
         return;
     }
     default: {
-        int command = (int)any(1100) + 2000; /* none, or leases and seals */
-        if (command >= 1024)
-            command = 99;
+        const int command = 99; /* there is none */
+
         tell("%d)", command);
         CALL(SYS_fcntl, fd, command, 0);
     }
