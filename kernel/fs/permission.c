@@ -107,12 +107,12 @@ static int check_change(struct inode *inode, bool is_of_times)
     return inode->ops->has_fixed_attributes ? -EPERM : 0;
 }
 
-/* The mode, or also the owner, has been changed. Locked. */
-static void keep_change(struct inode *inode, bool is_owner)
+/* Those of enum inode_attribute have been changed. Locked. */
+static void keep_change(struct inode *inode, unsigned changed)
 {
     inode_touch_changed(inode);
     if (inode->ops->keep_attributes != NULL)
-        inode->ops->keep_attributes(inode, is_owner);
+        inode->ops->keep_attributes(inode, changed);
 }
 
 int inode_change_mode(struct inode *inode, uint32_t mode)
@@ -129,7 +129,7 @@ int inode_change_mode(struct inode *inode, uint32_t mode)
     if (!credentials_are_files_root(caller) && !credentials_have_group(caller, inode->gid))
         mode &= ~(uint32_t)S_ISGID;
     inode->mode = (inode->mode & S_IFMT) | (mode & 07777);
-    keep_change(inode, false);
+    keep_change(inode, ATTRIBUTE_MODE);
     mutex_unlock(&inode->lock);
     inotify_happened(inode, IN_ATTRIB);
     return 0;
@@ -165,6 +165,26 @@ static bool may_change_owner(const struct inode *inode, uint32_t uid, uint32_t g
     return gid == UINT32_MAX || gid == inode->gid || credentials_have_group(caller, gid);
 }
 
+/* Locked. */
+static void set_owner(struct inode *inode, uint32_t uid, uint32_t gid)
+{
+    uint32_t old_mode = inode->mode;
+    unsigned changed = 0;
+
+    if (uid != UINT32_MAX) {
+        inode->uid = uid;
+        changed |= ATTRIBUTE_UID;
+    }
+    if (gid != UINT32_MAX) {
+        inode->gid = gid;
+        changed |= ATTRIBUTE_GID;
+    }
+    inode->mode = without_privileges(inode);
+    if (inode->mode != old_mode)
+        changed |= ATTRIBUTE_MODE;
+    keep_change(inode, changed);
+}
+
 int inode_change_owner(struct inode *inode, uint32_t uid, uint32_t gid)
 {
     int error = check_change(inode, false);
@@ -172,16 +192,10 @@ int inode_change_owner(struct inode *inode, uint32_t uid, uint32_t gid)
     if (error != 0)
         return error;
     mutex_lock(&inode->lock);
-    if (!may_change_owner(inode, uid, gid)) {
+    if (may_change_owner(inode, uid, gid))
+        set_owner(inode, uid, gid);
+    else
         error = -EPERM;
-    } else {
-        if (uid != UINT32_MAX)
-            inode->uid = uid;
-        if (gid != UINT32_MAX)
-            inode->gid = gid;
-        inode->mode = without_privileges(inode);
-        keep_change(inode, true);
-    }
     mutex_unlock(&inode->lock);
     if (error == 0)
         inotify_happened(inode, IN_ATTRIB);

@@ -4,8 +4,9 @@
  * Nothing is stored: a name is looked up in the table of pseudo-terminals (pty.c), and gets an
  * inode that is made for it and goes with its last reference. So every mount shows the same
  * terminals; there are no private instances. A terminal belongs to who opened its master, or to the
- * group that the option gid= names, until somebody changes that or the mode: what he says is kept
- * with the terminal, and all inodes of it say the same. Times, and the owner of ptmx, are fixed.
+ * group that the option gid= names, until somebody changes that or the mode: what he says, and
+ * nothing else, is kept with the terminal, and all inodes of it say the same once refresh() has
+ * asked. Times, and the owner of ptmx, are fixed.
  *
  * Options: mode= of the terminals (600), gid= of their group, ptmxmode= of the folder's own ptmx
  * (000).
@@ -180,25 +181,28 @@ static int number_of(const struct inode *inode)
     return (int)(inode->number - INODE_FIRST);
 }
 
-static void keep_attributes(struct inode *inode, bool is_owner)
+static void keep_attributes(struct inode *inode, unsigned changed)
 {
-    pty_set_attributes(number_of(inode),
-                       &(struct pty_attributes){.id = node_of(inode)->id,
-                                                .uid = inode->uid,
-                                                .gid = inode->gid,
-                                                .has_own_gid = true,
-                                                .mode = inode->mode},
-                       is_owner);
+    pty_set_attributes(
+        number_of(inode),
+        &(struct pty_attributes){
+            .id = node_of(inode)->id, .uid = inode->uid, .gid = inode->gid, .mode = inode->mode},
+        changed);
 }
 
-/* Another inode of the terminal may have been changed. Once that is gone there is nobody to ask. */
+/*
+ * Another inode of the terminal may have been changed. Once that is gone there is nobody to ask.
+ * What is changed here meanwhile is not overwritten by what was read before.
+ */
 static void refresh(struct inode *inode)
 {
     struct pty_attributes attributes;
 
+    mutex_lock(&inode->lock);
     if (pty_next(number_of(inode), &attributes) == number_of(inode) &&
         attributes.id == node_of(inode)->id)
         set_attributes(inode, &attributes);
+    mutex_unlock(&inode->lock);
 }
 
 static const struct inode_ops node_ops = {

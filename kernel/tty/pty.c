@@ -169,15 +169,26 @@ int pty_next(int number, struct pty_attributes *attributes)
     return number < PTYS_MAX ? number : -1;
 }
 
-void pty_set_attributes(int number, const struct pty_attributes *attributes, bool is_owner)
+/* table_lock is held. */
+static void merge_attributes(struct pty_attributes *to, const struct pty_attributes *from,
+                             unsigned changed)
+{
+    if (changed & ATTRIBUTE_MODE)
+        to->mode = from->mode;
+    if (changed & ATTRIBUTE_UID)
+        to->uid = from->uid;
+    if (changed & ATTRIBUTE_GID) {
+        to->gid = from->gid;
+        to->has_own_gid = true;
+    }
+}
+
+void pty_set_attributes(int number, const struct pty_attributes *attributes, unsigned changed)
 {
     irq_state_t irq = spin_lock_irq(&table_lock);
 
-    if (table[number] != NULL && table[number]->attributes.id == attributes->id) {
-        table[number]->attributes.mode = attributes->mode;
-        if (is_owner)
-            table[number]->attributes = *attributes;
-    }
+    if (table[number] != NULL && table[number]->attributes.id == attributes->id)
+        merge_attributes(&table[number]->attributes, attributes, changed);
     spin_unlock_irq(&table_lock, irq);
 }
 

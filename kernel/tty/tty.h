@@ -169,7 +169,7 @@ int64_t pty_master_ioctl(struct file *file, unsigned request, uint64_t arg);
 struct pty_attributes {
     uint64_t id;       /* its own: others may have its number later */
     uint32_t uid, gid; /* of who opened the master, until it is changed */
-    bool has_own_gid;  /* it was */
+    bool has_own_gid;  /* gid has been changed: what mounts say of it does not count any more */
     uint32_t mode;     /* with the type; 0: has not been changed */
 };
 
@@ -177,8 +177,8 @@ struct pty_attributes {
  * And whose that is. Any context. */
 int pty_next(int number, struct pty_attributes *attributes);
 
-/* The one with that id has that mode now, and with is_owner that owner. Any context. */
-void pty_set_attributes(int number, const struct pty_attributes *attributes, bool is_owner);
+/* The one with that id gets those that `changed` says, as enum inode_attribute. Any context. */
+void pty_set_attributes(int number, const struct pty_attributes *attributes, unsigned changed);
 
 /* ---- devpts.c ------------------------------------------------------------------------------- */
 

@@ -12,6 +12,7 @@
 
 #include <linux/magic.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -231,6 +232,65 @@ static bool a_slave_can_be_given_away(void)
             KTAP_TRUE((status.st_mode & 0777) != 0400) && is_ok;
     pty_close(&pty);
     return FAILS(chmod("/dev/pts/ptmx", 0666), EPERM) && is_ok;
+}
+
+/* What nobody has changed is as each mount says. */
+static bool only_what_is_changed_is_kept(void)
+{
+    const char *path;
+    char elsewhere[32];
+    bool is_ok;
+
+    mkdir("/tmp/pts", 0700);
+    if (!KTAP_EQUAL(mount("devpts", "/tmp/pts", "devpts", 0, "mode=600,gid=7"), 0) ||
+        !pty_open(&pty))
+        return false;
+    path = pty_path(pty.number);
+    snprintf(elsewhere, sizeof(elsewhere), "/tmp/pts/%d", pty.number);
+    is_ok = KTAP_EQUAL(chown(path, USER, -1), 0) && has_attributes(elsewhere, 0600, USER, 7) &&
+            KTAP_EQUAL(chmod(path, 0640), 0) && has_attributes(elsewhere, 0640, USER, 7) &&
+            KTAP_EQUAL(chown(path, -1, 8), 0) && has_attributes(elsewhere, 0640, USER, 8) &&
+            KTAP_EQUAL(chown(elsewhere, 0, -1), 0) && has_attributes(path, 0640, 0, 8);
+    pty_close(&pty);
+    return KTAP_EQUAL(umount2("/tmp/pts", 0), 0) && KTAP_EQUAL(rmdir("/tmp/pts"), 0) && is_ok;
+}
+
+static volatile bool *is_enough; /* shared with the child */
+
+static void change_owner_often(void *unused)
+{
+    const char *path = pty_path(pty.number);
+
+    (void)unused;
+    for (unsigned i = 0; !*is_enough; i++)
+        chown(path, i % 2 ? USER : 0, -1);
+    _exit(CHILD_IS_WELL);
+}
+
+/* Who changes the owner does not undo what somebody else says of the mode. */
+static bool changes_at_once_are_all_kept(void)
+{
+    struct stat status = {0};
+    bool is_ok = true;
+    const char *path;
+    pid_t child;
+
+    if (!pty_open(&pty))
+        return false;
+    path = pty_path(pty.number);
+    is_enough = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    child = start_child(change_owner_often, NULL);
+    for (unsigned i = 0; is_ok && i < ktap_times(5000); i++) {
+        unsigned mode = i % 2 ? 0600 : 0620;
+
+        is_ok = KTAP_EQUAL(chmod(path, mode), 0) && KTAP_EQUAL(stat(path, &status), 0) &&
+                KTAP_EQUAL(status.st_mode, S_IFCHR | mode);
+    }
+    *is_enough = true;
+    is_ok &= exits(child, CHILD_IS_WELL);
+    munmap((void *)is_enough, 1);
+    pty_close(&pty);
+    return is_ok;
 }
 
 static bool the_master_can_open_the_slave(void)
@@ -520,6 +580,8 @@ int main(void)
         {"devpts can be mounted elsewhere", it_can_be_mounted_elsewhere},
         {"a slave can be given away", a_slave_can_be_given_away},
         {"and be taken away again", a_slave_can_be_taken_away},
+        {"of which is kept what was said, and no more", only_what_is_changed_is_kept},
+        {"also when several say something at once", changes_at_once_are_all_kept},
         {"the master can open the slave", the_master_can_open_the_slave},
         {"which can be looked at, though it is in no path",
          a_slave_without_a_path_can_be_looked_at},

@@ -67,6 +67,8 @@ struct dir_entry {
 
 #define NAME_BYTES_MAX 255
 
+enum inode_attribute { ATTRIBUTE_MODE = 1, ATTRIBUTE_UID = 2, ATTRIBUTE_GID = 4 };
+
 /* A name within a folder: `length` bytes without a NUL, never "." or "..". */
 struct dir_name {
     struct inode *dir;
@@ -143,15 +145,18 @@ struct inode_ops {
     const struct file_ops *file_ops;
     /* Prepares such a file, which has its ops and its inode. 0 or -errno. NULL: nothing to do. */
     int (*open)(struct file *file);
-    /* Brings the fields up to date before stat() looks at them; NULL: they are. See also below. */
+    /*
+     * Brings the fields up to date before stat() looks at them, and with keep_attributes() also
+     * before chmod(), chown() and open() do. No lock is held. NULL: they are.
+     */
     void (*refresh)(struct inode *inode);
     bool has_fixed_attributes; /* chmod(), chown() and utimensat(): -EPERM */
     /*
-     * The mode, or with is_owner also the owner, has been changed: keeps them, because they outlive
-     * the inode; locked. NULL: the inode keeps them. With it, chmod() and chown() are allowed in
-     * any case, others may have changed them since refresh(), and who opens it is judged after one.
+     * What `changed` says, as enum inode_attribute, has been changed: keeps that, and nothing else,
+     * because it outlives the inode; locked. NULL: the inode keeps it. With it, chmod() and chown()
+     * are allowed in any case, and others may have changed any of them since refresh().
      */
-    void (*keep_attributes)(struct inode *inode, bool is_owner);
+    void (*keep_attributes)(struct inode *inode, unsigned changed);
 
     /* The last reference is gone: frees the inode. Returns one to drop in turn, or NULL. */
     struct inode *(*free)(struct inode *inode);
