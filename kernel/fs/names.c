@@ -204,12 +204,14 @@ int path_remove(struct inode *start, const char *path, bool is_dir)
 
 /* ---- Renaming ------------------------------------------------------------------------------- */
 
-/* What a name stands for, or NULL. */
-static struct inode *find_or_null(const struct path_last *last)
+/* What a name stands for; NULL: nothing. 0 or -errno, and then nothing is held. */
+static int find_or_null(const struct path_last *last, struct inode **found)
 {
-    struct inode *found;
+    int error = find_itself(last, found);
 
-    return find_itself(last, &found) == 0 ? found : NULL;
+    if (error != 0)
+        *found = NULL;
+    return error == -ENOENT ? 0 : error;
 }
 
 /*
@@ -236,7 +238,7 @@ static int check_rename(const struct path_last *from, const struct inode *moved,
 /* A folder that goes elsewhere has its ".." changed, for which it must be writable. */
 static int check_moved(struct inode *inode)
 {
-    return inode != NULL && inode_is_dir(inode) ? inode_may(inode, MAY_WRITE) : 0;
+    return inode_is_dir(inode) ? inode_may(inode, MAY_WRITE) : 0;
 }
 
 static int rename_names(const struct dir_name *old, const struct dir_name *new, unsigned flags)
@@ -291,7 +293,7 @@ static int rename_found(const struct path_last *from, struct inode *moved,
 
 static int rename_last(const struct path_last *from, const struct path_last *to, unsigned flags)
 {
-    struct inode *moved, *other;
+    struct inode *moved, *other = NULL;
     int error;
 
     if (from->dir->mount != to->dir->mount)
@@ -300,9 +302,11 @@ static int rename_last(const struct path_last *from, const struct path_last *to,
         return -EBUSY;
     if (path_is_dots(to))
         return flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
-    moved = find_or_null(from);
-    other = find_or_null(to);
-    error = rename_found(from, moved, to, other, flags);
+    error = find_or_null(from, &moved);
+    if (error == 0)
+        error = find_or_null(to, &other);
+    if (error == 0)
+        error = rename_found(from, moved, to, other, flags);
     inode_put(moved);
     inode_put(other);
     return error;

@@ -398,6 +398,7 @@ int path_symlink(const char *target, struct inode *start, const char *path) MUST
 /* A further name for `file`. */
 int path_link(struct inode *file, struct inode *start, const char *path) MUST_CHECK;
 
+/* As renameat2(). The caller has checked `flags`: none, RENAME_NOREPLACE or RENAME_EXCHANGE. */
 int path_rename(struct inode *from_start, const char *from, struct inode *to_start, const char *to,
                 unsigned flags) MUST_CHECK;
 
