@@ -7,8 +7,9 @@
  * that have a session; it comes before the terminals' locks and after the family's. The answers of
  * process_...() may be old when they are used; POSIX allows no program to tell.
  *
- * The foreground group may be one that has ended, whose number names another group now. So a signal
- * goes to it only if a group of that number is in the terminal's session.
+ * The foreground group may be one that has ended, whose number names another group now, or a number
+ * that no group has had yet: that of a process that leads none. So a signal goes to it only if a
+ * group of that number is in the terminal's session.
  *
  * The session's leader alone can get the session a terminal. When it ends, the session loses it
  * (process_session_ends()), and what runs in the foreground gets SIGHUP. When the line is gone, it
@@ -201,6 +202,9 @@ int tty_give_up_controlling(struct tty *tty)
         return 0;
     }
     control = leave_session(tty);
+    /* Is of an earlier terminal, whose hang-up was told when this one had been taken. */
+    if (control.session != 0)
+        process_current()->hung_up_group = 0;
     send(&control, SIGHUP);
     send(&control, SIGCONT);
     return 0;
@@ -216,6 +220,7 @@ int tty_get_foreground(struct tty *tty, bool is_master)
 int tty_set_foreground(struct tty *tty, int group)
 {
     int session = process_get_session(0), error = tty_check_background(tty, SIGTTOU);
+    int group_session;
     struct control control = control_of(tty);
     irq_state_t irq;
 
@@ -225,13 +230,13 @@ int tty_set_foreground(struct tty *tty, int group)
         return -EINVAL;
     if (!is_of_caller(&control))
         return -ENOTTY;
-    error = process_group_session(group);
+    group_session = process_group_session(group);
     /* As on Linux, a process that does not lead a group yet will do. */
-    if (error < 0 && group > 0)
-        error = process_get_session(group);
-    if (error < 0)
-        return error;
-    if (error != session)
+    if (group_session < 0 && group > 0)
+        group_session = process_get_session(group);
+    if (group_session < 0)
+        return group_session;
+    if (group_session != session)
         return -EPERM;
     irq = spin_lock_irq(&control_lock);
     if (tty->session == session)
