@@ -101,6 +101,7 @@ static void drop_held_input(struct tty *tty)
     (void)tty;
     if (!is_input_held)
         return;
+    nr_held = 0;
     uart16550_drop_input();
     hold_input(false);
 }
