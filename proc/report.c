@@ -81,29 +81,32 @@ int process_next_lwp(int pid, int from)
     return least;
 }
 
-/* How many LWPs there are of processes whose real user that is. */
-static uint64_t count_lwps_of(uint32_t uid)
+/* How many LWPs there are of processes whose real user that is, but for `except`. */
+static uint64_t count_lwps_of(uint32_t uid, const struct process *except)
 {
     irq_state_t irq = spin_lock_irq(&family_lock);
     struct process *process;
     uint64_t nr = 0;
 
     list_for_each_entry (process, &all_processes, all_link) {
-        if (process->credentials.uid == uid)
+        if (process->credentials.uid == uid && process != except)
             nr += __atomic_load_n(&process->nr_live, __ATOMIC_RELAXED);
     }
     spin_unlock_irq(&family_lock, irq);
     return nr;
 }
 
-/* Whether the calling process's user has more than RLIMIT_NPROC says, with nr_more of them. */
-static bool has_too_many_lwps(int nr_more)
+/*
+ * Whether the calling process's user has more than RLIMIT_NPROC says, with nr_more of them and
+ * without those of the process `except`, unless that is NULL.
+ */
+static bool has_too_many_lwps(unsigned nr_more, const struct process *except)
 {
     struct process *self = process_current();
     uint64_t limit = process_limit(self, RLIMIT_NPROC);
     uint32_t uid = self->credentials.uid;
 
-    return limit != RLIM_INFINITY && uid != 0 && count_lwps_of(uid) + (uint64_t)nr_more > limit;
+    return limit != RLIM_INFINITY && uid != 0 && count_lwps_of(uid, except) + nr_more > limit;
 }
 
 /*
@@ -114,7 +117,7 @@ int process_check_nr_lwps(void)
 {
     struct process *self = process_current();
 
-    if (!credentials_are_root(&self->credentials) && has_too_many_lwps(1))
+    if (!credentials_are_root(&self->credentials) && has_too_many_lwps(1, NULL))
         return -EAGAIN;
     self->settings.has_too_many_lwps = false;
     return 0;
@@ -124,16 +127,15 @@ int process_check_nr_lwps(void)
 void process_note_user(void)
 {
     struct process *self = process_current();
-    unsigned nr_own = __atomic_load_n(&self->nr_live, __ATOMIC_RELAXED);
 
-    self->settings.has_too_many_lwps = has_too_many_lwps(-(int)nr_own);
+    self->settings.has_too_many_lwps = has_too_many_lwps(0, self);
 }
 
 int process_check_exec(void)
 {
     struct process *self = process_current();
 
-    if (self->settings.has_too_many_lwps && has_too_many_lwps(0))
+    if (self->settings.has_too_many_lwps && has_too_many_lwps(0, NULL))
         return -EAGAIN;
     self->settings.has_too_many_lwps = false;
     return 0;
