@@ -24,6 +24,7 @@
 #include <kernel/clock.h>
 #include <kernel/errno.h>
 #include <kernel/mutex.h>
+#include <kernel/panic.h>
 #include <kernel/realtime.h>
 #include <kernel/string.h>
 #include <linux/time.h>
@@ -50,7 +51,7 @@ struct signal_timer {
     int notify;                  /* c  SIGEV_* */
     int tid;                     /* c  SIGEV_THREAD_ID: who gets the signal */
     int cpu_tid;                 /* c  of CLOCK_THREAD_CPUTIME_ID: whose time */
-    bool is_running;             /* p  the kernel's timer is */
+    bool is_running;             /* p  the kernel's timer is, and so the signal is not pending */
     bool is_set;                 /* p */
     bool is_absolute;            /* p  it was set to a time of its clock */
     uint64_t at_boot_ns;         /* p  of CLOCK_REALTIME: what next_ns reckons with */
@@ -96,10 +97,13 @@ static uint64_t now_of(const struct signal_timer *t)
 
 static void expired(struct timer *timer);
 
-/* Lets the kernel's timer run for the next expiry, but not end before `earliest_ns`. Locked. */
+/*
+ * Lets the kernel's timer run for the next expiry, but not end before `earliest_ns`. The signal is
+ * not pending. Locked.
+ */
 static void run_until(struct signal_timer *t, uint64_t earliest_ns)
 {
-    uint64_t deadline_ns = MAX(t->next_ns, earliest_ns);
+    uint64_t deadline_ns = t->next_ns;
 
     if (!t->is_set || t->is_running || t->notify == SIGEV_NONE)
         return;
@@ -109,7 +113,7 @@ static void run_until(struct signal_timer *t, uint64_t earliest_ns)
         deadline_ns = clock_now_ns() + MAX(left_ns / nr_cpus_online, CPU_TIME_STEP_NS);
     }
     t->is_running = true;
-    timer_start(&t->timer, deadline_ns, expired);
+    timer_start(&t->timer, MAX(deadline_ns, earliest_ns), expired);
 }
 
 static void run(struct signal_timer *t)
@@ -163,9 +167,10 @@ static void expired(struct timer *timer)
     struct process *process = t->process;
     irq_state_t irq = spin_lock_irq(&process->lock);
 
+    assert(!list_is_linked(&t->record.link)); /* only tell() puts it on a list, below */
     t->is_running = false;
     if (t->is_set && !process->is_ending) {
-        if (now_of(t) < t->next_ns || list_is_linked(&t->record.link)) {
+        if (now_of(t) < t->next_ns) {
             run(t);
         } else if (t->interval_ns == 0) {
             t->is_set = false;
