@@ -29,11 +29,6 @@ void file_init(void)
     file_cache = slab_cache_create("file", sizeof(struct file), 0, SLAB_USER);
 }
 
-static bool wants_write(unsigned flags)
-{
-    return (flags & O_ACCMODE) != O_RDONLY;
-}
-
 struct file *file_create(const struct file_ops *ops, unsigned flags, struct inode *inode,
                          void *private)
 {
@@ -48,7 +43,7 @@ struct file *file_create(const struct file_ops *ops, unsigned flags, struct inod
     atomic_init(&file->nr_refs, 1);
     atomic_init(&file->flags, flags);
     mutex_init(&file->offset_lock, "file offset");
-    if (inode != NULL && wants_write(flags))
+    if (inode != NULL && file_writes(file))
         atomic_fetch_add(&inode->mount->nr_writers, 1);
     return file;
 }
@@ -65,7 +60,7 @@ static RARELY_CALLED void tell_closed(struct file *file)
     unsigned flags = atomic_load(&file->flags);
 
     if (file->inode != NULL && !(flags & O_PATH))
-        inotify_happened(file->inode, wants_write(flags) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+        inotify_happened(file->inode, file_writes(file) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 }
 
 void file_release(struct file *file)
@@ -86,7 +81,7 @@ void file_release(struct file *file)
 
 void file_drop_inode(struct file *file)
 {
-    if (file->inode != NULL && wants_write(atomic_load(&file->flags))) {
+    if (file->inode != NULL && file_writes(file)) {
         atomic_fetch_sub(&file->inode->mount->nr_writers, 1);
         inode_put_writer(file->inode);
     }
@@ -111,7 +106,7 @@ static void touch_accessed(const struct file *file)
 
 static int check_read(const struct file *file)
 {
-    if ((atomic_load(&file->flags) & O_ACCMODE) == O_WRONLY)
+    if (!file_reads(file))
         return -EBADF;
     if (file->ops->read != NULL)
         return 0;
@@ -120,7 +115,7 @@ static int check_read(const struct file *file)
 
 static int check_write(const struct file *file)
 {
-    if (!wants_write(atomic_load(&file->flags)))
+    if (!file_writes(file))
         return -EBADF;
     return file->ops->write != NULL ? 0 : -EINVAL;
 }

@@ -497,7 +497,7 @@ static void pipe_release(struct file *file)
 {
     struct pipe *pipe = file->private;
 
-    if (leave(pipe, pipe_file_reads(file), pipe_file_writes(file)))
+    if (leave(pipe, file_reads(file), file_writes(file)))
         pipe_free(pipe);
 }
 
@@ -596,8 +596,8 @@ static int pipe_open_again(struct file *from, struct file *file)
     struct pipe *pipe = from->private;
     irq_state_t irq = spin_lock_irq(&pipe->lock);
 
-    pipe->reader.nr_open += pipe_file_reads(file);
-    pipe->writer.nr_open += pipe_file_writes(file);
+    pipe->reader.nr_open += file_reads(file);
+    pipe->writer.nr_open += file_writes(file);
     spin_unlock_irq(&pipe->lock, irq);
     file->private = pipe;
     file->ops = &pipe_ops[atomic_load(&file->flags) & O_ACCMODE];
@@ -679,7 +679,7 @@ static void fifo_put(struct inode *inode, struct pipe *pipe)
 
 static void fifo_release(struct file *file)
 {
-    (void)leave(file->private, pipe_file_reads(file), pipe_file_writes(file));
+    (void)leave(file->private, file_reads(file), file_writes(file));
     fifo_put(file->inode, file->private);
 }
 
@@ -689,7 +689,7 @@ static void fifo_release(struct file *file)
  */
 static int fifo_join(struct pipe *pipe, struct file *file)
 {
-    bool reads = pipe_file_reads(file), writes = pipe_file_writes(file);
+    bool reads = file_reads(file), writes = file_writes(file);
     struct pipe_end *other = reads ? &pipe->writer : &pipe->reader;
     irq_state_t irq = spin_lock_irq(&pipe->lock);
     unsigned nr_opened = other->nr_opened;

@@ -67,16 +67,6 @@ static inline bool pipe_file_is_nonblocking(const struct file *file)
     return atomic_load(&file->flags) & O_NONBLOCK;
 }
 
-static inline bool pipe_file_reads(const struct file *file)
-{
-    return (atomic_load(&file->flags) & O_ACCMODE) != O_WRONLY;
-}
-
-static inline bool pipe_file_writes(const struct file *file)
-{
-    return (atomic_load(&file->flags) & O_ACCMODE) != O_RDONLY;
-}
-
 /* The pipe, or that of the FIFO, that the file is open on; NULL: it is another kind of file. */
 struct pipe *pipe_of(const struct file *file);
 

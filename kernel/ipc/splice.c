@@ -26,12 +26,12 @@
 
 bool pipe_is_reader(const struct file *file)
 {
-    return pipe_of(file) != NULL && pipe_file_reads(file);
+    return pipe_of(file) != NULL && file_reads(file);
 }
 
 bool pipe_is_writer(const struct file *file)
 {
-    return pipe_of(file) != NULL && pipe_file_writes(file);
+    return pipe_of(file) != NULL && file_writes(file);
 }
 
 bool pipe_is_same(const struct file *a, const struct file *b)

@@ -439,7 +439,7 @@ int64_t sys_ftruncate(int fd, int64_t nr_bytes)
     file = fd_get(files(), fd);
     if (file == NULL)
         return -EBADF;
-    if (file->inode == NULL || (atomic_load(&file->flags) & O_ACCMODE) == O_RDONLY)
+    if (file->inode == NULL || !file_writes(file))
         result = -EINVAL;
     else
         result = inode_truncate(file->inode, (uint64_t)nr_bytes);

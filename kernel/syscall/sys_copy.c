@@ -90,11 +90,6 @@ static int put_offset(const struct place *place, vaddr_t offset_at)
     return file_seek(place->file, place->offset, SEEK_SET) < 0 ? -ESPIPE : 0;
 }
 
-static bool is_open_for(const struct file *file, unsigned wrong_access)
-{
-    return (atomic_load(&file->flags) & O_ACCMODE) != wrong_access;
-}
-
 /* Either file is NULL if there is none. */
 static int64_t send(struct file *to_file, struct file *from_file, vaddr_t offset_at,
                     size_t nr_bytes)
@@ -104,13 +99,13 @@ static int64_t send(struct file *to_file, struct file *from_file, vaddr_t offset
 
     if (offset_at != 0 && user_copy_from(&from.offset, offset_at, sizeof(from.offset)) != 0)
         return -EFAULT;
-    if (from_file == NULL || !is_open_for(from_file, O_WRONLY))
+    if (from_file == NULL || !file_reads(from_file))
         return -EBADF;
     if (offset_at != 0 && !from_file->ops->is_seekable)
         return -ESPIPE;
     if (from.offset < 0 || nr_bytes > (uint64_t)(INT64_MAX - from.offset))
         return -EINVAL;
-    if (to_file == NULL || !is_open_for(to_file, O_RDONLY))
+    if (to_file == NULL || !file_writes(to_file))
         return -EBADF;
     if (!from_file->ops->is_seekable || from_file->ops->read == NULL ||
         (atomic_load(&to_file->flags) & O_APPEND))
@@ -141,8 +136,7 @@ static int check_regular(const struct file *from, const struct file *to)
     if (from->inode == NULL || !inode_is_regular(from->inode) || to->inode == NULL ||
         !inode_is_regular(to->inode))
         return -EINVAL;
-    if (!is_open_for(from, O_WRONLY) || !is_open_for(to, O_RDONLY) ||
-        (atomic_load(&to->flags) & O_APPEND))
+    if (!file_reads(from) || !file_writes(to) || (atomic_load(&to->flags) & O_APPEND))
         return -EBADF;
     return 0;
 }
@@ -205,7 +199,7 @@ static int64_t allocate(struct file *file, int mode, int64_t offset, int64_t nr_
     if (mode != 0 && mode != FALLOC_FL_KEEP_SIZE &&
         mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
         return -EOPNOTSUPP;
-    if (!is_open_for(file, O_RDONLY))
+    if (!file_writes(file))
         return -EBADF;
     if (file->inode == NULL || S_ISFIFO(file->inode->mode))
         return -ESPIPE;
@@ -304,7 +298,7 @@ int64_t sys_readahead(int fd, int64_t offset, size_t nr_bytes)
     (void)offset, (void)nr_bytes;
     if (file == NULL)
         return -EBADF;
-    if (!is_open_for(file, O_WRONLY))
+    if (!file_reads(file))
         result = -EBADF;
     else if (file->inode == NULL || !inode_is_regular(file->inode))
         result = -EINVAL;

@@ -94,12 +94,10 @@ static void tell(struct flock *lock, const struct file_lock_request *conflict)
 }
 
 /* Whether the file is open for what is to be locked. */
-static bool is_open_for(const struct file *file, enum file_lock_type type)
+static bool may_lock(const struct file *file, enum file_lock_type type)
 {
-    unsigned access = atomic_load(&file->flags) & O_ACCMODE;
-
-    return !(type == FILE_LOCK_SHARED && access == O_WRONLY) &&
-           !(type == FILE_LOCK_EXCLUSIVE && access == O_RDONLY);
+    return (type != FILE_LOCK_SHARED || file_reads(file)) &&
+           (type != FILE_LOCK_EXCLUSIVE || file_writes(file));
 }
 
 /*
@@ -134,7 +132,7 @@ int64_t syscall_lock(struct file *file, int fd, int command, vaddr_t lock_at)
     error = find_request(file, &lock, is_ofd, &request);
     if (error != 0)
         return error;
-    if (!is_question && !is_open_for(file, request.type))
+    if (!is_question && !may_lock(file, request.type))
         return -EBADF;
     if (is_ofd && lock.l_pid != 0)
         return -EINVAL;

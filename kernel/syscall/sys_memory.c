@@ -115,7 +115,6 @@ static int64_t map_anonymous(const struct request *r)
 
 static int64_t map_file(struct file *file, struct request *r)
 {
-    unsigned access = atomic_load(&file->flags) & O_ACCMODE;
     struct inode *inode = file->inode;
 
     if (atomic_load(&file->flags) & O_PATH)
@@ -123,9 +122,9 @@ static int64_t map_file(struct file *file, struct request *r)
     if (inode != NULL && inode_is_regular(inode) &&
         r->nr_bytes > INT64_MAX - MIN(r->offset, (uint64_t)INT64_MAX))
         return -EOVERFLOW; /* no file is so large */
-    if (access == O_WRONLY)
+    if (!file_reads(file))
         return -EACCES;
-    if (r->prot & AREA_SHARED && access != O_RDWR) {
+    if (r->prot & AREA_SHARED && !file_writes(file)) {
         if (r->prot & AREA_WRITE)
             return -EACCES;
         r->prot |= AREA_NEVER_WRITE;

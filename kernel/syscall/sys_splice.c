@@ -82,11 +82,6 @@ static int64_t transfer(struct splice *s)
     return space_unmap(space, (vaddr_t)buffer, BUFFER_BYTES) == 0 ? result : -ENOMEM;
 }
 
-static bool is_open_for(const struct file *file, unsigned wrong_access)
-{
-    return (atomic_load(&file->flags) & O_ACCMODE) != wrong_access;
-}
-
 /* The offset of an end that is no pipe, as it is given. 0 or -errno. */
 static int read_offset(const struct file *file, vaddr_t at, int64_t *offset, bool *has_offset)
 {
@@ -103,7 +98,7 @@ static int check(const struct splice *s)
 {
     bool from_pipe = pipe_is_reader(s->from), to_pipe = pipe_is_writer(s->to);
 
-    if (!is_open_for(s->from, O_WRONLY) || !is_open_for(s->to, O_RDONLY))
+    if (!file_reads(s->from) || !file_writes(s->to))
         return -EBADF;
     if ((!from_pipe && !to_pipe) || pipe_is_same(s->from, s->to))
         return -EINVAL;

@@ -14,6 +14,7 @@
 #include <kernel/mutex.h>
 #include <kernel/types.h>
 #include <kernel/vnode.h>
+#include <linux/fcntl.h>
 
 struct file_ops;
 struct epoll_item;
@@ -107,6 +108,17 @@ void file_drop_inode(struct file *file);
 
 /* Frees one that could not be opened: its ops are told nothing. */
 void file_free(struct file *file);
+
+/* By its access mode. One opened with O_PATH, which fd_get() does not give, can do neither. */
+static inline bool file_reads(const struct file *file)
+{
+    return (atomic_load(&file->flags) & O_ACCMODE) != O_WRONLY;
+}
+
+static inline bool file_writes(const struct file *file)
+{
+    return (atomic_load(&file->flags) & O_ACCMODE) != O_RDONLY;
+}
 
 /* As read(), write(), lseek(), fstat() and getdents64(). */
 int64_t file_read(struct file *file, vaddr_t to, size_t nr_bytes) MUST_CHECK;
