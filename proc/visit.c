@@ -60,14 +60,13 @@ int user_lwp_visit(int tid, unsigned flags, user_lwp_visitor visit, void *arg)
 }
 
 /* All LWPs of the process. The family is locked. */
-static void visit_process(struct process *process, unsigned flags, user_lwp_visitor visit,
-                          void *arg, int *error)
+static void visit_process(struct process *process, user_lwp_visitor visit, void *arg, int *error)
 {
     struct user_lwp *lwp;
 
     spin_lock(&process->lock);
     list_for_each_entry (lwp, &process->lwps, link) {
-        int result = visit_one(process, lwp, flags, visit, arg);
+        int result = visit_one(process, lwp, 0, visit, arg);
 
         if (*error == -ESRCH || (result != 0 && result != -ESRCH))
             *error = result;
@@ -75,27 +74,26 @@ static void visit_process(struct process *process, unsigned flags, user_lwp_visi
     spin_unlock(&process->lock);
 }
 
-void user_lwp_visit_group(int group, unsigned flags, user_lwp_visitor visit, void *arg, int *error)
+void user_lwp_visit_group(int group, user_lwp_visitor visit, void *arg, int *error)
 {
     irq_state_t irq = spin_lock_irq(&family_lock);
     struct process *process;
 
     list_for_each_entry (process, &all_processes, all_link) {
         if (group == PROCESS_GROUP_ALL || process->group == group)
-            visit_process(process, flags, visit, arg, error);
+            visit_process(process, visit, arg, error);
     }
     spin_unlock_irq(&family_lock, irq);
 }
 
-void user_lwp_visit_user(uint32_t uid, unsigned flags, user_lwp_visitor visit, void *arg,
-                         int *error)
+void user_lwp_visit_user(uint32_t uid, user_lwp_visitor visit, void *arg, int *error)
 {
     irq_state_t irq = spin_lock_irq(&family_lock);
     struct process *process;
 
     list_for_each_entry (process, &all_processes, all_link) {
         if (process->credentials.uid == uid)
-            visit_process(process, flags, visit, arg, error);
+            visit_process(process, visit, arg, error);
     }
     spin_unlock_irq(&family_lock, irq);
 }

@@ -46,11 +46,11 @@ static int visit_all(struct ioprio_request *request)
         if (group == 0)
             group = process_get_group(0);
         if (group > 0)
-            user_lwp_visit_group(group, 0, visit_one, request, &error);
+            user_lwp_visit_group(group, visit_one, request, &error);
         return error;
     case IOPRIO_WHO_USER:
         user_lwp_visit_user(request->who != 0 ? (uint32_t)request->who : credentials_current()->uid,
-                            0, visit_one, request, &error);
+                            visit_one, request, &error);
         return error;
     default:
         return -EINVAL;

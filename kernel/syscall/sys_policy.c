@@ -464,12 +464,12 @@ static int visit_named(int which, int who, user_lwp_visitor visit, void *arg)
     if (which == PRIO_PROCESS)
         return user_lwp_visit(who, 0, visit, arg);
     if (which == PRIO_USER)
-        user_lwp_visit_user(who != 0 ? (uint32_t)who : credentials_current()->uid, 0, visit, arg,
+        user_lwp_visit_user(who != 0 ? (uint32_t)who : credentials_current()->uid, visit, arg,
                             &error);
     if (which == PRIO_PGRP && who == 0)
         who = process_get_group(0);
     if (which == PRIO_PGRP && who > 0)
-        user_lwp_visit_group(who, 0, visit, arg, &error);
+        user_lwp_visit_group(who, visit, arg, &error);
     return error;
 }
 

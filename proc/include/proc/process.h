@@ -334,15 +334,14 @@ int user_lwp_visit(int tid, unsigned flags, user_lwp_visitor visit, void *arg) M
 #define PROCESS_GROUP_ALL 0 /* no group has this number */
 
 /*
- * Calls visit() for every LWP of a process group, or of all. *error, -ESRCH before, becomes 0 when
- * there was one, and anything else that went wrong for one of them. Interrupts are off all the
- * time. No lock is held.
+ * Calls visit() for every LWP of a process group, or of all, that has not ended. *error, -ESRCH
+ * before, becomes 0 when there was one, and anything else that went wrong for one of them.
+ * Interrupts are off all the time. No lock is held.
  */
-void user_lwp_visit_group(int group, unsigned flags, user_lwp_visitor visit, void *arg, int *error);
+void user_lwp_visit_group(int group, user_lwp_visitor visit, void *arg, int *error);
 
 /* The same of all processes whose real user that is. */
-void user_lwp_visit_user(uint32_t uid, unsigned flags, user_lwp_visitor visit, void *arg,
-                         int *error);
+void user_lwp_visit_user(uint32_t uid, user_lwp_visitor visit, void *arg, int *error);
 
 /*
  * Calls visit() for the process that has the number `pid` (0: the caller's), or an LWP of it, with
