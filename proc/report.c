@@ -119,7 +119,7 @@ int process_check_nr_lwps(void)
 
     if (!credentials_are_root(&self->credentials) && has_too_many_lwps(1, NULL))
         return -EAGAIN;
-    self->settings.has_too_many_lwps = false;
+    self->has_too_many_lwps = false;
     return 0;
 }
 
@@ -128,16 +128,16 @@ void process_note_user(void)
 {
     struct process *self = process_current();
 
-    self->settings.has_too_many_lwps = has_too_many_lwps(0, self);
+    self->has_too_many_lwps = has_too_many_lwps(0, self);
 }
 
 int process_check_exec(void)
 {
     struct process *self = process_current();
 
-    if (self->settings.has_too_many_lwps && has_too_many_lwps(0, NULL))
+    if (self->has_too_many_lwps && has_too_many_lwps(0, NULL))
         return -EAGAIN;
-    self->settings.has_too_many_lwps = false;
+    self->has_too_many_lwps = false;
     return 0;
 }
 

@@ -92,6 +92,7 @@ struct process {
     atomic_uint umask;                     /* a */
     struct credentials credentials;        /* its own lock */
     struct rlimit limits[RLIM_NLIMITS];    /* p to write; see process_limit() */
+    bool has_too_many_lwps; /* its user had, when he became its user: process_note_user() */
     struct process_settings settings;
 
     int group, session;            /* f  numbers of the process group and the session */

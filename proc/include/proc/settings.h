@@ -14,7 +14,6 @@ struct process_settings {
     bool gains_nothing;          /* PR_SET_NO_NEW_PRIVS: exec heeds no S_ISUID and S_ISGID */
     uint16_t io_priority;        /* ioprio_set(); nothing is waited for, so it means nothing */
     int16_t oom_score_adj;       /* so does this: who touches too much is ended */
-    bool has_too_many_lwps;      /* its user had, when he became its user: see proc/report.h */
     uint32_t personality;        /* the flags; addresses are never random */
     int signal_at_end_of_parent; /* PR_SET_PDEATHSIG; 0: none. Not inherited */
 };
