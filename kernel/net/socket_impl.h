@@ -138,7 +138,9 @@ int socket_find(const struct socket_address *address, struct inode *start, int t
 
 /* ---- message.c ------------------------------------------------------------------------------ */
 
-/* Everything that has been received is thrown away, and nobody reads. Whether there was anything.
+/*
+ * Throws away everything that has been received. Whether there was anything. `reading` is held, or
+ * no file is left; no spinlock is held.
  */
 bool socket_drop_messages(struct socket *socket);
 

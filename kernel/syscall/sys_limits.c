@@ -1,10 +1,18 @@
 /*
  * System calls about what a process may use, and has used.
  *
- * What is enforced: NOFILE and FSIZE (kernel/fs), SIGPENDING and CPU (proc/signal), AS and DATA
- * (sys_memory.c), STACK (mm/file_map_calls.c, and of exec's arguments sys_process.c), NPROC
- * (proc/report.c), MEMLOCK (sys_memory_more.c), NICE and RTPRIO (sys_policy.c). The others are
- * remembered: there are no core dumps and no message queues.
+ * What is enforced, and where:
+ *     NOFILE           kernel/fs/fdtable.c; of poll() sys_poll.c, of fcntl() sys_file.c, of
+ *                      descriptors in messages kernel/net/rights.c
+ *     FSIZE            kernel/fs
+ *     SIGPENDING, CPU  proc/signal
+ *     AS, DATA         sys_memory.c
+ *     MEMLOCK          sys_memory_more.c
+ *     STACK            of exec's arguments sys_process.c, of the first stack proc/image.c
+ *     NPROC            proc/report.c
+ *     NICE, RTPRIO     sys_policy.c
+ * and, when an area grows downward, STACK, AS and MEMLOCK in mm/file_map_calls.c. CORE, RSS, LOCKS,
+ * MSGQUEUE and RTTIME are only remembered.
  *
  * Time is not divided between a program and the kernel on its behalf: all of it is user time.
  */

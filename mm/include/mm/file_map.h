@@ -126,7 +126,10 @@ struct space_size space_size(struct space *space);
 
 /* ---- Supplied by proc/credentials.c ---------------------------------------------------------- */
 
-/* The caller's limits for memory that grows downward: of an area, of all, and of what is locked. */
+/*
+ * The caller's limits for memory that grows downward: of an area, of all, and of what is locked. It
+ * is called with space->lock held, too: so it neither takes that nor touches user memory.
+ */
 struct space_limits {
     uint64_t stack, all, locked;
 };
