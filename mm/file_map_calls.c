@@ -332,20 +332,21 @@ int space_lock(struct space *space, vaddr_t va, vaddr_t end, unsigned locks, uin
 int space_lock_all(struct space *space, bool is_current, unsigned locks, unsigned future_locks,
                    uint64_t nr_bytes_max)
 {
-    int error = is_current && space_size(space).nr_bytes > nr_bytes_max ? -ENOMEM : 0;
     struct area *area;
+    int error;
 
-    if (error != 0)
-        return error;
     mutex_lock(&space->lock);
-    __atomic_store_n(&space->future_locks, future_locks, __ATOMIC_RELAXED);
-    area = is_current ? area_find(space, 0) : NULL;
-    for (; area != NULL; area = area_next(area))
-        area->prot = (area->prot & ~AREA_LOCKS) | locks;
-    if (is_current)
-        area_merge_range(space, SPACE_LOWEST, USER_END);
+    error = is_current && add_sizes(space).nr_bytes > nr_bytes_max ? -ENOMEM : 0;
+    if (error == 0) {
+        __atomic_store_n(&space->future_locks, future_locks, __ATOMIC_RELAXED);
+        area = is_current ? area_find(space, 0) : NULL;
+        for (; area != NULL; area = area_next(area))
+            area->prot = (area->prot & ~AREA_LOCKS) | locks;
+        if (is_current)
+            area_merge_range(space, SPACE_LOWEST, USER_END);
+    }
     mutex_unlock(&space->lock);
-    return 0;
+    return error;
 }
 
 int space_populate(struct space *space, vaddr_t va, vaddr_t end, unsigned needed)

@@ -60,7 +60,9 @@ static bool is_within_limits(size_t nr_bytes, bool is_data)
 
 /*
  * Whether so much new memory may be locked, if it is going to be, because `is_wanted` or because
- * mlockall() says so. 0, -EPERM: the caller may lock nothing; -EAGAIN: not so much.
+ * mlockall() says so. 0, -EPERM: the caller may lock nothing; -EAGAIN: not so much. The space is
+ * not locked from here to the mapping: LWPs that map at once may each be told that there is room
+ * for theirs, and together pass RLIMIT_MEMLOCK.
  */
 static int check_lock(size_t nr_bytes, bool is_wanted)
 {
@@ -244,6 +246,7 @@ int64_t sys_mremap(vaddr_t va, size_t old_bytes, size_t new_bytes, unsigned flag
         (flags & (MREMAP_MAYMOVE | MREMAP_FIXED)) == MREMAP_FIXED)
         return -EINVAL;
     if (new_bytes > old_bytes) {
+        /* As with check_lock(), others that map at once are not seen. */
         grows_locked = syscall_is_locked(va, va + 1);
         if (grows_locked && new_bytes <= USER_END &&
             !syscall_may_lock(ROUND_UP(new_bytes, PAGE_SIZE) - ROUND_UP(old_bytes, PAGE_SIZE)))
