@@ -83,8 +83,9 @@ int64_t space_map_source(struct space *space, vaddr_t va, size_t nr_bytes, unsig
     mutex_lock(&space->lock);
     start = area_choose_address(space, va, nr_bytes, flags);
     if (start >= 0) {
-        area = area_add(space, (vaddr_t)start, (vaddr_t)start + nr_bytes,
-                        prot | space->future_locks, 0);
+        if (flags & SPACE_ASKED)
+            prot |= space->future_locks;
+        area = area_add(space, (vaddr_t)start, (vaddr_t)start + nr_bytes, prot, 0);
         if (area != NULL) {
             source_attach(space, area, source, offset, NULL);
             area_merge_range(space, (vaddr_t)start, (vaddr_t)start + nr_bytes);

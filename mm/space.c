@@ -479,8 +479,10 @@ int64_t space_map(struct space *space, vaddr_t va, size_t nr_bytes, unsigned pro
     mutex_lock(&space->lock);
     start = area_choose_address(space, va, nr_bytes, flags);
     if (start >= 0) {
-        area = area_add(space, (vaddr_t)start, (vaddr_t)start + nr_bytes,
-                        prot | space->future_locks, (uint32_t)guard_bytes);
+        if (flags & SPACE_ASKED)
+            prot |= space->future_locks;
+        area =
+            area_add(space, (vaddr_t)start, (vaddr_t)start + nr_bytes, prot, (uint32_t)guard_bytes);
         if (area == NULL)
             start = -ENOMEM;
         else

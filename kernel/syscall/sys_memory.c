@@ -200,10 +200,11 @@ int64_t sys_mmap(vaddr_t va, size_t nr_bytes, int prot, int flags, int fd, uint6
         r.prot |= AREA_LOCKED;
     if (!is_within_limits(nr_bytes, (prot & PROT_WRITE) && type == MAP_PRIVATE))
         return -ENOMEM;
+    r.flags = SPACE_ASKED;
     if (flags & MAP_FIXED_NOREPLACE)
-        r.flags = SPACE_EXACT;
+        r.flags |= SPACE_EXACT;
     else if (flags & MAP_FIXED)
-        r.flags = SPACE_FIXED;
+        r.flags |= SPACE_FIXED;
     result = flags & MAP_ANONYMOUS ? map_anonymous(&r) : map_fd(fd, &r);
     if (result >= 0 && (flags & MAP_LOCKED || future_locks() == AREA_LOCKED ||
                         (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE))

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <thread.h>
+#include <thrum.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -547,6 +548,31 @@ static bool locks_to_come_count(void)
     return holds_in_child(check_locks_to_come);
 }
 
+static void stay(void)
+{
+    for (;;)
+        syscall(__NR_pause);
+}
+
+/*
+ * The stack of an LWP is the kernel's doing: nobody asked whether it may be locked. It is of a size
+ * of which none is kept.
+ */
+static bool check_stacks_to_come(void)
+{
+    struct thrum_lwp_attr attr = {.size_bytes = sizeof(attr), .stack_bytes = 8 * PAGE};
+    char *m = NULL;
+
+    return become_user_with_locks(4) && KTAP_EQUAL(syscall(__NR_mlockall, 2), 0) &&
+           KTAP_TRUE(syscall(THRUM_SYS_lwp_create, stay, 0, &attr) > 0) &&
+           KTAP_EQUAL(map_error(&m, 4, 0), 0) && KTAP_EQUAL(map_error(&m, 1, 0), EAGAIN);
+}
+
+static bool stacks_to_come_do_not_count(void)
+{
+    return holds_in_child(check_stacks_to_come);
+}
+
 static bool check_all_is_locked(void)
 {
     char *m = NULL;
@@ -942,6 +968,7 @@ static const struct ktap_test tests[] = {
     {"all that is locked counts", all_that_is_locked_counts},
     {"locks are not inherited", locks_are_not_inherited},
     {"memory that will be locked counts", locks_to_come_count},
+    {"stacks that the kernel makes are not locked", stacks_to_come_do_not_count},
     {"all of a process's memory can be locked", all_can_be_locked},
     {"the first stack is bounded, as the limit is when it grows", stack_is_bounded},
     {"there is room for as large a stack as exec finds the limit",

@@ -32,6 +32,7 @@ enum space_map_flags {
     SPACE_FIXED = 1, /* exactly at `va`; what is there goes away */
     SPACE_EXACT = 2, /* exactly at `va`; -EEXIST when something is there */
     SPACE_MOVE = 4,  /* space_remap() only: may be elsewhere */
+    SPACE_ASKED = 8, /* the program asked for it: future_locks go for it */
 };
 
 struct area;
@@ -48,7 +49,7 @@ struct space {
     vaddr_t vdso;           /* c once the program is loaded: the page of arch/vdso.h */
     vaddr_t brk_start;      /* c once the program is loaded */
     vaddr_t brk_end;        /* lock */
-    unsigned future_locks;  /* lock to write; AREA_LOCKED and the like, of areas to come */
+    unsigned future_locks;  /* lock to write; AREA_LOCKED and the like, of areas to be asked for */
     size_t nr_resident;     /* lock; pages that are mapped; and */
     size_t nr_resident_max; /* lock; the most that were when some were unmapped */
 };
