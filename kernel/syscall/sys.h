@@ -56,6 +56,12 @@ bool syscall_may_lock_any(void);
 /* Whether something of [va, end) of the caller's memory is locked. */
 bool syscall_is_locked(vaddr_t va, vaddr_t end);
 
+/*
+ * Makes present what is mapped of [va, end). What cannot be, such as what may not be accessed,
+ * comes when it is touched.
+ */
+void syscall_populate(vaddr_t va, vaddr_t end);
+
 /* After trace_set_events(): dispatch.c looks whether calls are to be recorded. */
 void syscall_trace_changed(void);
 

@@ -73,15 +73,6 @@ static int check_lock(size_t nr_bytes, bool is_wanted)
     return nr_bytes <= USER_END && !syscall_may_lock(ROUND_UP(nr_bytes, PAGE_SIZE)) ? -EAGAIN : 0;
 }
 
-/* Makes present what is new; what is not there by now comes when it is touched. */
-static void populate(vaddr_t va, size_t nr_bytes)
-{
-    int error = space_populate(process_current()->space, va, ROUND_UP(va + nr_bytes, PAGE_SIZE),
-                               AREA_ACCESS);
-
-    (void)error;
-}
-
 /* What mmap() was asked for, but for the file. */
 struct request {
     vaddr_t va;
@@ -208,7 +199,7 @@ int64_t sys_mmap(vaddr_t va, size_t nr_bytes, int prot, int flags, int fd, uint6
     result = flags & MAP_ANONYMOUS ? map_anonymous(&r) : map_fd(fd, &r);
     if (result >= 0 && (flags & MAP_LOCKED || future_locks() == AREA_LOCKED ||
                         (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE))
-        populate((vaddr_t)result, nr_bytes);
+        syscall_populate((vaddr_t)result, (vaddr_t)result + ROUND_UP(nr_bytes, PAGE_SIZE));
     return result;
 }
 
@@ -234,7 +225,7 @@ int64_t sys_brk(vaddr_t end)
         return (int64_t)now;
     end = space_brk(space, end);
     if (end > now && future_locks() == AREA_LOCKED)
-        populate(ROUND_UP(now, PAGE_SIZE), end - ROUND_UP(now, PAGE_SIZE));
+        syscall_populate(ROUND_UP(now, PAGE_SIZE), ROUND_UP(end, PAGE_SIZE));
     return (int64_t)end;
 }
 
@@ -260,6 +251,6 @@ int64_t sys_mremap(vaddr_t va, size_t old_bytes, size_t new_bytes, unsigned flag
                              (flags & MREMAP_FIXED ? SPACE_FIXED : 0u),
                          new_va);
     if (result >= 0 && grows_locked)
-        populate((vaddr_t)result, new_bytes);
+        syscall_populate((vaddr_t)result, (vaddr_t)result + ROUND_UP(new_bytes, PAGE_SIZE));
     return result;
 }

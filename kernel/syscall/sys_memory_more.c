@@ -70,7 +70,26 @@ int64_t sys_msync(vaddr_t va, size_t nr_bytes, int flags)
     return space_is_covered(own_space(), va, end) ? 0 : -ENOMEM;
 }
 
-static int populate(vaddr_t va, vaddr_t end, unsigned needed)
+void syscall_populate(vaddr_t va, vaddr_t end)
+{
+    struct space *space = own_space();
+    struct space_area area = {.end = va};
+    bool is_there = true;
+
+    while (is_there) {
+        mutex_lock(&space->lock);
+        is_there = space_next_area(space, area.end, &area) && area.start < end;
+        mutex_unlock(&space->lock);
+        if (is_there) {
+            int error = space_populate(space, MAX(area.start, va), MIN(area.end, end), AREA_ACCESS);
+
+            (void)error;
+        }
+    }
+}
+
+/* MADV_POPULATE_READ, MADV_POPULATE_WRITE. */
+static int populate_as_advised(vaddr_t va, vaddr_t end, unsigned needed)
 {
     int error = space_populate(own_space(), va, end, needed);
 
@@ -159,9 +178,9 @@ int64_t sys_madvise(vaddr_t va, size_t nr_bytes, int advice)
     case MADV_KEEPONFORK:
         return space_set_fork(own_space(), va, end, 0, AREA_WIPE_ON_FORK);
     case MADV_POPULATE_READ:
-        return populate(va, end, AREA_READ);
+        return populate_as_advised(va, end, AREA_READ);
     case MADV_POPULATE_WRITE:
-        return populate(va, end, AREA_WRITE);
+        return populate_as_advised(va, end, AREA_WRITE);
     default:
         return -EINVAL;
     }
@@ -245,25 +264,6 @@ int64_t sys_munlock(vaddr_t va, size_t nr_bytes)
     return lock_range(va, nr_bytes, 0);
 }
 
-/* As on Linux, what cannot be made present, such as what may not be accessed, is left. */
-static void populate_all(void)
-{
-    struct space *space = own_space();
-    struct space_area area = {.end = 0};
-    bool is_there = true;
-
-    while (is_there) {
-        mutex_lock(&space->lock);
-        is_there = space_next_area(space, area.end, &area);
-        mutex_unlock(&space->lock);
-        if (is_there) {
-            int error = space_populate(space, area.start, area.end, AREA_ACCESS);
-
-            (void)error;
-        }
-    }
-}
-
 int64_t sys_mlockall(int flags)
 {
     unsigned locks = flags & MCL_ONFAULT ? AREA_LOCKED | AREA_LOCK_LATER : AREA_LOCKED;
@@ -276,7 +276,7 @@ int64_t sys_mlockall(int flags)
     error = space_lock_all(own_space(), flags & MCL_CURRENT, locks, flags & MCL_FUTURE ? locks : 0,
                            lock_limit());
     if (error == 0 && flags & MCL_CURRENT && !(flags & MCL_ONFAULT))
-        populate_all();
+        syscall_populate(0, USER_END);
     return error;
 }
 
