@@ -58,7 +58,7 @@ bool syscall_is_locked(vaddr_t va, vaddr_t end);
 
 /*
  * Makes present what is mapped of [va, end). What cannot be, such as what may not be accessed,
- * comes when it is touched.
+ * comes when it is touched; so does, as on Linux, what is locked only then (AREA_LOCK_LATER).
  */
 void syscall_populate(vaddr_t va, vaddr_t end);
 

@@ -251,6 +251,7 @@ int64_t sys_mremap(vaddr_t va, size_t old_bytes, size_t new_bytes, unsigned flag
                              (flags & MREMAP_FIXED ? SPACE_FIXED : 0u),
                          new_va);
     if (result >= 0 && grows_locked)
-        syscall_populate((vaddr_t)result, (vaddr_t)result + ROUND_UP(new_bytes, PAGE_SIZE));
+        syscall_populate((vaddr_t)result + ROUND_UP(old_bytes, PAGE_SIZE),
+                         (vaddr_t)result + ROUND_UP(new_bytes, PAGE_SIZE));
     return result;
 }

@@ -80,7 +80,7 @@ void syscall_populate(vaddr_t va, vaddr_t end)
         mutex_lock(&space->lock);
         is_there = space_next_area(space, area.end, &area) && area.start < end;
         mutex_unlock(&space->lock);
-        if (is_there) {
+        if (is_there && !(area.prot & AREA_LOCK_LATER)) {
             int error = space_populate(space, MAX(area.start, va), MIN(area.end, end), AREA_ACCESS);
 
             (void)error;

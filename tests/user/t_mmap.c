@@ -685,6 +685,32 @@ static bool pages_become_present(void)
     return ok;
 }
 
+/* MCL_FUTURE, _ONFAULT: 2, 4. As on Linux, MAP_POPULATE changes nothing for that. */
+static bool memory_locked_on_fault_comes_when_touched(void)
+{
+    char *m = map(2, READ_WRITE, ANONYMOUS, -1), *grown, *p;
+    bool ok = KTAP_EQUAL(syscall(__NR_mlock2, m, 2 * PAGE, 1), 0);
+
+    grown = remap(m, 2, 4, MREMAP_MAYMOVE, NULL);
+    ok = KTAP_EQUAL(nr_present(grown, 4), 0) && KTAP_EQUAL(munmap(grown, 4 * PAGE), 0) &&
+         KTAP_EQUAL(syscall(__NR_mlockall, 2 | 4), 0) && ok;
+    p = map(2, READ_WRITE, ANONYMOUS | MAP_POPULATE, -1);
+    ok = KTAP_EQUAL(nr_present(p, 2), 0) && KTAP_EQUAL(syscall(__NR_munlockall), 0) &&
+         KTAP_EQUAL(munmap(p, 2 * PAGE), 0) && ok;
+    return ok;
+}
+
+static bool locked_memory_that_grows_is_present_there(void)
+{
+    char *m = map(4, READ_WRITE, ANONYMOUS, -1), *grown;
+    bool ok = KTAP_EQUAL(syscall(__NR_mlock, m, 4 * PAGE), 0) &&
+              KTAP_EQUAL(advise(m, PAGE, MADV_DONTNEED_LOCKED), 0);
+
+    grown = remap(m, 4, 6, MREMAP_MAYMOVE, NULL);
+    return KTAP_EQUAL(nr_present(grown, 1), 0) && KTAP_EQUAL(nr_present(grown + PAGE, 5), 5) &&
+           KTAP_EQUAL(munmap(grown, 6 * PAGE), 0) && ok;
+}
+
 static bool msync_checks_its_arguments(void)
 {
     int fd = make_file(2);
@@ -1035,6 +1061,8 @@ static const struct ktap_test tests[] = {
     {"pages of files are present", pages_of_files_are_present},
     {"populating needs the right to read or write", populating_needs_the_right},
     {"msync refuses what makes no sense", msync_checks_its_arguments},
+    {"memory locked on fault comes when it is touched", memory_locked_on_fault_comes_when_touched},
+    {"locked memory that grows is present there", locked_memory_that_grows_is_present_there},
     {"msync does not invalidate what is locked", msync_does_not_invalidate_what_is_locked},
     {"a mapping with MAP_GROWSDOWN grows downward", area_grows_downward},
     {"a protection reaches every page", protection_reaches_every_page},
