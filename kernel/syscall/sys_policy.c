@@ -90,7 +90,7 @@ static int policy_of(struct lwp *lwp)
 {
     static const int policies[] = {SCHED_DEADLINE, SCHED_FIFO, SCHED_RR};
 
-    for (unsigned i = 0; i < ARRAY_LEN(policies) && sched_read_share(lwp) == 0; i++) {
+    for (unsigned i = 0; i < ARRAY_LEN(policies) && sched_share(lwp) == 0; i++) {
         if (group_fits(sched_group_of(lwp), policies[i]))
             return policies[i];
     }
@@ -131,7 +131,7 @@ static int join(struct lwp *lwp, int group, const struct sched_params *params)
 
     sched_get_params(lwp, &old);
     error = sched_set_params(lwp, params);
-    if (error != 0 || (group == sched_group_of(lwp) && sched_read_share(lwp) == 0))
+    if (error != 0 || (group == sched_group_of(lwp) && sched_share(lwp) == 0))
         return error;
     error = sched_join_group(lwp, group);
     if (error != 0) {
@@ -399,7 +399,7 @@ int64_t sys_sched_get_priority_min(int policy)
 static int visit_get_turn(struct user_lwp *lwp, void *turn_ns)
 {
     *(uint64_t *)turn_ns =
-        sched_read_share(&lwp->lwp) > 0 ? 0 : sched_read_turn_ns(sched_group_of(&lwp->lwp));
+        sched_share(&lwp->lwp) > 0 ? 0 : sched_read_turn_ns(sched_group_of(&lwp->lwp));
     return 0;
 }
 

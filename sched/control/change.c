@@ -370,15 +370,27 @@ void sched_set_boost(struct lwp *lwp, uint8_t priority)
     irq_restore(irq);
 }
 
-void sched_get_params(struct lwp *lwp, struct sched_params *params)
+/* Those of the team that it is about to enter, be it that its CPU has not come to that yet. */
+static struct attributes attributes_of_lwp(struct lwp *lwp)
 {
     irq_state_t irq = irq_save();
     struct runqueue *rq = rq_lock_home(lwp);
+    struct sched_unit *unit = unit_to_change(lwp);
+    struct attributes a;
 
-    *params = lwp->unit->entity.params;
-    params->tickets = lwp->unit->tickets;
+    if (unit != lwp->unit && unit_is_team(unit)) {
+        spin_unlock(&rq->lock);
+        rq = rq_lock_unit(unit);
+    }
+    a = attributes_of(unit);
     spin_unlock(&rq->lock);
     irq_restore(irq);
+    return a;
+}
+
+void sched_get_params(struct lwp *lwp, struct sched_params *params)
+{
+    *params = attributes_of_lwp(lwp).params;
 }
 
 int sched_set_affinity(struct lwp *lwp, uint64_t cpus)
@@ -396,14 +408,19 @@ int sched_set_affinity(struct lwp *lwp, uint64_t cpus)
     return change_end(&c);
 }
 
-uint64_t sched_affinity(const struct lwp *lwp)
+uint64_t sched_affinity(struct lwp *lwp)
 {
-    return lwp->unit->affinity;
+    return attributes_of_lwp(lwp).affinity;
 }
 
-int sched_group_of(const struct lwp *lwp)
+int sched_group_of(struct lwp *lwp)
 {
-    return lwp->unit->group;
+    return (int)attributes_of_lwp(lwp).group;
+}
+
+unsigned sched_share(struct lwp *lwp)
+{
+    return attributes_of_lwp(lwp).share_percent;
 }
 
 void unit_withdraw(struct sched_unit *unit)

@@ -21,11 +21,6 @@ struct thrum_sched_params sched_params_to_abi(const struct sched_params *params)
 
 /* ---- LWPs and CPUs -------------------------------------------------------------------------- */
 
-unsigned sched_read_share(const struct lwp *lwp)
-{
-    return lwp->unit->share_percent;
-}
-
 /* The place of the LWP, or of its team, among its CPU's queues. */
 static void read_place(const struct runqueue *rq, const struct sched_unit *unit,
                        struct thrum_sched_lwp *record)

@@ -49,6 +49,7 @@ static void be_like(struct sched_unit *unit, const struct sched_unit *from)
     unit->affinity = from->affinity;
     unit->tickets = from->tickets;
     unit->entity.params = from->entity.params;
+    unit->entity.params.tickets = from->tickets; /* not those of a share */
     unit->entity.params.boost_priority = boost_priority;
     unit->group = from->group;
     group_enter_or_default(unit);
@@ -97,17 +98,36 @@ void sched_team_free(struct sched_team *team)
     kfree(team);
 }
 
+/* The LWP asks on its own for what the team did. */
+static void leave_team(struct lwp *lwp, const struct sched_unit *team)
+{
+    group_enter_or_default(&lwp->own);
+    be_like(&lwp->own, team);
+}
+
+/* The unit's CPU if it may stay there. */
+static unsigned allowed_cpu(const struct sched_unit *unit)
+{
+    unsigned cpu = unit_destination(unit);
+
+    return unit->affinity >> cpu & 1 ? cpu : balance_least_loaded_cpu(unit->affinity);
+}
+
 /*
- * The LWP, which is running, stays what it is, after all. An own share it has lost, so it belongs
- * to another queue than it is in. Its run queue and sched_control_lock are locked.
+ * The LWP, which is running, stays what it is, after all. If that is not a member of the team, it
+ * has been one for everybody else: it leaves it like one that was there, with what has been asked
+ * for meanwhile, and belongs to another queue than it is in. Its run queue and sched_control_lock
+ * are locked.
  */
 static void take_back(struct runqueue *rq, struct lwp *lwp)
 {
-    if (lwp->next_unit == &lwp->own) {
+    const struct sched_unit *next = lwp->next_unit;
+
+    if (next == &lwp->own) {
         group_leave(lwp->own.group);
     } else {
-        group_enter_or_default(&lwp->own);
-        unit_send(rq, &lwp->own, unit_destination(&lwp->own), rq_charge(rq));
+        leave_team(lwp, next);
+        unit_send(rq, &lwp->own, allowed_cpu(&lwp->own), rq_charge(rq));
     }
     lwp->next_unit = NULL;
     rq->is_sent = lwp_is_sent(lwp);
@@ -117,8 +137,7 @@ static void take_back(struct runqueue *rq, struct lwp *lwp)
 static bool become(struct runqueue *rq, struct lwp *lwp, struct sched_unit *to)
 {
     if (to == &lwp->own) {
-        group_enter_or_default(&lwp->own);
-        be_like(&lwp->own, lwp->unit);
+        leave_team(lwp, lwp->unit);
         atomic_store(&lwp->own.cpu, unit_destination(lwp->unit));
     } else {
         group_leave(lwp->own.group);

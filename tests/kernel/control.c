@@ -512,6 +512,72 @@ static bool who_changes_teams_goes_where_it_is_sent(void)
     return is_right && KTAP_EQUAL(sched_set_affinity(lwp_current(), everywhere), 0);
 }
 
+/* Asked for by a member of the team, which leaves it before its CPU has made it one. */
+static bool is_kept_beyond_team(struct sched_team *members, int group)
+{
+    struct lwp *self = lwp_current();
+    struct sched_params wanted, params;
+    irq_state_t irq = irq_save();
+    bool is_right;
+
+    sched_lwp_set_team(self, members);
+    sched_get_params(self, &wanted);
+    wanted.priority = 7;
+    wanted.tickets = 700;
+    is_right = KTAP_EQUAL(sched_join_group(self, group), 0);
+    is_right &= KTAP_EQUAL(sched_group_of(self), group);
+    is_right &= KTAP_EQUAL(sched_set_share(self, 10), 0) && KTAP_EQUAL(sched_share(self), 10);
+    is_right &= KTAP_EQUAL(sched_set_share(self, 0), 0);
+    is_right &= KTAP_EQUAL(sched_join_group(self, group), 0);
+    is_right &= KTAP_EQUAL(sched_set_params(self, &wanted), 0);
+    is_right &= KTAP_EQUAL(sched_set_affinity(self, 1), 0);
+    is_right &= KTAP_EQUAL(sched_affinity(self), 1);
+    sched_lwp_set_team(self, NULL);
+    irq_restore(irq);
+    sched_get_params(self, &params);
+    is_right &= KTAP_EQUAL(params.priority, 7) && KTAP_EQUAL(params.tickets, 700);
+    is_right &= KTAP_EQUAL(sched_group_of(self), group);
+    sched_yield();
+    return is_right && KTAP_EQUAL(self->last_cpu, 0);
+}
+
+static bool who_passes_through_a_team_keeps_what_was_asked_for(void)
+{
+    uint64_t everywhere = sched_affinity(lwp_current());
+    int group = sched_group_create("rr", 20);
+    struct sched_team *members = sched_team_new();
+    struct sched_params before;
+    bool is_right = KTAP_TRUE(group > 0);
+
+    sched_get_params(lwp_current(), &before);
+    is_right &= is_kept_beyond_team(members, group);
+    sched_team_close(members);
+    sched_team_free(members);
+    is_right &= KTAP_EQUAL(sched_join_group(lwp_current(), SCHED_GROUP_DEFAULT), 0);
+    is_right &= KTAP_EQUAL(sched_set_params(lwp_current(), &before), 0);
+    is_right &= KTAP_EQUAL(sched_set_affinity(lwp_current(), everywhere), 0);
+    return is_right && KTAP_EQUAL(sched_group_destroy(group), 0);
+}
+
+/* The tickets of a team's share are not those of a member that goes on alone. */
+static bool a_share_stays_with_its_team(void)
+{
+    struct lwp *self = lwp_current();
+    struct sched_team *members = sched_team_new();
+    bool is_right;
+
+    sched_lwp_set_team(self, members);
+    sched_yield();
+    is_right = KTAP_EQUAL(sched_set_share(self, 10), 0);
+    sched_lwp_set_team(self, NULL);
+    sched_yield();
+    is_right &= KTAP_EQUAL(sched_share(self), 0);
+    is_right &= KTAP_EQUAL(self->own.entity.params.tickets, SCHED_TICKETS_DEFAULT);
+    sched_team_close(members);
+    sched_team_free(members);
+    return is_right;
+}
+
 static atomic_bool was_here;
 
 static uint64_t be_here(void *arg)
@@ -664,6 +730,9 @@ static const struct ktap_test tests[] = {
     {"nobody waits beside a share and an idle CPU", nobody_waits_beside_a_share},
     {"who changes teams goes where it is sent", who_changes_teams_goes_where_it_is_sent},
     {"who stays in a team gives way to others", who_stays_in_a_team_gives_way_to_others},
+    {"who passes through a team keeps what was asked for",
+     who_passes_through_a_team_keeps_what_was_asked_for},
+    {"a share stays with its team", a_share_stays_with_its_team},
     {"a class that lets nobody run is replaced", class_that_lets_nobody_run_is_replaced},
     {"a class whose time never comes is replaced", class_whose_time_never_comes_is_replaced},
     {"a class that lies about itself is replaced", class_that_lies_is_replaced},

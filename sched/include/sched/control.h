@@ -5,10 +5,10 @@
  * Changing the scheduling of a running system: groups, classes, and what single LWPs ask for.
  *
  * Functions that take an LWP never sleep: any context, and locks below LOCK_RANK_SCHED_CONTROL may
- * be held, by which the caller keeps the LWP from going away. (sched_set_boost() and
- * sched_get_params(): below LOCK_RANK_RUNQUEUE.) What they decide about an LWP that is
- * running takes effect when its CPU schedules next, which is asked for: before it is in user mode
- * again. Functions that take a group or a class may sleep.
+ * be held, by which the caller keeps the LWP from going away. (sched_set_boost() and those that
+ * only read: below LOCK_RANK_RUNQUEUE.) What they decide about an LWP that is running takes effect
+ * when its CPU schedules next, which is asked for: before it is in user mode again. Who reads it
+ * sees it at once. Functions that take a group or a class may sleep.
  *
  * What fails has changed nothing. -ESRCH: the LWP has ended meanwhile, or has not been started.
  */
@@ -68,15 +68,16 @@ void sched_set_boost(struct lwp *lwp, uint8_t priority);
  * that much (SCHED_PROMISE_MAX_PERCENT in all, on each).
  */
 int sched_set_share(struct lwp *lwp, int percent) MUST_CHECK;
+unsigned sched_share(struct lwp *lwp);
 
 /*
  * Bit n: the LWP may run on CPU n. -EINVAL: none of them exists; -EAGAIN: it has a share, and
  * -EBUSY: a promise, that none of them can give it.
  */
 int sched_set_affinity(struct lwp *lwp, uint64_t cpus) MUST_CHECK;
-uint64_t sched_affinity(const struct lwp *lwp);
+uint64_t sched_affinity(struct lwp *lwp);
 
-int sched_group_of(const struct lwp *lwp);
+int sched_group_of(struct lwp *lwp);
 
 /* NULL: there is no such group. */
 const struct sched_class *sched_class_of_group(int group);

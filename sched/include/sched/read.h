@@ -26,9 +26,6 @@ bool sched_read_preset(uint64_t n, struct thrum_sched_preset *record);
 /* Time that the LWP has run up to now. The caller keeps it from going away. */
 uint64_t sched_run_ns_of(struct lwp *lwp);
 
-/* The share of a CPU that the LWP is guaranteed, in percent; 0: none. */
-unsigned sched_read_share(const struct lwp *lwp);
-
 /* How long a turn in the group is; 0: for ever, or its class does not say. */
 uint64_t sched_read_turn_ns(int group);
 

@@ -29,8 +29,9 @@ void sched_team_free(struct sched_team *team);
 
 /*
  * The LWP becomes one of the team, and gives back its share or what it was promised, or (NULL) goes
- * on alone, without any. Any state; the caller keeps it from going away. An LWP is of one team only
- * in its life. May be called with locks below LOCK_RANK_SCHED_CONTROL held.
+ * on alone, with what the team asks for but without its share or promise. Any state; the caller
+ * keeps it from going away. An LWP is of one team only in its life. May be called with locks below
+ * LOCK_RANK_SCHED_CONTROL held.
  */
 void sched_lwp_set_team(struct lwp *lwp, struct sched_team *team);
 
