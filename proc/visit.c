@@ -80,7 +80,7 @@ void user_lwp_visit_group(int group, user_lwp_visitor visit, void *arg, int *err
     struct process *process;
 
     list_for_each_entry (process, &all_processes, all_link) {
-        if (group == PROCESS_GROUP_ALL || process->group == group)
+        if (process->group == group)
             visit_process(process, visit, arg, error);
     }
     spin_unlock_irq(&family_lock, irq);

@@ -332,12 +332,10 @@ enum visit_flags {
 /* Calls visit() for the LWP `tid` (0: the caller). Its result, -ESRCH, -EPERM. No lock is held. */
 int user_lwp_visit(int tid, unsigned flags, user_lwp_visitor visit, void *arg) MUST_CHECK;
 
-#define PROCESS_GROUP_ALL 0 /* no group has this number */
-
 /*
- * Calls visit() for every LWP of a process group, or of all, that has not ended. *error, -ESRCH
- * before, becomes 0 when there was one, and anything else that went wrong for one of them.
- * Interrupts are off all the time. No lock is held.
+ * Calls visit() for every LWP of a process group that has not ended. *error, -ESRCH before, becomes
+ * 0 when there was one, and anything else that went wrong for one of them. Interrupts are off all
+ * the time. No lock is held.
  */
 void user_lwp_visit_group(int group, user_lwp_visitor visit, void *arg, int *error);
 
