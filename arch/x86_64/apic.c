@@ -58,9 +58,12 @@ enum lapic_register {
 
 #define NR_LINES 16
 
-/* How long to wait for a CPU to stop, at a panic; in rounds too, should the clock stand still. */
-#define STOP_WAIT_NS     (NSEC_PER_SEC / 2)
-#define STOP_WAIT_ROUNDS 5000000
+/*
+ * How long to wait for a CPU to stop, at a panic: one that a busy host does not let run is not
+ * dead. In rounds too, should the clock stand still.
+ */
+#define STOP_WAIT_NS     (10 * NSEC_PER_SEC)
+#define STOP_WAIT_ROUNDS 100000000
 
 struct irq_line {
     irq_handler_fn handler;
@@ -72,7 +75,6 @@ struct irq_line {
 static volatile uint32_t *lapic; /* NULL in x2APIC mode */
 static bool has_lapic, is_x2apic, has_ioapic;
 static uint64_t timer_ticks_per_us_q16; /* local APIC timer ticks a microsecond, times 65536 */
-static uint32_t timer_ticks_at_start;
 static struct irq_line lines[NR_LINES];
 static atomic_uint nr_unknown_nmis;       /* not reported yet */
 static atomic_uint stopping_cpu = NO_CPU; /* that stops all others */
@@ -170,16 +172,18 @@ void apic_timer_measure_start(void)
 {
     lapic_write(LAPIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
     lapic_write(LAPIC_TIMER_INITIAL, UINT32_MAX);
-    timer_ticks_at_start = lapic_read(LAPIC_TIMER_CURRENT);
 }
 
-void apic_timer_measure_end(uint64_t elapsed_ns)
+uint64_t apic_timer_elapsed(void)
 {
-    uint64_t ticks = timer_ticks_at_start - lapic_read(LAPIC_TIMER_CURRENT);
+    return UINT32_MAX - lapic_read(LAPIC_TIMER_CURRENT);
+}
 
-    lapic_write(LAPIC_TIMER_INITIAL, 0);
+void apic_timer_measure_end(uint64_t ticks, uint64_t elapsed_ns)
+{
     uint64_t rate_q16 = (ticks << 16) * NSEC_PER_USEC / MAX(elapsed_ns, 1ull);
 
+    lapic_write(LAPIC_TIMER_INITIAL, 0);
     timer_ticks_per_us_q16 = MAX(rate_q16, 1ull);
     lapic_write(LAPIC_LVT_TIMER,
                 VECTOR_TIMER | (x86_features.has_tsc_deadline ? LVT_TSC_DEADLINE : 0));

@@ -58,9 +58,14 @@ struct reference {
 static volatile uint64_t *hpet;
 static uint16_t pm_timer_port;
 
+static uint64_t tsc_to_ns(uint64_t ticks)
+{
+    return (uint64_t)((unsigned __int128)ticks * mult_q32 >> 32);
+}
+
 uint64_t clock_now_ns(void)
 {
-    return (uint64_t)((unsigned __int128)(x86_read_tsc() - boot_tsc) * mult_q32 >> 32);
+    return tsc_to_ns(x86_read_tsc() - boot_tsc);
 }
 
 void x86_clock_describe(struct vdso_times *times)
@@ -219,18 +224,20 @@ static uint64_t cpuid_tsc_hz(void)
     return max_leaf < 0x16 ? 0 : (x86_cpuid(0x16, 0).eax & 0xffff) * 1000000ull;
 }
 
+/* Both counters are read together each time: a hypervisor may stop this CPU between two reads. */
 static void measure_apic_timer(void)
 {
-    uint64_t start, end;
+    const struct reference timer = {.read = apic_timer_elapsed};
+    uint64_t tsc0 = 0, tsc1 = 0, start, end;
 
     if (!apic_timer_is_present())
         return;
     apic_timer_measure_start();
-    start = clock_now_ns();
+    start = read_together(&timer, &tsc0);
     do {
-        end = clock_now_ns();
-    } while (end - start < CALIBRATION_NS);
-    apic_timer_measure_end(end - start);
+        end = read_together(&timer, &tsc1);
+    } while (tsc_to_ns(tsc1 - tsc0) < CALIBRATION_NS);
+    apic_timer_measure_end(end - start, tsc_to_ns(tsc1 - tsc0));
 }
 
 void clock_init(void)

@@ -194,9 +194,20 @@ map_image:
 .done:
     ret
 
-; Says why this machine will not do (esi: text), on COM1 and on the VGA text screen; stops.
+; Says why this machine will not do (esi: text), on the VGA text screen and on COM1; stops. The
+; marker, from which others learn that all has been said, is the last.
 refuse:
     mov ebp, esi
+    mov edi, VGA_TEXT
+    mov ecx, 80 * 25
+    mov ax, 0x0720
+    rep stosw
+    mov edi, VGA_TEXT
+    mov esi, refuse_prefix
+    call vga_puts
+    mov esi, ebp
+    call vga_puts
+
     mov dx, COM1 + 1                    ; no interrupts; 115200 8N1; FIFO on
     xor eax, eax
     out dx, al
@@ -226,16 +237,6 @@ refuse:
     call serial_puts
     mov esi, refuse_marker_end
     call serial_puts
-
-    mov edi, VGA_TEXT
-    mov ecx, 80 * 25
-    mov ax, 0x0720
-    rep stosw
-    mov edi, VGA_TEXT
-    mov esi, refuse_prefix
-    call vga_puts
-    mov esi, ebp
-    call vga_puts
 .stop:
     hlt
     jmp .stop

@@ -15,10 +15,15 @@ void apic_init(void);
 /* Enables the calling CPU's local APIC. */
 void apic_init_cpu(void);
 
-/* Measures the local APIC timer: called with a wait of known length. False: there is none. */
 bool apic_timer_is_present(void);
+
+/*
+ * Measures the local APIC timer: starts it, reads how many ticks have gone by, and is told how many
+ * it makes in a time.
+ */
 void apic_timer_measure_start(void);
-void apic_timer_measure_end(uint64_t elapsed_ns);
+uint64_t apic_timer_elapsed(void);
+void apic_timer_measure_end(uint64_t ticks, uint64_t elapsed_ns);
 
 /* ID of the calling CPU's local APIC. */
 uint32_t apic_id(void);
