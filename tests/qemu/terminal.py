@@ -11,7 +11,7 @@ import time
 import pexpect
 import pyte
 
-PATIENCE_S = 30
+PATIENCE_S = 120  # on a host that has much else to do
 
 ESCAPES = re.compile(r"\x1b_[^\x1b]*\x1b\\|\x1b\[[0-9;?]*[@-~]|\x1b[()][0-9A-Za-z]|\x1b[=>78]")
 
@@ -88,6 +88,26 @@ class Terminal:
 
     def wait_for_screen(self, pattern):
         self.wait_until(lambda: re.search(pattern, self.text()), f"the screen has no {pattern!r}")
+
+    def line(self):
+        """The row that the cursor is in."""
+        return self.screen.display[self.screen.cursor.y].rstrip()
+
+    def press(self, key, is_so, what):
+        """Presses a key that sends a sequence, and waits until it has had its effect.
+
+        A program takes ESC for a key of its own where the rest comes late, as it may from a busy host
+        (busybox: 50 ms), and the rest for text. That is taken back then, and the key pressed again.
+        """
+        rest = key[1:]
+        for _ in range(10):
+            self.child.send(key)
+            self.wait_until(lambda: is_so() or rest in self.line(), what)
+            if is_so():
+                return
+            self.child.send("\x7f" * len(rest))
+            self.wait_until(lambda: rest not in self.line(), f"{rest!r} cannot be taken back")
+        raise Late(f"{what}; the screen:\n" + self.picture())
 
     def text(self):
         return "\n".join(line.rstrip() for line in self.screen.display)
