@@ -41,6 +41,10 @@
 /* The transmitter's interrupt has to come within this time. */
 #define FIRST_INTERRUPT_NS (100 * NSEC_PER_MSEC)
 
+/* Before the machine stops, what has been written has so long to get out: who reads it may be busy.
+ */
+#define DRAIN_NS (10 * NSEC_PER_SEC)
+
 static struct tty console;
 static struct waitq thread_waits; /* guard: console.lock */
 static bool has_port;             /* c  there is a serial port */
@@ -250,7 +254,7 @@ static uint64_t look_after_console(void *unused)
 
 void tty_console_drain(void)
 {
-    if (tty_drain(&console, clock_now_ns() + NSEC_PER_SEC) != 0)
+    if (tty_drain(&console, clock_now_ns() + DRAIN_NS) != 0)
         log_warn("tty: the console has not sent everything");
 }
 

@@ -106,7 +106,7 @@ size_t console_room(void);
 bool console_is_within_sequence(void);
 
 /* So long the log's lines wait for the end of an escape sequence that a program has begun. */
-#define CONSOLE_SEQUENCE_NS (100 * NSEC_PER_MSEC)
+#define CONSOLE_SEQUENCE_NS NSEC_PER_SEC
 
 /* Shows lines that waited for that. Whoever left the console within a sequence, or when it is over.
  * Any context. */
