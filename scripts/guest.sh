@@ -16,8 +16,9 @@
 
 readonly poll_s=0.05
 # How long a guest may take from its last marker to the power-off. Not every machine can be
-# switched off by software, and a kernel that panicked does not try.
-readonly power_off_limit_us=3000000
+# switched off by software, and a kernel that panicked does not try. Tests, to which the difference
+# matters, are more patient.
+power_off_limit_us=3000000
 readonly last_words_us=1000000
 # No sign of a kernel for so long means that there will be none. OVMF alone takes 6 s.
 readonly boot_limit_us=180000000

@@ -10,7 +10,7 @@
 #
 #     exit=N  signal=N  panic  refused=REGEX  timeout
 #                     how it ends; exit=0 unless said. After exit and signal the machine has to be
-#                     switched off ...
+#                     switched off, within a minute, should the host be busy ...
 #     no-power-off    ... unless this says that it cannot be
 #     ktap            the output is a complete KTAP report without failures
 #     text=REGEX      what the guest says on the serial line has a line that matches
@@ -98,7 +98,7 @@ feed_monitor() {
 dump_screen() {
     local tries
     guest_monitor "pmemsave 0xb8000 4000 \"$guest_run_dir/screen\""
-    for ((tries = 0; tries < 60; tries++)); do
+    for ((tries = 0; tries < 600; tries++)); do
         [[ -s $guest_run_dir/screen ]] && break
         sleep 0.05
     done
@@ -154,6 +154,7 @@ main() {
     guest_prepare "$log"
     ((${#screens[@]} > 0)) && guest_before_stop=dump_screen
     ((${#monitor_commands[@]} > 0)) && guest_at_poll=feed_monitor
+    [[ $may_stay_on == no ]] && power_off_limit_us=60000000
     started=$(now_us)
     guest_run "${machine[iso]}" quiet </dev/null
     local ms=$((($(now_us) - started) / 1000))

@@ -33,7 +33,7 @@ says() {
     shift 2
     mkdir -p "$scratch/tree/opt"
     cp "$scratch/$name" "$scratch/tree/opt/"
-    "$THRUM_ROOT/thrum" run --iso "$THRUM_ROOT/build/$preset/thrum.iso" --timeout 60 \
+    "$THRUM_ROOT/thrum" run --iso "$THRUM_ROOT/build/$preset/thrum.iso" --timeout 180 \
         --add "$scratch/$name.c:src/" --add "$scratch/tree" --exec "/opt/$name one two" \
         >"$scratch/said" 2>&1 </dev/null
     status=$?

@@ -18,7 +18,7 @@ if grep -qaE 'bin/busybox|musl' "$scratch/build/initrd.cpio"; then
     echo "FAILED: the initrd has busybox, or a program upon musl"
     exit 1
 fi
-"$BASH" "$here/run-case.sh" --name native --log "$scratch/serial.log" --timeout 60 \
+"$BASH" "$here/run-case.sh" --name native --log "$scratch/serial.log" --timeout 180 \
     --iso "$scratch/build/thrum.iso" --expect exit=0 --expect text=verified
 
 mkdir -p "$scratch/mine/bin" "$scratch/mine/etc"

@@ -15,7 +15,7 @@ iso=${1:?usage: test-replay.sh ISO LOG-PREFIX CPUS} prefix=${2:?} cpus=${3:?}
 # run NAME SEED
 run() {
     bash "$(dirname "${BASH_SOURCE[0]}")/run-case.sh" --name "replay of seed $2" \
-        --log "$prefix.$1.log" --iso "$iso" --smp "$cpus" --icount --timeout 90 \
+        --log "$prefix.$1.log" --iso "$iso" --smp "$cpus" --icount --timeout 270 \
         --cmdline "perturb=$2" --exec "lwpdemo 20" --expect exit=0 --expect text=verified || exit 1
 }
 
