@@ -179,22 +179,24 @@ static bool vector_registers_are_copied(void)
     return child_exits(pid, 7);
 }
 
-static bool has_as_many_processes(void *arg)
+static unsigned count_processes(void)
 {
-    struct thrum_stat stat;
+    struct thrum_stat stat = {0};
 
     thrum_stat(&stat);
-    return stat.processes == *(unsigned *)arg;
+    return (unsigned)stat.processes;
+}
+
+static bool has_as_many_processes(void *arg)
+{
+    return count_processes() == *(unsigned *)arg;
 }
 
 /* Its parent gets no signal, so a plain wait() does not see it; init's has to. */
 static bool orphan_without_signal_is_reaped(void)
 {
-    struct thrum_stat stat;
-    unsigned before;
+    unsigned before = count_processes();
 
-    thrum_stat(&stat);
-    before = (unsigned)stat.processes;
     for (int ends_first = 0; ends_first < 2; ends_first++) {
         long pid = call(__NR_clone, SIGCHLD, 0, 0, 0);
 
@@ -541,10 +543,13 @@ static bool is_23(void *word)
 
 static bool memory_outlives_the_parent(void)
 {
+    unsigned before = count_processes();
+
     shared[0] = shared[1] = 0;
     bool is_right = child_exits(clone_call(SIGCHLD, NULL, NULL, NULL, 0, leave_a_child, NULL), 7);
     shared[1] = 1;
-    return is_right && KTAP_TRUE(ktap_wait_for(is_23, (void *)shared));
+    return is_right && KTAP_TRUE(ktap_wait_for(is_23, (void *)shared)) &&
+           KTAP_TRUE(ktap_wait_for(has_as_many_processes, &before));
 }
 
 static int crash(void *arg)

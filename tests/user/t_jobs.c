@@ -558,6 +558,7 @@ static void have_sessions(void *unused)
         leader = fork();
         if (leader == 0) {
             lead_session();
+            signal_handle(SIGHUP, (signal_handler)SIG_DFL, 0); /* also for a job not yet run */
             start_job(i % 2 ? compute_on : sleep_on, true);
             usleep(100 * (i % 7));
             _exit(0);

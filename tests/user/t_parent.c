@@ -85,6 +85,11 @@ static bool waits_for(pid_t pid, int status)
     return KTAP_EQUAL(waitpid(pid, &found, 0), pid) && KTAP_EQUAL(found, status);
 }
 
+static bool has_gone(void *pid)
+{
+    return kill(*(atomic_int *)pid, 0) != 0;
+}
+
 static bool orphans_go_to_who_asked(void)
 {
     pid_t middle;
@@ -112,7 +117,7 @@ static bool orphans_go_to_init_else(void)
     middle = start_child(end_behind_child, (void *)live_as_orphan);
     ok = waits_for(middle, EXIT(3)) && comes(&shared->parent) && KTAP_EQUAL(shared->parent, 1);
     shared->may_end = true;
-    return ok;
+    return KTAP_TRUE(ktap_wait_for(has_gone, &shared->orphan)) && ok;
 }
 
 /* A process that asked, between, with a child of its own that ends; it ends before that one. */
@@ -192,15 +197,13 @@ static bool zombies_are_told_of(void)
 static bool who_waits_for_none_gets_none(void)
 {
     struct sigaction ignored = {.sa_handler = SIG_IGN}, old;
-    uint64_t give_up_ns = monotonic_ns() + KTAP_PATIENCE_NS;
     bool ok = KTAP_EQUAL(prctl(PR_SET_CHILD_SUBREAPER, 1), 0) &&
               KTAP_EQUAL(sigaction(SIGCHLD, &ignored, &old), 0);
 
     memset(shared, 0, sizeof(*shared));
     start_child(end_behind_zombie, NULL);
     ok = ok && KTAP_EQUAL(waitpid(-1, NULL, 0), -1) && KTAP_EQUAL(errno, ECHILD);
-    while (kill(shared->orphan, 0) == 0 && monotonic_ns() < give_up_ns)
-        sleep_ns(1000000);
+    ok = KTAP_TRUE(ktap_wait_for(has_gone, &shared->orphan)) && ok;
     ok = ok && KTAP_EQUAL(kill(shared->orphan, 0), -1) && KTAP_EQUAL(errno, ESRCH);
     return KTAP_EQUAL(sigaction(SIGCHLD, &old, NULL), 0) &&
            KTAP_EQUAL(prctl(PR_SET_CHILD_SUBREAPER, 0), 0) && ok;
