@@ -4,8 +4,10 @@ bits 64
 section .text
 
 ; void registers_across(struct registers *before, struct registers *after, unsigned *is_over)
-; Loads registers from *before, waits for *is_over in a loop that changes none, and stores them: rax,
-; rbx, rcx, rdx, rsi, rdi, rbp, r8 to r14; xmm0, xmm7 and xmm15; and two words of the red zone.
+; Loads registers from *before, sets registers_are_loaded, waits for *is_over in a loop that changes
+; none, and stores them: rax, rbx, rcx, rdx, rsi, rdi, rbp, r8 to r14; xmm0, xmm7 and xmm15; and two
+; words of the red zone.
+extern registers_are_loaded
 global registers_across
 registers_across:
     push rbx
@@ -36,6 +38,7 @@ registers_across:
     mov rax, [rax]
     mov qword [rsp - 8], 1234           ; the red zone
     mov qword [rsp - 128], 5678
+    mov dword [rel registers_are_loaded], 1
 .wait:
     cmp dword [r15], 0
     je .wait

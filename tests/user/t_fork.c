@@ -595,13 +595,13 @@ static bool vfork_waits_for_exec(void)
            ktap_check_dies(status, SIGKILL, __FILE__, __LINE__) && is_running;
 }
 
-static void *sleep_in_vfork_child(void *arg)
+static void *stay_in_vfork_child(void *may_end)
 {
     pid_t child = vfork();
 
-    (void)arg;
     if (child == 0) {
-        sleep_ns(100000000);
+        while (!atomic_load((atomic_bool *)may_end))
+            sleep_ns(1000000);
         _exit(CHILD_IS_WELL);
     }
     return (void *)(long)exits(child, CHILD_IS_WELL);
@@ -609,6 +609,7 @@ static void *sleep_in_vfork_child(void *arg)
 
 static bool vfork_stops_the_caller_only(void)
 {
+    atomic_bool may_end = false;
     thread_t lwp;
     void *value = NULL;
     struct counts counts;
@@ -616,9 +617,10 @@ static bool vfork_stops_the_caller_only(void)
     thrum_stat(&counts.wanted);
     counts.wanted.processes++;
     counts.wanted.lwps += 2;
-    thread_create(&lwp, sleep_in_vfork_child, NULL);
+    thread_create(&lwp, stay_in_vfork_child, &may_end);
     bool is_right = KTAP_TRUE(ktap_wait_for(has_counts, &counts));
     free(malloc(100));
+    atomic_store(&may_end, true);
     thread_join(lwp, &value);
     return KTAP_EQUAL((long)value, 1) && is_right;
 }

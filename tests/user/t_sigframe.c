@@ -36,6 +36,7 @@ struct registers {
 };
 void registers_across(const struct registers *before, struct registers *after,
                       const atomic_uint *is_over);
+atomic_uint registers_are_loaded;
 void sigreturn_to(void *frame);
 uint32_t get_mxcsr(void);
 void set_mxcsr(uint32_t mxcsr);
@@ -78,7 +79,8 @@ static void change_all(int signal, siginfo_t *info, void *at)
 
 static void *signal_the_first(void *arg)
 {
-    sleep_ns(2000000);
+    while (!registers_are_loaded)
+        yield();
     syscall6(__NR_tgkill, getpid(), getpid(), SIGUSR1, 0, 0, 0);
     return arg;
 }
@@ -95,7 +97,7 @@ static bool registers_are_kept(void)
     signal_handle(SIGUSR1, change_all, 0);
     for (size_t round = 0; round < ktap_times(20) + 1; round++) {
         memset(&after, 0, sizeof(after));
-        is_over = 0;
+        is_over = registers_are_loaded = 0;
         thread_create(&lwp, signal_the_first, NULL);
         registers_across(&before, &after, &is_over);
         thread_join(lwp, NULL);
