@@ -401,7 +401,7 @@ static bool highest_priority_is_served_first(void)
 
 #define HOGS_A_CPU 2
 #define HOGS_MAX   (HOGS_A_CPU * 64)
-#define HOG_NS     (10 * SEC_NS)
+#define HOG_NS     (3 * KTAP_PATIENCE_NS)
 #define WORK_NS    (5 * MSEC_NS)
 
 static _Atomic int nr_tired_hogs, nr_hogs;
@@ -475,7 +475,7 @@ static bool is_true(void *flag)
 
 /*
  * The urgent one waits for a lock whose owner waits for another, whose owner is lower than LWPs
- * that keep all CPUs busy. These give up only after two thousand times what that owner has left to
+ * that keep all CPUs busy. These give up only after thousands of times what that owner has left to
  * do.
  */
 static bool inversion_is_bounded(void)

@@ -54,7 +54,7 @@
 #define NR_MENDS_MAX      100 /* of the memory of each process */
 #define HANG_NS           (30 * NSEC_PER_SEC)
 #define SETTLE_NS         (5 * NSEC_PER_MSEC)
-#define NR_SETTLES        60
+#define NR_SETTLES        (KTAP_PATIENCE_NS / SETTLE_NS)
 #define NR_FRAMES_ODD     64 /* what the caches of several CPUs and kernel stacks may hold more */
 #define NR_GROUPS_MAX     64
 
@@ -332,7 +332,7 @@ static bool everything_has_come_back(const struct thrum_stat *before)
 {
     struct thrum_stat now;
 
-    for (int i = 0; i < NR_SETTLES; i++) {
+    for (size_t i = 0; i < NR_SETTLES; i++) {
         thrum_stat(&now);
         if (has_come_back(before, &now))
             return true;

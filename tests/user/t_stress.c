@@ -43,7 +43,7 @@
 #define LIFE_NS           (150 * NSEC_PER_MSEC)
 #define HANG_NS           (60 * NSEC_PER_SEC) /* that a round cannot take */
 #define SETTLE_NS         (5 * NSEC_PER_MSEC)
-#define NR_SETTLES        400
+#define NR_SETTLES        (KTAP_PATIENCE_NS / SETTLE_NS)
 #define NR_TABLES_MAX     4
 #define STATUS_EXIT       3
 
@@ -264,7 +264,7 @@ static bool has_come_back(const struct thrum_stat *before, const struct thrum_st
 /* Whether the counts come to be these: what has ended is cleared up soon, not at once. */
 static bool counts_come_back_to(const struct thrum_stat *before, struct thrum_stat *now)
 {
-    for (int i = 0; i < NR_SETTLES; i++) {
+    for (size_t i = 0; i < NR_SETTLES; i++) {
         thrum_stat(now);
         if (has_come_back(before, now))
             return true;

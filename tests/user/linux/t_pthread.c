@@ -609,8 +609,8 @@ static bool detached_threads_end(void)
         atomic_fetch_add(&nr_detached, 1);
         ok = CHECK(pthread_create(&thread, &attr, end_detached, NULL) == 0);
     }
-    for (int i = 0; i < 1000 && atomic_load(&nr_detached) > 0; i++)
-        usleep(10000);
+    for (int i = 0; i < PATIENCE_MS / QUIET_MS && atomic_load(&nr_detached) > 0; i++)
+        usleep(QUIET_MS * 1000);
     return CHECK(nr_detached == 0) && ok;
 }
 
