@@ -188,6 +188,9 @@ static int visit_read_lwp(struct user_lwp *lwp, void *out)
     sched_read_lwp(&lwp->lwp, record);
     record->tid = lwp->tid;
     record->pid = lwp->process->pid;
+    /* It has left its CPU, but for everybody else it has not ended yet. */
+    if (record->state == THRUM_LWP_STATE_ZOMBIE && !lwp->is_zombie)
+        record->state = THRUM_LWP_STATE_RUNNING;
     return 0;
 }
 

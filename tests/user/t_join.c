@@ -82,6 +82,21 @@ static bool join_after_exit(void)
            KTAP_EQUAL((long)value, 5);
 }
 
+/* An LWP whose state is ZOMBIE is one for every call, also while its CPU is held up on its way. */
+static bool who_is_told_to_have_ended_has(void)
+{
+    bool is_ok = true;
+
+    for (size_t i = 0; is_ok && i < ktap_times(2000) + 100; i++) {
+        thread_t lwp = start_lwp(return_argument, NULL);
+
+        while (!is_in_state(lwp, THRUM_LWP_STATE_ZOMBIE))
+            yield();
+        is_ok = KTAP_EQUAL(raw_detach(lwp), 0) && KTAP_EQUAL(raw_detach(lwp), -ESRCH);
+    }
+    return is_ok;
+}
+
 static bool join_without_value(void)
 {
     return KTAP_EQUAL(thread_join(start_lwp(return_argument, (void *)5), NULL), 0);
@@ -347,6 +362,7 @@ static const struct ktap_test tests[] = {
     {"a joiner gets the value of thread_exit", exit_value_is_joined},
     {"a join may come before the exit", join_before_exit},
     {"a join may come after the exit", join_after_exit},
+    {"an LWP that is told to have ended can be reaped", who_is_told_to_have_ended_has},
     {"a joiner need not take the value", join_without_value},
     {"any LWP joins any other", any_lwp_joins_any_other},
     {"a join of an unknown number is ESRCH", join_of_unknown_is_esrch},
