@@ -4,9 +4,11 @@
 #include <arch/irq.h>
 #include <arch/smp.h>
 #include <kernel/clock.h>
+#include <kernel/errno.h>
 #include <kernel/interrupts.h>
 #include <kernel/loadavg.h>
 #include <kernel/realtime.h>
+#include <mm/slab.h>
 #include <proc/process.h>
 #include <sched/read.h>
 
@@ -112,21 +114,25 @@ static void show_interrupt_sums(struct procfs_text *text)
 
 int procfs_show_system_stat(struct procfs_text *text, const struct procfs_node *node)
 {
-    uint64_t all_busy_ns = 0, all_idle_ns = 0, nr_switches = 0;
-    struct thrum_sched_cpu record;
+    /* All are read first: time goes on, and the first line is the sum of those that follow. */
+    struct thrum_sched_cpu *records = kmalloc_user(nr_cpus_online * sizeof(*records));
+    uint64_t all_busy_ns = 0, all_idle_ns = 0, nr_switches = 0, nr_cpus = 0;
 
     (void)node;
-    for (uint64_t cpu = 0; sched_read_cpu(cpu, &record); cpu++) {
-        all_busy_ns += busy_ns(&record);
-        all_idle_ns += record.idle_ns;
-        nr_switches += record.nr_switches;
+    if (records == NULL)
+        return -ENOMEM;
+    for (; sched_read_cpu(nr_cpus, &records[nr_cpus]); nr_cpus++) {
+        all_busy_ns += busy_ns(&records[nr_cpus]);
+        all_idle_ns += records[nr_cpus].idle_ns;
+        nr_switches += records[nr_cpus].nr_switches;
     }
     procfs_print(text, "cpu ");
     show_cpu_times(text, all_busy_ns, all_idle_ns);
-    for (uint64_t cpu = 0; sched_read_cpu(cpu, &record); cpu++) {
+    for (uint64_t cpu = 0; cpu < nr_cpus; cpu++) {
         procfs_print(text, "cpu%lu", cpu);
-        show_cpu_times(text, busy_ns(&record), record.idle_ns);
+        show_cpu_times(text, busy_ns(&records[cpu]), records[cpu].idle_ns);
     }
+    kfree(records);
     show_interrupt_sums(text);
     procfs_print(text, "ctxt %lu\nbtime %lu\nprocesses %u\nprocs_running %u\nprocs_blocked 0\n",
                  nr_switches, realtime_at_boot_ns() / NSEC_PER_SEC, atomic_load(&nr_processes_ever),
