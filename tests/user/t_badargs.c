@@ -30,6 +30,8 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include <thrum/sched.h>
+
 #include "ktap.h"
 
 #define PAGE          4096ul
@@ -267,13 +269,17 @@ static void *sleep_for_ever(void *arg)
     return arg;
 }
 
-static bool has_ended(void *unused)
+/* The LWP and the child. */
+static bool have_ended(void *unused)
 {
     static char info[128];
+    struct thrum_sched_lwp lwp;
 
     (void)unused;
-    return syscall6(__NR_waitid, P_PID, meant(PID_ZOMBIE), (long)info, WEXITED | WNOWAIT, 0, 0) ==
-           0;
+    return sched_list(THRUM_LIST_LWPS, (uint64_t)meant(TID_ZOMBIE), &lwp, 1, sizeof(lwp)) == 1 &&
+           lwp.tid == (int32_t)meant(TID_ZOMBIE) && lwp.state == THRUM_LWP_STATE_ZOMBIE &&
+           syscall6(__NR_waitid, P_PID, meant(PID_ZOMBIE), (long)info, WEXITED | WNOWAIT, 0, 0) ==
+               0;
 }
 
 static void set(enum value which, long value)
@@ -324,7 +330,7 @@ static void prepare(void)
     set(LONG_PATH, (long)long_path);
     mmap((void *)LAST_PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
          -1, 0);
-    ktap_wait_for(has_ended, NULL);
+    ktap_wait_for(have_ended, NULL);
 }
 
 static size_t check_pointers(bool is_dry_run)

@@ -159,7 +159,7 @@ static bool untouched_pages_cost_nothing(void)
     thrum_stat(&after);
     munmap(memory, GIB);
     /* A frame for each page that was touched, and page tables above it. */
-    return KTAP_TRUE(before.frames_free - after.frames_free <= FRAMES_MAX);
+    return KTAP_TRUE((long)(before.frames_free - after.frames_free) <= FRAMES_MAX);
 }
 
 struct frames_wanted {

@@ -13,11 +13,14 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <thrum/sched.h>
+
 #include "common.h"
 #include "ktap.h"
 
 #define NR_READERS 6
 #define NR_NUMBERS 200
+#define READ_NS    20000000 /* of CPU time */
 
 static unsigned char buffer[1 << 20];
 
@@ -157,14 +160,23 @@ static void read_for_ever(void *unused)
         read(fd, buffer, sizeof(buffer));
 }
 
+/* Whether it has read for a while. */
+static bool has_run(void *pid_at)
+{
+    pid_t pid = *(pid_t *)pid_at;
+    struct thrum_sched_lwp lwp;
+
+    return sched_list(THRUM_LIST_LWPS, (uint64_t)pid, &lwp, 1, sizeof(lwp)) == 1 &&
+           lwp.tid == pid && lwp.run_ns >= READ_NS;
+}
+
 static bool long_reader_can_be_killed(void)
 {
     int status;
     pid_t pid = start_child(read_for_ever, NULL);
 
-    sleep_ns(20000000);
-    return KTAP_EQUAL(kill(pid, SIGKILL), 0) && KTAP_EQUAL(waitpid(pid, &status, 0), pid) &&
-           KTAP_EQUAL(WTERMSIG(status), SIGKILL);
+    return KTAP_TRUE(ktap_wait_for(has_run, &pid)) && KTAP_EQUAL(kill(pid, SIGKILL), 0) &&
+           KTAP_EQUAL(waitpid(pid, &status, 0), pid) && KTAP_EQUAL(WTERMSIG(status), SIGKILL);
 }
 
 /* What it was started with, for the suite that started it. */
