@@ -66,6 +66,11 @@ static bool lwp_gets(pid_t number)
     return has_it;
 }
 
+static bool comes_free(void *number)
+{
+    return child_gets(*(pid_t *)number);
+}
+
 static bool number_comes_round(void)
 {
     pid_t child = start_sleeper(NULL);
@@ -122,8 +127,8 @@ static bool number_of_a_session_stays_taken(void)
     if (!ends(leader) || !KTAP_EQUAL(getsid(member), leader))
         return false;
     bool is_right = KTAP_TRUE(!child_gets(leader)) && KTAP_TRUE(!lwp_gets(leader));
-    kill(member, SIGKILL); /* init waits for it */
-    return is_right && KTAP_TRUE(child_gets(leader));
+    kill(member, SIGKILL); /* init waits for it, soon */
+    return is_right && KTAP_TRUE(ktap_wait_for(comes_free, &leader));
 }
 
 static void *look_for_the_number_of_the_first(void *arg)

@@ -115,13 +115,26 @@ static bool itimer_repeats(void)
     return is_right && KTAP_EQUAL(nr_calls, nr) && KTAP_EQUAL(now.it_value.tv_usec, 0);
 }
 
+/* Seconds that were left of so many, when hardly any has passed. */
+static bool is_about(long left, long seconds)
+{
+    return KTAP_TRUE(left > seconds - 100 && left <= seconds);
+}
+
 static bool alarm_says_what_was_left(void)
 {
     handle(SIGALRM);
-    return KTAP_EQUAL(syscall6(__NR_alarm, 100, 0, 0, 0, 0, 0), 0) &&
-           KTAP_EQUAL(syscall6(__NR_alarm, 50, 0, 0, 0, 0, 0), 100) &&
-           KTAP_EQUAL(syscall6(__NR_alarm, 0, 0, 0, 0, 0, 0), 50) &&
+    return KTAP_EQUAL(syscall6(__NR_alarm, 100000, 0, 0, 0, 0, 0), 0) &&
+           is_about(syscall6(__NR_alarm, 50000, 0, 0, 0, 0, 0), 100000) &&
+           is_about(syscall6(__NR_alarm, 0, 0, 0, 0, 0, 0), 50000) &&
            KTAP_EQUAL(syscall6(__NR_alarm, 0, 0, 0, 0, 0, 0), 0) && KTAP_EQUAL(nr_calls, 0);
+}
+
+/* Whether a timer of 20 ms of CPU time has not expired, or with good reason: a CPU that stands
+ * still because its host is busy counts for whom it runs. */
+static bool is_not_due(uint64_t begin_ns)
+{
+    return nr_calls == 0 || now_ns(THREAD_CPUTIME) - begin_ns >= 20 * MS;
 }
 
 static bool cpu_itimers_count_run_time(void)
@@ -137,7 +150,7 @@ static bool cpu_itimers_count_run_time(void)
         handle(both[i].signal);
         set_itimer(both[i].which, 20000, 0);
         sleep_ns(40 * MS); /* which does not count */
-        is_right &= KTAP_EQUAL(nr_calls, 0);
+        is_right &= KTAP_TRUE(is_not_due(begin));
         while (nr_calls == 0 && now_ns(THREAD_CPUTIME) - begin < 20000 * MS)
             ;
         is_right &= KTAP_EQUAL(nr_calls, 1) && KTAP_TRUE(now_ns(THREAD_CPUTIME) - begin >= 20 * MS);
@@ -351,9 +364,8 @@ static bool timer_without_signal_only_counts(void)
     int id;
 
     make_timer(MONOTONIC, SIGEV_NONE, 0, 0, &id);
-    set_timer(id, 0, 1000 * MS, 0);
-    syscall6(__NR_timer_gettime, id, (long)&now, 0, 0, 0, 0);
-    bool is_right = KTAP_EQUAL(now.it_value.tv_sec, 0) && KTAP_TRUE(now.it_value.tv_nsec > 0);
+    set_timer(id, 0, 1000000 * MS, 0);
+    bool is_right = KTAP_TRUE(seconds_left(id) > 900 && seconds_left(id) <= 1000);
     set_timer(id, 0, 1 * MS, 0);
     sleep_ns(5 * MS);
     syscall6(__NR_timer_gettime, id, (long)&now, 0, 0, 0, 0);
@@ -397,7 +409,7 @@ static bool cpu_timers_count_run_time(void)
     bool is_right = KTAP_EQUAL(make_timer(THREAD_CPUTIME, SIGEV_SIGNAL, 40, 0, &id), 0);
     set_timer(id, 0, 20 * MS, 0);
     sleep_ns(40 * MS);
-    is_right &= KTAP_EQUAL(nr_calls, 0);
+    is_right &= KTAP_TRUE(is_not_due(begin));
     while (nr_calls == 0 && now_ns(THREAD_CPUTIME) - begin < 20000 * MS)
         ;
     is_right &= KTAP_EQUAL(nr_calls, 1);
@@ -434,7 +446,7 @@ static void exec_with_timers(void *arg)
 
     (void)arg;
     make_timer(MONOTONIC, SIGEV_SIGNAL, SIGKILL, 0, &id);
-    set_timer(id, 0, 1000 * MS, 0);
+    set_timer(id, 0, 1000000 * MS, 0);
     set_itimer(ITIMER_REAL, 1000000000, 0);
     if (id == 0)
         execv(ktap_program(), argv);
