@@ -149,22 +149,6 @@ static uint64_t count_me(void *arg)
     return (uintptr_t)arg;
 }
 
-static bool detached_threads_end_by_themselves(void)
-{
-    unsigned nr_before = atomic_load(&nr_kthreads);
-
-    atomic_store(&nr_done, 0);
-    for (int i = 0; i < CROWD; i++) {
-        struct kthread *thread = start_number(count_me, 0);
-
-        /* Some before they have run, some after their end, some meanwhile. */
-        if (i % 2 == 0)
-            sched_yield();
-        kthread_detach(thread);
-    }
-    return wait_for_count(&nr_done, CROWD) && wait_for_count(&nr_kthreads, nr_before);
-}
-
 /* What is in use, when nothing is kept for reuse. */
 struct usage {
     size_t frames_free, heap_objects;
@@ -186,6 +170,33 @@ static bool is_same_usage(struct usage seen, struct usage want)
     return KTAP_EQUAL(seen.heap_objects, want.heap_objects) &&
            KTAP_EQUAL(seen.frames_free, want.frames_free) &&
            KTAP_EQUAL(seen.nr_kthreads, want.nr_kthreads);
+}
+
+/* A detached thread's last piece goes a moment after it is counted as ended. */
+static bool objects_come_back(struct usage before)
+{
+    uint64_t deadline_ns = clock_now_ns() + PATIENCE_NS;
+
+    while (measure().heap_objects != before.heap_objects && clock_now_ns() < deadline_ns)
+        kthread_sleep_ns(NSEC_PER_MSEC);
+    return KTAP_EQUAL(measure().heap_objects, before.heap_objects);
+}
+
+static bool detached_threads_end_by_themselves(void)
+{
+    struct usage before = measure();
+
+    atomic_store(&nr_done, 0);
+    for (int i = 0; i < CROWD; i++) {
+        struct kthread *thread = start_number(count_me, 0);
+
+        /* Some before they have run, some after their end, some meanwhile. */
+        if (i % 2 == 0)
+            sched_yield();
+        kthread_detach(thread);
+    }
+    return wait_for_count(&nr_done, CROWD) && wait_for_count(&nr_kthreads, before.nr_kthreads) &&
+           objects_come_back(before);
 }
 
 static uint64_t wait_for_go(void *go)
@@ -218,17 +229,11 @@ static bool stacks_and_objects_come_back(void)
     return each_of_a_crowd_is_joined_once() && is_same_usage(measure(), before);
 }
 
-/* A detached thread's last piece goes a moment after it is counted as ended. */
 static bool detached_threads_leave_nothing(void)
 {
     struct usage before = measure();
-    uint64_t deadline_ns = clock_now_ns() + PATIENCE_NS;
 
-    if (!detached_threads_end_by_themselves())
-        return false;
-    while (measure().heap_objects != before.heap_objects && clock_now_ns() < deadline_ns)
-        kthread_sleep_ns(NSEC_PER_MSEC);
-    return is_same_usage(measure(), before);
+    return detached_threads_end_by_themselves() && is_same_usage(measure(), before);
 }
 
 /* ---- Sleeping ---------------------------------------------------------------------------------
