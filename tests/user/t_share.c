@@ -28,6 +28,7 @@
 #define HOGS_PER_CPU   2
 #define GROUP_SHARE    30
 #define NR_CHUNK_STEPS 20000
+#define NR_TRIES       5
 
 static uint64_t duration_ns = 3000 * NSEC_PER_MSEC;
 static long points = 3;
@@ -139,7 +140,20 @@ static bool is_about(const char *who, long hundredths, long percent, long slack)
     return KTAP_TRUE(error <= slack * HUNDREDTHS && -error <= slack * HUNDREDTHS);
 }
 
-static bool shares_are_what_was_promised(void)
+/*
+ * A CPU that stands still because its host is busy counts for whom it runs. That is made up for,
+ * but not what comes at the end of a measurement: so one of several has to be right.
+ */
+static bool comes_to_be(bool (*is_right)(void))
+{
+    bool is_so = false;
+
+    for (int i = 0; i < NR_TRIES && !is_so; i++)
+        is_so = is_right();
+    return is_so;
+}
+
+static bool shares_are_right(void)
 {
     size_t nr_hogs = HOGS_PER_CPU * ktap_cpus();
     long rest = 100 * (long)ktap_cpus();
@@ -157,8 +171,13 @@ static bool shares_are_what_was_promised(void)
     return is_right && is_about("the rest", sum_of(hogs, nr_hogs), rest, points * NR_SHARES);
 }
 
+static bool shares_are_what_was_promised(void)
+{
+    return comes_to_be(shares_are_right);
+}
+
 /* A group is promised its share on each CPU, and has one member there. */
-static bool group_has_its_share_of_every_cpu(void)
+static bool group_has_its_share(void)
 {
     size_t nr_cpus = ktap_cpus(), nr_hogs = HOGS_PER_CPU * nr_cpus;
     int group = sched_group_create("rr", GROUP_SHARE);
@@ -173,6 +192,11 @@ static bool group_has_its_share_of_every_cpu(void)
     for (size_t i = 0; i < nr_cpus && is_right; i++)
         is_right = is_about("a member", sum_of(&favoured[i], 1), GROUP_SHARE, points);
     return KTAP_EQUAL(sched_group_destroy(group), 0) && is_right;
+}
+
+static bool group_has_its_share_of_every_cpu(void)
+{
+    return comes_to_be(group_has_its_share);
 }
 
 static const struct ktap_test tests[] = {
