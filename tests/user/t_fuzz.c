@@ -52,7 +52,7 @@
 #define NR_LWPS           3   /* of each */
 #define NR_STARTS         30  /* processes that a round starts */
 #define NR_MENDS_MAX      100 /* of the memory of each process */
-#define HANG_NS           (30 * NSEC_PER_SEC)
+#define HANG_NS           (120 * NSEC_PER_SEC)
 #define SETTLE_NS         (5 * NSEC_PER_MSEC)
 #define NR_SETTLES        (KTAP_PATIENCE_NS / SETTLE_NS)
 #define NR_FRAMES_ODD     64 /* what the caches of several CPUs and kernel stacks may hold more */

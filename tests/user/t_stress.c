@@ -41,7 +41,7 @@
 #define NR_LWPS_MAX       12  /* of each process, more or less */
 #define DEPTH_MAX         2   /* of the tree of processes */
 #define LIFE_NS           (150 * NSEC_PER_MSEC)
-#define HANG_NS           (60 * NSEC_PER_SEC) /* that a round cannot take */
+#define HANG_NS           (120 * NSEC_PER_SEC) /* that a round cannot take */
 #define SETTLE_NS         (5 * NSEC_PER_MSEC)
 #define NR_SETTLES        (KTAP_PATIENCE_NS / SETTLE_NS)
 #define NR_TABLES_MAX     4
