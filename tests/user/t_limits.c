@@ -911,6 +911,13 @@ static bool sleep_ends_when_the_calendar_says_so(void)
     return ok;
 }
 
+/* An LWP that sleeps, or has slept. */
+static bool is_through_or_sleeps(void *tid)
+{
+    return is_in_state(*(pid_t *)tid, THRUM_LWP_STATE_BLOCKED) ||
+           is_in_state(*(pid_t *)tid, THRUM_LWP_STATE_ZOMBIE);
+}
+
 /* Sleeps for so long, and as long again. *was_in_time: the calendar was set back before the end. */
 static bool sleeps_twice_as_long(long seconds, bool *was_in_time)
 {
@@ -920,7 +927,7 @@ static bool sleeps_twice_as_long(long seconds, bool *was_in_time)
 
     sleep_until = (struct timespec){until / SEC_NS, until % SEC_NS};
     if (!KTAP_EQUAL(thread_create(&thread, sleep_by_calendar, NULL), 0) ||
-        !KTAP_TRUE(comes_to_wait(thread)))
+        !KTAP_TRUE(ktap_wait_for(is_through_or_sleeps, &thread)))
         return false;
     shift_calendar(-seconds);
     *was_in_time = clock_ns(CLOCK_MONOTONIC) - start < seconds * SEC_NS;
