@@ -20,7 +20,8 @@ readonly poll_s=0.05
 # matters, are more patient.
 power_off_limit_us=3000000
 readonly last_words_us=1000000
-# No sign of a kernel for so long means that there will be none. OVMF alone takes 6 s.
+# Where no time limit was given: no sign of a kernel for so long means that there will be none. OVMF
+# alone takes 6 s.
 readonly boot_limit_us=180000000
 
 guest_run_dir=''
@@ -183,7 +184,7 @@ guest_watch() {
             outcome=timeout outcome_value=${machine[timeout]}
             guest_powered_off=no
             break
-        elif [[ -z $guest_booted$ended_at && ${machine[display]} == none ]] &&
+        elif [[ -z $guest_booted$ended_at$deadline && ${machine[display]} == none ]] &&
             ((now - start > boot_limit_us)); then
             break
         fi
