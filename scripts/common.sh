@@ -26,9 +26,11 @@ have() {
     command -v "$@" >/dev/null 2>&1
 }
 
-# Microseconds since the epoch.
+# Microseconds since this machine started, by 10000: unlike the calendar's, this clock is never set.
 now_us() {
-    printf '%s' "${EPOCHREALTIME/./}"
+    local uptime
+    read -r uptime _ </proc/uptime
+    printf '%s0000' "${uptime/./}"
 }
 
 # Options may be written `--name value` or `--name=value`. split_option makes the second form the

@@ -200,8 +200,8 @@ make_qemu_arguments() {
         disk) qemu+=(-drive "$iso,snapshot=on" -device ide-hd,drive=iso,bootindex=0) ;;
     esac
 
-    # Huge guests touch little of their memory: reserve none of it.
-    ((${machine[mem]%M} > 4096)) &&
+    # Large guests touch little of their memory: reserve none of it, for the host may not have it.
+    ((${machine[mem]%M} > 1024)) &&
         qemu+=(-object "memory-backend-ram,id=ram,size=${machine[mem]},reserve=off"
             -machine memory-backend=ram)
 
