@@ -128,20 +128,23 @@ print_install_commands() {
     } >&2
 }
 
-# Runs apt-get as root, by sudo where we are not. Without a terminal sudo must not ask.
+# Runs apt-get as root, by sudo where we are not. Without a terminal sudo must not ask. A machine that
+# has just started may be updating itself: that is waited for.
 apt_get() {
     local as_root=()
     if ((EUID != 0)); then
         as_root=(sudo)
         [[ -t 0 ]] || as_root+=(-n)
     fi
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" </dev/null >&2
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600 \
+        -o Acquire::Retries=3 "$@" </dev/null >&2
 }
 
 install_missing() {
     have apt-get && { ((EUID == 0)) || have sudo; } || return 1
     say "installing with apt-get"
-    apt_get update || return 1
+    # What has the lists locked is reading them as well.
+    apt_get update || { ((EUID == 0)) && sleep 30 && apt_get update; } || say "going on with the lists there are"
     name_sanitizer_package
     apt_get install -y --no-install-recommends "${missing_apt[@]}"
 }
