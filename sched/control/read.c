@@ -61,6 +61,7 @@ void sched_read_lwp(struct lwp *lwp, struct thrum_sched_lwp *record)
 
     strlcpy(record->name, lwp->name, sizeof(record->name));
     record->state = lwp->state;
+    record->is_interruptible = lwp->is_interruptible;
     record->cpu = rq->cpu;
     record->group = unit->group;
     record->scope = unit_is_team(unit) ? THRUM_SCOPE_PROCESS : THRUM_SCOPE_SYSTEM;

@@ -139,22 +139,29 @@ void *fork_for_ever(void *arg)
     return arg;
 }
 
+static bool find_lwp(pid_t tid, struct thrum_sched_lwp *lwp)
+{
+    return sched_list(THRUM_LIST_LWPS, tid, lwp, 1, sizeof(*lwp)) == 1 && lwp->tid == tid;
+}
+
 bool is_in_state(pid_t tid, unsigned state)
 {
     struct thrum_sched_lwp lwp;
 
-    return sched_list(THRUM_LIST_LWPS, tid, &lwp, 1, sizeof(lwp)) == 1 && lwp.tid == tid &&
-           lwp.state == state;
+    return find_lwp(tid, &lwp) && lwp.state == state;
 }
 
-static bool is_blocked(void *tid)
+static bool is_waiting(void *tid)
 {
-    return is_in_state(*(pid_t *)tid, THRUM_LWP_STATE_BLOCKED);
+    struct thrum_sched_lwp lwp;
+
+    return find_lwp(*(pid_t *)tid, &lwp) && lwp.state == THRUM_LWP_STATE_BLOCKED &&
+           lwp.is_interruptible;
 }
 
 bool comes_to_wait(pid_t tid)
 {
-    return ktap_wait_for(is_blocked, &tid);
+    return ktap_wait_for(is_waiting, &tid);
 }
 
 static bool has_ended(void *tid)

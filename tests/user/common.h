@@ -41,7 +41,11 @@ bool has_counts(void *counts);
 /* A new LWP of this process; where there is none to be had, the suite ends. */
 thread_t start_lwp(void *(*function)(void *arg), void *arg);
 
-/* Waits until the LWP is blocked, in whatever it does; whether it has come to that in time. */
+/*
+ * Waits until the LWP waits for something that a signal would end; whether it has come to that in
+ * time. It does not, where it only waits for a lock of the kernel that another LWP of its process
+ * holds on a CPU that stands still.
+ */
 bool comes_to_wait(pid_t tid);
 
 /* Whether the LWP is in that THRUM_LWP_STATE_* now. */

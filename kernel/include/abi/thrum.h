@@ -172,7 +172,7 @@ struct thrum_sched_lwp {
     uint64_t affinity;      /* bit n: CPU n */
     struct thrum_sched_params params;
     uint32_t donated_priority; /* the highest one that waiters lend it; 0: none */
-    uint32_t reserved;
+    uint32_t is_interruptible; /* while it is blocked: whether a signal ends that */
     uint64_t run_ns;
     uint64_t wait_ns; /* ready, and not running */
     uint64_t nr_switches;
