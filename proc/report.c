@@ -312,6 +312,9 @@ int process_report(int pid, int tid, struct process_report *report)
     report->settings = process->settings;
     report->children = process->children_usage;
     report_lwps(process, only, report);
+    /* The last LWP has left its CPU, but for everybody else it has not ended yet. */
+    if (report->state == LWP_ZOMBIE && !process->is_zombie)
+        report->state = LWP_RUNNING;
     report_signals(process, only != NULL ? only : find_lwp(process, pid), report);
     process_terminal_of_session(process->session, &report->terminal, &report->terminal_group);
     report_credentials(process, report);

@@ -215,6 +215,22 @@ static bool zombies_are_seen(void)
     return is_ok && KTAP_EQUAL(waitpid(pid, NULL, 0), pid) && KTAP_TRUE(!proc_is_there(pid));
 }
 
+/* Also while the CPU that it ended on is held up on its way. */
+static bool zombies_can_be_waited_for(void)
+{
+    bool is_ok = true;
+
+    for (size_t i = 0; is_ok && i < ktap_times(500) + 200; i++) {
+        uint64_t give_up_ns = monotonic_ns() + KTAP_PATIENCE_NS;
+        pid_t pid = start_child(end_at_once, NULL);
+
+        while (!is_zombie(&pid) && monotonic_ns() < give_up_ns)
+            yield();
+        is_ok = KTAP_EQUAL(waitpid(pid, NULL, WNOHANG), pid);
+    }
+    return is_ok;
+}
+
 static bool stopped_ones_are_seen(void)
 {
     pid_t pid = start_child(wait_and_wait, NULL);
@@ -467,6 +483,7 @@ static const struct ktap_test tests[] = {
     {"statm agrees with stat", statm_agrees},
     {"a child's command line, name and state are seen", strings_of_a_child_are_seen},
     {"a zombie is there until it is waited for", zombies_are_seen},
+    {"who is told to be a zombie can be waited for", zombies_can_be_waited_for},
     {"a stopped process says so", stopped_ones_are_seen},
     {"task lists the LWPs of a process", task_lists_the_lwps},
     {"comm renames the caller's, and only its own", comm_can_be_changed},
