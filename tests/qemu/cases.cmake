@@ -166,7 +166,7 @@ endif()
 foreach(cpus IN ITEMS 2 4 8)
   thrum_qemu_case(soak.share.icount.${cpus}cpu ICOUNT CPUS ${cpus} EXEC "/test/t_share 10000 3"
     TIMEOUT 600 EXPECT exit=0 ktap LABELS soak)
-  thrum_qemu_case(soak.share.${cpus}cpu CPUS ${cpus} EXEC "/test/t_share 30000 3" TIMEOUT 600
+  thrum_qemu_case(soak.share.${cpus}cpu CPUS ${cpus} EXEC "/test/t_share 30000 3 5" TIMEOUT 600
     EXPECT exit=0 ktap LABELS soak)
 endforeach()
 
