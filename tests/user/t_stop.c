@@ -314,7 +314,8 @@ static bool sleep_goes_on(void)
 {
     bool is_right = true, has_stopped = false;
 
-    for (uint64_t time_ns = 200000000; is_right && !has_stopped; time_ns *= 2) {
+    for (uint64_t time_ns = 200000000; is_right && !has_stopped && time_ns < KTAP_PATIENCE_NS;
+         time_ns *= 2) {
         uint64_t since_ns = monotonic_ns();
         int status = -1;
 
@@ -331,7 +332,7 @@ static bool sleep_goes_on(void)
         is_right = is_right && KTAP_EQUAL(status, CHILD_IS_WELL << 8) &&
                    KTAP_TRUE(monotonic_ns() - since_ns >= time_ns);
     }
-    return is_right;
+    return KTAP_TRUE(has_stopped) && is_right;
 }
 
 static int pipe_ends[2];
