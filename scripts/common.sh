@@ -26,7 +26,7 @@ have() {
     command -v "$@" >/dev/null 2>&1
 }
 
-# Microseconds since this machine started, by 10000: unlike the calendar's, this clock is never set.
+# Microseconds since this machine started, in steps of 10000. Unlike the calendar, that is never set.
 now_us() {
     local uptime
     read -r uptime _ </proc/uptime

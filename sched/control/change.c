@@ -370,7 +370,7 @@ void sched_set_boost(struct lwp *lwp, uint8_t priority)
     irq_restore(irq);
 }
 
-/* Those of the team that it is about to enter, be it that its CPU has not come to that yet. */
+/* Where the LWP is about to enter or to leave a team: those that it is to have then. */
 static struct attributes attributes_of_lwp(struct lwp *lwp)
 {
     irq_state_t irq = irq_save();
