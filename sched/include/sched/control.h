@@ -7,8 +7,8 @@
  * Functions that take an LWP never sleep: any context, and locks below LOCK_RANK_SCHED_CONTROL may
  * be held, by which the caller keeps the LWP from going away. (sched_set_boost() and those that
  * only read: below LOCK_RANK_RUNQUEUE.) What they decide about an LWP that is running takes effect
- * when its CPU schedules next, which is asked for: before it is in user mode again. Who reads it
- * sees it at once. Functions that take a group or a class may sleep.
+ * when its CPU schedules next, which is asked for: before it is in user mode again. Those that only
+ * read see it at once. Functions that take a group or a class may sleep.
  *
  * What fails has changed nothing. -ESRCH: the LWP has ended meanwhile, or has not been started.
  */
