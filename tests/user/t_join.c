@@ -88,9 +88,10 @@ static bool who_is_told_to_have_ended_has(void)
     bool is_ok = true;
 
     for (size_t i = 0; is_ok && i < ktap_times(2000) + 100; i++) {
+        uint64_t give_up_ns = monotonic_ns() + KTAP_PATIENCE_NS;
         thread_t lwp = start_lwp(return_argument, NULL);
 
-        while (!is_in_state(lwp, THRUM_LWP_STATE_ZOMBIE))
+        while (!is_in_state(lwp, THRUM_LWP_STATE_ZOMBIE) && monotonic_ns() < give_up_ns)
             yield();
         is_ok = KTAP_EQUAL(raw_detach(lwp), 0) && KTAP_EQUAL(raw_detach(lwp), -ESRCH);
     }
