@@ -151,12 +151,16 @@ bool is_in_state(pid_t tid, unsigned state)
     return find_lwp(tid, &lwp) && lwp.state == state;
 }
 
-static bool is_waiting(void *tid)
+bool is_in_wait(pid_t tid)
 {
     struct thrum_sched_lwp lwp;
 
-    return find_lwp(*(pid_t *)tid, &lwp) && lwp.state == THRUM_LWP_STATE_BLOCKED &&
-           lwp.is_interruptible;
+    return find_lwp(tid, &lwp) && lwp.state == THRUM_LWP_STATE_BLOCKED && lwp.is_interruptible;
+}
+
+static bool is_waiting(void *tid)
+{
+    return is_in_wait(*(pid_t *)tid);
 }
 
 bool comes_to_wait(pid_t tid)

@@ -48,6 +48,9 @@ thread_t start_lwp(void *(*function)(void *arg), void *arg);
  */
 bool comes_to_wait(pid_t tid);
 
+/* Whether it does so now. */
+bool is_in_wait(pid_t tid);
+
 /* Whether the LWP is in that THRUM_LWP_STATE_* now. */
 bool is_in_state(pid_t tid, unsigned state);
 

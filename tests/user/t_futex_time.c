@@ -94,8 +94,7 @@ static bool is_over(void *sleeper)
 
 static bool waits_or_is_over(void *sleeper)
 {
-    return is_over(sleeper) ||
-           is_in_state(((struct sleeper *)sleeper)->lwp, THRUM_LWP_STATE_BLOCKED);
+    return is_over(sleeper) || is_in_wait(((struct sleeper *)sleeper)->lwp);
 }
 
 static bool is_requeued_or_over(void *sleeper)

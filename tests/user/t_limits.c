@@ -914,8 +914,7 @@ static bool sleep_ends_when_the_calendar_says_so(void)
 /* An LWP that sleeps, or has slept. */
 static bool is_through_or_sleeps(void *tid)
 {
-    return is_in_state(*(pid_t *)tid, THRUM_LWP_STATE_BLOCKED) ||
-           is_in_state(*(pid_t *)tid, THRUM_LWP_STATE_ZOMBIE);
+    return is_in_wait(*(pid_t *)tid) || is_in_state(*(pid_t *)tid, THRUM_LWP_STATE_ZOMBIE);
 }
 
 /* Sleeps for so long, and as long again. *was_in_time: the calendar was set back before the end. */

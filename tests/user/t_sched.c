@@ -399,7 +399,7 @@ static void keep_cpu_until(_Atomic size_t *count, size_t wanted)
 
 static void keep_cpu_until_blocked(thread_t tid)
 {
-    while (!is_in_state(tid, THRUM_LWP_STATE_BLOCKED))
+    while (!is_in_wait(tid))
         __builtin_ia32_pause();
 }
 

@@ -387,8 +387,7 @@ static void *wait_at_gate(void *unused)
 /* The gate is all that it may wait for once it is counted there. */
 static bool is_waiting(void *tid)
 {
-    return atomic_load(&gate.nr_waiting) > 0 &&
-           is_in_state(*(thread_t *)tid, THRUM_LWP_STATE_BLOCKED);
+    return atomic_load(&gate.nr_waiting) > 0 && is_in_wait(*(thread_t *)tid);
 }
 
 static bool waiting_and_waking_are_recorded(void)
