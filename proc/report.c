@@ -228,6 +228,15 @@ static unsigned rank_of_state(enum lwp_state state)
     return state == LWP_RUNNING ? 3 : state == LWP_READY ? 2 : state == LWP_BLOCKED ? 1 : 0;
 }
 
+void user_lwp_read(struct user_lwp *lwp, struct thrum_sched_lwp *record)
+{
+    sched_read_lwp(&lwp->lwp, record);
+    record->tid = lwp->tid;
+    record->pid = lwp->process->pid;
+    if (record->state == THRUM_LWP_STATE_ZOMBIE && !lwp->is_zombie)
+        record->state = THRUM_LWP_STATE_RUNNING;
+}
+
 /* What is the first LWP's, or `only`'s if that is not NULL. Locked. */
 static void report_lwps(struct process *process, const struct user_lwp *only,
                         struct process_report *report)
@@ -243,7 +252,7 @@ static void report_lwps(struct process *process, const struct user_lwp *only,
         report->nr_lwps++;
         if (only != NULL && lwp != only)
             continue;
-        sched_read_lwp(&lwp->lwp, &record);
+        user_lwp_read(lwp, &record);
         if (is_first || rank_of_state(record.state) > rank_of_state(report->state)) {
             report->state = record.state;
             report->cpu = record.cpu;
@@ -302,7 +311,7 @@ int process_report(int pid, int tid, struct process_report *report)
     report->session = process->session;
     report->status = process->status;
     report->started_ns = only != NULL ? only->started_ns : process->started_ns;
-    report->state = LWP_ZOMBIE;
+    report->state = process->is_zombie ? LWP_ZOMBIE : LWP_RUNNING;
     strlcpy(report->name, process->name, sizeof(report->name));
     report->args = process->image.args;
     report->environment = process->image.environment;
@@ -312,9 +321,6 @@ int process_report(int pid, int tid, struct process_report *report)
     report->settings = process->settings;
     report->children = process->children_usage;
     report_lwps(process, only, report);
-    /* The last LWP has left its CPU, but for everybody else it has not ended yet. */
-    if (report->state == LWP_ZOMBIE && !process->is_zombie)
-        report->state = LWP_RUNNING;
     report_signals(process, only != NULL ? only : find_lwp(process, pid), report);
     process_terminal_of_session(process->session, &report->terminal, &report->terminal_group);
     report_credentials(process, report);
@@ -347,9 +353,7 @@ int process_read_lwp(int pid, int tid, struct thrum_sched_lwp *record)
 
     if (lwp != NULL) {
         memset(record, 0, sizeof(*record));
-        sched_read_lwp(&lwp->lwp, record);
-        record->tid = tid;
-        record->pid = pid;
+        user_lwp_read(lwp, record);
     }
     if (process != NULL)
         let_go(process, irq);

@@ -33,6 +33,11 @@ unsigned balance_claim_idle_cpu(uint64_t allowed)
     return LWP_CPU_NOWHERE;
 }
 
+unsigned balance_allowed_cpu(uint64_t allowed, unsigned here)
+{
+    return allowed >> here & 1 ? here : balance_least_loaded_cpu(allowed);
+}
+
 unsigned balance_least_loaded_cpu(uint64_t allowed)
 {
     unsigned best = (unsigned)__builtin_ctzll(allowed), best_nr = UINT32_MAX;

@@ -5,6 +5,7 @@
 #include <mm/user_copy.h>
 #include <proc/id.h>
 #include <proc/process.h>
+#include <proc/report.h>
 #include <sched/control.h>
 #include <sched/read.h>
 #include <sched/sched.h>
@@ -183,14 +184,7 @@ union record {
 
 static int visit_read_lwp(struct user_lwp *lwp, void *out)
 {
-    struct thrum_sched_lwp *record = out;
-
-    sched_read_lwp(&lwp->lwp, record);
-    record->tid = lwp->tid;
-    record->pid = lwp->process->pid;
-    /* It has left its CPU, but for everybody else it has not ended yet. */
-    if (record->state == THRUM_LWP_STATE_ZOMBIE && !lwp->is_zombie)
-        record->state = THRUM_LWP_STATE_RUNNING;
+    user_lwp_read(lwp, out);
     return 0;
 }
 

@@ -123,7 +123,7 @@ static int claim(const struct attributes *a, unsigned here)
         return claim_share(a, here);
     if (is_admitting(a))
         return claim_admission(a, here);
-    return a->affinity >> here & 1 ? (int)here : (int)balance_least_loaded_cpu(a->affinity);
+    return (int)balance_allowed_cpu(a->affinity, here);
 }
 
 static void give_back(const struct attributes *a, unsigned cpu, bool is_admitted)
@@ -370,7 +370,10 @@ void sched_set_boost(struct lwp *lwp, uint8_t priority)
     irq_restore(irq);
 }
 
-/* Where the LWP is about to enter or to leave a team: those that it is to have then. */
+/*
+ * Where the LWP is about to enter or to leave a team: those that it is to have then. Who keeps the
+ * LWP from going away keeps its team.
+ */
 static struct attributes attributes_of_lwp(struct lwp *lwp)
 {
     irq_state_t irq = irq_save();

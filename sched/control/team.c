@@ -105,14 +105,6 @@ static void leave_team(struct lwp *lwp, const struct sched_unit *team)
     be_like(&lwp->own, team);
 }
 
-/* The unit's CPU if it may stay there. */
-static unsigned allowed_cpu(const struct sched_unit *unit)
-{
-    unsigned cpu = unit_destination(unit);
-
-    return unit->affinity >> cpu & 1 ? cpu : balance_least_loaded_cpu(unit->affinity);
-}
-
 /*
  * The LWP, which is running, stays what it is, after all. If that is not a member of the team, it
  * has been one for everybody else: it leaves it like one that was there, with what has been asked
@@ -127,7 +119,9 @@ static void take_back(struct runqueue *rq, struct lwp *lwp)
         group_leave(lwp->own.group);
     } else {
         leave_team(lwp, next);
-        unit_send(rq, &lwp->own, allowed_cpu(&lwp->own), rq_charge(rq));
+        unit_send(rq, &lwp->own,
+                  balance_allowed_cpu(lwp->own.affinity, unit_destination(&lwp->own)),
+                  rq_charge(rq));
     }
     lwp->next_unit = NULL;
     rq->is_sent = lwp_is_sent(lwp);

@@ -535,6 +535,7 @@ static bool who_changes_teams_goes_where_it_is_sent(void)
 /* Asked for by a member of the team, which leaves it before its CPU has made it one. */
 static bool is_kept_beyond_team(struct sched_team *members, int group)
 {
+    unsigned last = nr_cpus_online - 1;
     struct lwp *self = lwp_current();
     struct sched_params wanted, params;
     irq_state_t irq = irq_save();
@@ -550,15 +551,16 @@ static bool is_kept_beyond_team(struct sched_team *members, int group)
     is_right &= KTAP_EQUAL(sched_set_share(self, 0), 0);
     is_right &= KTAP_EQUAL(sched_join_group(self, group), 0);
     is_right &= KTAP_EQUAL(sched_set_params(self, &wanted), 0);
-    is_right &= KTAP_EQUAL(sched_set_affinity(self, 1), 0);
-    is_right &= KTAP_EQUAL(sched_affinity(self), 1);
+    is_right &= KTAP_EQUAL(sched_set_affinity(self, 1ull << last), 0);
+    is_right &= KTAP_EQUAL(sched_affinity(self), 1ull << last);
     sched_lwp_set_team(self, NULL);
     irq_restore(irq);
     sched_get_params(self, &params);
     is_right &= KTAP_EQUAL(params.priority, 7) && KTAP_EQUAL(params.tickets, 700);
     is_right &= KTAP_EQUAL(sched_group_of(self), group);
+    is_right &= KTAP_EQUAL(sched_affinity(self), 1ull << last);
     sched_yield();
-    return is_right && KTAP_EQUAL(self->last_cpu, 0);
+    return is_right && KTAP_EQUAL(self->last_cpu, last);
 }
 
 static bool who_passes_through_a_team_keeps_what_was_asked_for(void)

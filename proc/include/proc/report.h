@@ -65,8 +65,15 @@ int process_report(int pid, int tid, struct process_report *report) MUST_CHECK;
 /* The least number from `from` on of an LWP of the process; 0: there is none. */
 int process_next_lwp(int pid, int from);
 
-/* What scheduling knows of an LWP. 0 or -ESRCH. */
 struct thrum_sched_lwp;
+
+/*
+ * What there is to know of an LWP. One that has left its CPU for good but has not ended yet, so
+ * that a join or a wait would not find it, is running still. The process is locked.
+ */
+void user_lwp_read(struct user_lwp *lwp, struct thrum_sched_lwp *record);
+
+/* The same, of whom the numbers name. 0 or -ESRCH. */
 int process_read_lwp(int pid, int tid, struct thrum_sched_lwp *record) MUST_CHECK;
 
 struct rlimit;

@@ -147,6 +147,9 @@ unsigned balance_claim_idle_cpu(uint64_t allowed);
 /* The CPU of `allowed` with the fewest runnable LWPs. Any context. */
 unsigned balance_least_loaded_cpu(uint64_t allowed);
 
+/* CPU `here` if it is allowed, or else the one with the fewest. Any context. */
+unsigned balance_allowed_cpu(uint64_t allowed, unsigned here);
+
 /* Where a woken unit is to go on. Its run queue's lock is held. */
 unsigned balance_choose_wake_cpu(const struct sched_unit *unit);
 
